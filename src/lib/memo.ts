@@ -1,0 +1,54 @@
+// Functions computed once for each combination of argument identities. The arguments are the only input,
+// so there is no cache key to get wrong; results live as long as their arguments.
+
+interface Node<R> {
+  readonly next: WeakMap<object, Node<R>>;
+  result?: { readonly value: R };
+}
+
+/** `compute`, remembered by the identity of its arguments. */
+export function memoised<Args extends readonly [object, ...object[]], R>(
+  compute: (...args: Args) => R,
+): (...args: Args) => R {
+  const root: Node<R> = { next: new WeakMap() };
+  const arity = compute.length;
+  return (...args) => {
+    let node = root;
+    // What `map` and its kin pass besides the item is no argument.
+    for (const argument of args.length === arity ? args : args.slice(0, arity)) {
+      let next = node.next.get(argument);
+      if (next === undefined) node.next.set(argument, (next = { next: new WeakMap() }));
+      node = next;
+    }
+    node.result ??= { value: compute(...args) };
+    return node.result.value;
+  };
+}
+
+/** As `memoised`, for one subject and a list of any length: remembers the last list of each subject. */
+export function memoisedList<Subject extends object, Item, R>(
+  compute: (subject: Subject, items: readonly Item[]) => R,
+): (subject: Subject, items: readonly Item[]) => R {
+  const last = new WeakMap<Subject, { readonly items: readonly Item[]; readonly value: R }>();
+  return (subject, items) => {
+    const known = last.get(subject);
+    if (known?.items.length === items.length && items.every((item, index) => item === known.items[index])) return known.value;
+    const value = compute(subject, items);
+    last.set(subject, { items, value });
+    return value;
+  };
+}
+
+/** As `memoised`, for one subject and a text. */
+export function memoisedByKey<Subject extends object, R>(
+  compute: (subject: Subject, key: string) => R,
+): (subject: Subject, key: string) => R {
+  const results = new WeakMap<Subject, Map<string, { readonly value: R }>>();
+  return (subject, key) => {
+    let ofSubject = results.get(subject);
+    if (ofSubject === undefined) results.set(subject, (ofSubject = new Map()));
+    let known = ofSubject.get(key);
+    if (known === undefined) ofSubject.set(key, (known = { value: compute(subject, key) }));
+    return known.value;
+  };
+}
