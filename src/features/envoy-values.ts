@@ -1,0 +1,22 @@
+// Values of user objects in the forms that Envoy's messages want. Knows no feature.
+
+import type { Duration } from '../gen/google/protobuf/duration.js';
+import { durationMs } from '../api/duration.js';
+
+/** A protobuf duration of so many milliseconds. */
+export const durationOfMs = (ms: number): Duration => ({
+  seconds: BigInt(Math.floor(ms / 1000)),
+  nanos: (ms % 1000) * 1_000_000,
+});
+
+/** A protobuf duration of a validated duration text. */
+export const durationOf = (text: string): Duration => durationOfMs(durationMs(text));
+
+/** Literal text for a field in which Envoy substitutes `%…%`. */
+export const literal = (text: string): string => text.replaceAll('%', '%%');
+
+/** Literal text inside a regular expression. */
+export const escapeRegex = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
+
+/** Literal text in the substitution of a regular expression. */
+export const escapeSubstitution = (text: string): string => text.replaceAll('\\', '\\\\');

@@ -1,0 +1,57 @@
+// Injected delays, errors and slow answers. Knows no kind.
+
+import { dur, pct } from '../api/fields.js';
+import { integer, object, oneOf, type Rule, type Static } from '../api/schema.js';
+
+/** `filters[].fault`. */
+export const faultSchema = object(
+  {
+    at: oneOf(['Destination', 'Caller'], {
+      doc: 'Destination: at the chosen endpoint, so that retries and timeouts of callers see it; Caller: before retries.',
+      default: 'Destination',
+      envoy: 'HTTPFault in the inbound or outbound chain',
+    }),
+    percent: pct({ doc: 'Share of requests that are affected.', default: 100, envoy: 'HTTPFault percentages' }),
+    delay: dur(
+      { min: '1ms', max: '1h' },
+      { doc: 'Wait before the request goes on.', envoy: 'HTTPFault.delay.fixed_delay' },
+    ),
+    httpStatus: integer(
+      { min: 200, max: 599 },
+      { doc: 'Answer with this status.', envoy: 'HTTPFault.abort.http_status' },
+    ),
+    grpcStatus: integer({ max: 16 }, { doc: 'Answer with this gRPC status.', envoy: 'HTTPFault.abort.grpc_status' }),
+    responseBandwidthKiBps: integer(
+      { min: 1, max: 1_000_000 },
+      {
+        doc: 'Slow answers down to so many KiB a second.',
+        envoy: 'HTTPFault.response_rate_limit.fixed_limit.limit_kbps',
+      },
+    ),
+  },
+  {
+    doc: 'Inject failures to see what callers make of them.',
+    rules: [
+      {
+        id: 'TR13',
+        rule: 'has(self.delay) || has(self.httpStatus) || has(self.grpcStatus) || has(self.responseBandwidthKiBps)',
+        message: '`fault` must set at least one of `delay`, `httpStatus`, `grpcStatus` and `responseBandwidthKiBps`',
+      },
+      {
+        id: 'TR13',
+        rule: '!(has(self.httpStatus) && has(self.grpcStatus))',
+        message: '`fault` must set `httpStatus` or `grpcStatus`, not both',
+      },
+    ],
+  },
+);
+
+/** For the list of filters: at most one delay and one abort. */
+export const faultListRule: Rule = {
+  id: 'TR13',
+  rule: 'self.filter(f, has(f.fault)).size() <= 2 && self.filter(f, has(f.fault) && has(f.fault.delay)).size() <= 1 && self.filter(f, has(f.fault) && (has(f.fault.httpStatus) || has(f.fault.grpcStatus))).size() <= 1',
+  message: 'a rule may have two Fault filters, at most one with `delay` and one with `httpStatus` or `grpcStatus`',
+};
+
+/** A fault after defaults. */
+export type Fault = Static<typeof faultSchema>;

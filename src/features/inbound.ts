@@ -1,0 +1,86 @@
+// How the receiving proxy treats connections and requests. Merged field by field, so without stored
+// defaults. Knows no kind.
+
+import { port } from '../api/fields.js';
+import { bool, integer, list, object, oneOf, type Static } from '../api/schema.js';
+
+/** `inbound`. */
+export const inboundSchema = object(
+  {
+    ports: list(
+      object(
+        {
+          port: port({ doc: 'Port of the container.', required: true, envoy: 'listener i/<port>' }),
+          protocol: oneOf(['HTTP', 'HTTP2', 'GRPC', 'TCP', 'TLS', 'Auto'], {
+            doc: 'Protocol, instead of detection; TCP is opaque.',
+            required: true,
+            envoy: 'HttpConnectionManager or TcpProxy',
+          }),
+        },
+        { doc: 'A port.' },
+      ),
+      { max: 32, keys: ['port'] },
+      { doc: 'Ports whose protocol is known.' },
+    ),
+    maxConnections: integer(
+      { min: 1 },
+      {
+        doc: 'Open connections to one proxy.',
+        effective: 'unlimited',
+        change: 'L at first use',
+        envoy: 'ConnectionLimit.max_connections',
+      },
+    ),
+    escapedSlashes: oneOf(['Keep', 'Reject', 'UnescapeAndRedirect', 'UnescapeAndForward'], {
+      doc: 'What happens to %2F and %5C in paths.',
+      effective: 'Keep; at edges UnescapeAndRedirect',
+      envoy: 'HttpConnectionManager.path_with_escaped_slashes_action',
+    }),
+    mergeSlashes: bool({
+      doc: 'Whether adjacent slashes of paths are merged.',
+      effective: 'true',
+      envoy: 'HttpConnectionManager.merge_slashes',
+    }),
+    underscoreHeaders: oneOf(['Allow', 'Reject', 'Drop'], {
+      doc: 'What happens to headers with underscores in their names.',
+      effective: 'Allow; at edges Reject',
+      envoy: 'HttpProtocolOptions.headers_with_underscores_action',
+    }),
+    trustedHops: integer(
+      { max: 10 },
+      {
+        doc: 'Proxies in front of an edge whose X-Forwarded-For is believed.',
+        effective: '0',
+        envoy: 'HttpConnectionManager.xff_num_trusted_hops',
+      },
+    ),
+    maxRequestBytes: integer(
+      { max: 1_073_741_824 },
+      {
+        doc: 'Largest request body, 413 above; 0 switches it off. Bodies are buffered.',
+        effective: '0',
+        change: 'R',
+        envoy: 'BufferPerRoute.buffer.max_request_bytes',
+      },
+    ),
+    compression: list(
+      oneOf(['Gzip', 'Brotli', 'Zstd'], { doc: 'An algorithm.' }),
+      {},
+      {
+        doc: 'Compression of answers at edges and on plaintext hops.',
+        effective: 'none',
+        change: 'R, L at first use',
+        envoy: 'CompressorPerRoute',
+      },
+    ),
+    acceptProxyProtocol: bool({
+      doc: 'Whether connections to an edge start with a PROXY protocol header.',
+      effective: 'false',
+      envoy: 'listener filter proxy_protocol',
+    }),
+  },
+  { doc: 'How the receiving proxy treats connections and requests.', change: 'L' },
+);
+
+/** Inbound settings after defaults. */
+export type Inbound = Static<typeof inboundSchema>;

@@ -1,0 +1,70 @@
+// Timeouts of a route rule. Knows no kind and no other feature.
+
+import { ok } from '../lib/result.js';
+import { durationOf, durationOfMs } from './envoy-values.js';
+import { defineFeature } from './feature.js';
+import { dur } from '../api/fields.js';
+import { object, type Static } from '../api/schema.js';
+
+/** `rules[].timeouts`. */
+export const timeoutsSchema = object(
+  {
+    request: dur({}, {
+      doc: "Time for the whole request with all retries; '0s' switches it off.",
+      effective: 'upstream.timeouts.request',
+      envoy: 'RouteAction.timeout, always written',
+    }),
+    backendRequest: dur({}, {
+      doc: 'Time for one try; not for TCP and TLS.',
+      effective: 'none',
+      envoy: 'RetryPolicy.per_try_timeout',
+    }),
+    idle: dur({}, {
+      doc: 'Time without a byte in either direction.',
+      effective: 'upstream.timeouts.idle',
+      change: 'R; TCP: L',
+      envoy: 'RouteAction.idle_timeout, TcpProxy.idle_timeout',
+    }),
+    maxStream: dur({}, {
+      doc: "Time for the whole stream including bodies; '0s' switches it off.",
+      default: '0s',
+      envoy: 'RouteAction.max_stream_duration',
+    }),
+  },
+  {
+    doc: 'How long a request of this rule may take.',
+    rules: [
+      {
+        id: 'TR9',
+        rule: "!has(self.backendRequest) || !has(self.request) || duration(self.request) == duration('0s') || duration(self.backendRequest) <= duration(self.request)",
+        messageExpression:
+          `"\`backendRequest\` '%s' must not exceed \`request\` '%s'".format([self.backendRequest, self.request])`,
+      },
+    ],
+  },
+);
+
+/** Timeouts after defaults. */
+export type Timeouts = Static<typeof timeoutsSchema>;
+
+/** Envoy's own default for a request is 15 s: what is not set is written as off. */
+export const timeouts = defineFeature<'timeouts', Timeouts, Timeouts>({
+  key: 'timeouts',
+  summary: 'How long a request may take, in all and for one try.',
+  attachesTo: 'route',
+  compile: (config) => ok(config),
+  onRoute: (config) => ({
+    forward: {
+      timeout: config.request === undefined ? durationOfMs(0) : durationOf(config.request),
+      idleTimeout: config.idle === undefined ? durationOfMs(0) : durationOf(config.idle),
+      maxStreamDuration: { ...maxStream(config), grpcTimeoutHeaderMax: durationOfMs(0) },
+      ...(config.backendRequest === undefined ? {} : { retryPolicy: { perTryTimeout: durationOf(config.backendRequest) } }),
+    },
+  }),
+});
+
+const maxStream = (config: Timeouts) =>
+  config.maxStream === '0s' ? {} : { maxStreamDuration: durationOf(config.maxStream) };
+
+/** What holds where a rule says nothing. */
+export const timeoutsDefaults: Timeouts = { maxStream: '0s' };

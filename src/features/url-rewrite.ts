@@ -1,0 +1,80 @@
+// Rewriting of host and path before the request is forwarded. Knows no kind.
+
+import type { RouteAction } from '../gen/envoy/config/route/v3/route_components.js';
+import { ok } from '../lib/result.js';
+import { escapeSubstitution } from './envoy-values.js';
+import { defineFeature, type Patch } from './feature.js';
+import { prefixReplacement } from './path-rewrite.js';
+import { exactDns, re2 } from '../api/fields.js';
+import { object, oneOf, text, type Static } from '../api/schema.js';
+
+/** `filters[].urlRewrite`. */
+export const urlRewriteSchema = object(
+  {
+    hostname: exactDns({ doc: 'The host that the backend sees.', envoy: 'RouteAction.host_rewrite_literal' }),
+    path: object(
+      {
+        type: oneOf(['ReplaceFullPath', 'ReplacePrefixMatch', 'RegularExpression'], {
+          doc: 'What of the path is replaced.',
+          required: true,
+        }),
+        replaceFullPath: text({ max: 1024 }, {
+          doc: 'The new path.',
+          envoy: 'RouteAction.regex_rewrite of the whole path',
+        }),
+        replacePrefixMatch: text({ max: 1024 }, {
+          doc: 'Replaces the prefix that matched.',
+          envoy: 'RouteAction.prefix_rewrite',
+        }),
+        pattern: re2({ doc: 'Regular expression (RE2) for the part of the path to replace.', envoy: 'RouteAction.regex_rewrite.pattern' }),
+        substitution: text({ max: 1024 }, {
+          doc: 'The replacement; \\1 to \\9 are the groups of `pattern`.',
+          envoy: 'RouteAction.regex_rewrite.substitution',
+        }),
+      },
+      {
+        doc: 'The path that the backend sees.',
+        rules: [
+          {
+            id: 'TR6',
+            rule: "has(self.replaceFullPath) == (self.type == 'ReplaceFullPath') && has(self.replacePrefixMatch) == (self.type == 'ReplacePrefixMatch') && has(self.pattern) == (self.type == 'RegularExpression') && has(self.substitution) == (self.type == 'RegularExpression')",
+            messageExpression:
+              `"path type '%s' must set %s and nothing else".format([self.type, {'ReplaceFullPath': '\`replaceFullPath\`', 'ReplacePrefixMatch': '\`replacePrefixMatch\`', 'RegularExpression': '\`pattern\` and \`substitution\`'}[self.type]])`,
+          },
+        ],
+      },
+    ),
+  },
+  { doc: 'Change host and path before the request is forwarded.' },
+);
+
+/** A rewrite after defaults. */
+export type UrlRewrite = Static<typeof urlRewriteSchema>;
+
+function pathOf(config: UrlRewrite, matched: { readonly value: string; readonly ignoreCase: boolean }): Patch<RouteAction> {
+  const { path } = config;
+  if (path === undefined) return {};
+  switch (path.type) {
+    case 'ReplaceFullPath':
+      return { regexRewrite: { pattern: { regex: '^/.*$' }, substitution: escapeSubstitution(path.replaceFullPath ?? '/') } };
+    case 'RegularExpression':
+      return { regexRewrite: { pattern: { regex: path.pattern ?? '' }, substitution: path.substitution ?? '' } };
+    case 'ReplacePrefixMatch': {
+      const replacement = prefixReplacement(matched, path.replacePrefixMatch ?? '/');
+      return replacement.kind === 'prefix' ? { prefixRewrite: replacement.value } : { regexRewrite: replacement.value };
+    }
+  }
+}
+
+/** What the backend sees of host and path. */
+export const urlRewrite = defineFeature<'urlRewrite', UrlRewrite, UrlRewrite>({
+  key: 'urlRewrite',
+  summary: 'Change host and path before the request is forwarded.',
+  attachesTo: 'route',
+  compile: (config) => ok(config),
+  onRoute: (config, route) => {
+    const host: Patch<RouteAction> =
+      config.hostname === undefined ? {} : { hostRewriteSpecifier: { $case: 'hostRewriteLiteral', value: config.hostname } };
+    return { forward: { ...host, ...pathOf(config, route.path) } };
+  },
+});

@@ -1,0 +1,148 @@
+// THE list of fields and values that the schemas admit and this version does not compile yet. A value that
+// is not compiled is refused with a reason, never ignored. Nothing listed here is the default of a field, so
+// raw and parsed objects give the same answer. Knows no schema.
+
+import type { Problem } from '../lib/result.js';
+
+/** One field, or one value of a field. */
+export interface Unsupported {
+  /** Below `spec`, list items as `[]`. A container stands for all that is in it. */
+  readonly path: string;
+  /** Only this value; absent: any. */
+  readonly value?: string | boolean;
+  /** What the author can do today. */
+  readonly instead: string;
+}
+
+const only = (path: string, values: readonly (string | boolean)[], instead: string): readonly Unsupported[] =>
+  values.map((value) => ({ path, value, instead }));
+
+const fields = (paths: readonly string[], instead: string): readonly Unsupported[] =>
+  paths.map((path) => ({ path, instead }));
+
+const services = "only kind 'Service' works";
+const otherMatches = 'match by `path`, `headers`, `queryParams` or `method`';
+
+const trafficRoute: readonly Unsupported[] = [
+  ...only('parentRefs[].kind', ['Host', 'TrafficRoute', 'MeshIdentity'], services),
+  ...only('protocol', ['GRPC', 'TCP', 'TLS'], "only 'HTTP' works"),
+  ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
+  ...fields(
+    ['rules[].matches[].cookies', 'rules[].matches[].claims', 'rules[].matches[].grpc', 'rules[].matches[].source'],
+    otherMatches,
+  ),
+  ...only('rules[].matches[].method', ['CONNECT'], 'all other methods work'),
+  ...fields(['rules[].filters[].cors', 'rules[].filters[].fault'], 'all other filters work'),
+  ...only('rules[].filters[].requestMirror.backendRef.kind', ['Host'], services),
+  ...only('rules[].backendRefs[].kind', ['Host'], services),
+  ...only('rules[].backendRefs[].fallback', [true], 'use `weight`'),
+  ...fields(['rules[].sessionPersistence'], 'leave it out; any endpoint of the Service answers'),
+  ...fields(['rules[].delegate'], 'write the rules into this route, or attach several routes to the Service'),
+  ...fields(['rules[].weightsFrom'], 'write `weight` at the backends'),
+];
+
+const meshPolicy: readonly Unsupported[] = fields(
+  [
+    'mtls',
+    'authorization',
+    'jwt',
+    'extAuthz',
+    'upstream',
+    'inbound',
+    'rateLimit',
+    'egress',
+    'telemetry',
+    'scope',
+    'sidecar',
+    'extensions',
+    'providers',
+  ],
+  'the built-in behaviour is in force',
+);
+
+const meshIdentity: readonly Unsupported[] = fields(
+  [
+    'trustDomain',
+    'trustDomainAliases',
+    'namespaceSelector',
+    'workloadSelector',
+    'spiffePath',
+    'certificate',
+    'provider',
+    'bundle',
+    'rotation',
+    'federation',
+    'nodes',
+  ],
+  'the built-in behaviour is in force',
+);
+
+/** By kind. */
+export const unsupported = { TrafficRoute: trafficRoute, MeshPolicy: meshPolicy, MeshIdentity: meshIdentity } as const;
+
+interface Found {
+  readonly path: string;
+  readonly value: unknown;
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const items = (found: Found): readonly Found[] => {
+  if (!Array.isArray(found.value)) return [];
+  const list: readonly unknown[] = found.value;
+  return list.map((value, index) => ({ path: `${found.path}[${index}]`, value }));
+};
+
+function step(found: Found, segment: string): readonly Found[] {
+  const isList = segment.endsWith('[]');
+  const name = isList ? segment.slice(0, -2) : segment;
+  if (!isRecord(found.value) || !Object.hasOwn(found.value, name)) return [];
+  const member = { path: `${found.path}.${name}`, value: found.value[name] };
+  return isList ? items(member) : [member];
+}
+
+const occurrences = (root: Found, path: string): readonly Found[] =>
+  path.split('.').reduce<readonly Found[]>((all, segment) => all.flatMap((one) => step(one, segment)), [root]);
+
+const isWritten = (value: unknown): boolean => value !== undefined && value !== null;
+
+function problemsOf(root: Found, entry: Unsupported): readonly Problem[] {
+  const wanted = (value: unknown): boolean => (entry.value === undefined ? isWritten(value) : value === entry.value);
+  return occurrences(root, entry.path)
+    .filter((found) => wanted(found.value))
+    .map(({ path }) => {
+      const what = entry.value === undefined ? 'is set' : `is '${entry.value}'`;
+      const message = `\`${path}\` ${what}, which this version does not compile yet; ${entry.instead}`;
+      return { path, reason: 'UnsupportedValue', message };
+    });
+}
+
+/** Everything in a spec, raw or parsed, that this version does not compile. */
+export const unsupportedValues = (kind: keyof typeof unsupported, spec: unknown): readonly Problem[] =>
+  unsupported[kind].flatMap((entry) => problemsOf({ path: 'spec', value: spec }, entry));
+
+const rulePrefix = 'rules[].';
+const ruleEntries = trafficRoute
+  .filter((entry) => entry.path.startsWith(rulePrefix))
+  .map((entry) => ({ ...entry, path: entry.path.slice(rulePrefix.length) }));
+
+/** The same for one rule of a TrafficRoute: the rule is refused, its neighbours stay. */
+export const unsupportedInRule = (rule: unknown, index: number): readonly Problem[] =>
+  ruleEntries.flatMap((entry) => problemsOf({ path: `spec.rules[${index}]`, value: rule }, entry));
+
+/** The same for what is outside of rules: the whole route is refused. */
+export const unsupportedOutsideRules = (spec: unknown): readonly Problem[] =>
+  trafficRoute
+    .filter((entry) => !entry.path.startsWith(rulePrefix))
+    .flatMap((entry) => problemsOf({ path: 'spec', value: spec }, entry));
+
+/** For documentation: what of a leaf is compiled. */
+export function compiledNote(kind: keyof typeof unsupported, leafPath: string): string {
+  const entries = unsupported[kind].filter(
+    ({ path }) => path === leafPath || leafPath.startsWith(`${path}.`) || leafPath.startsWith(`${path}[]`),
+  );
+  if (entries.length === 0) return 'yes';
+  const values = entries.flatMap(({ value }) => (value === undefined ? [] : [`\`${value}\``]));
+  return values.length === entries.length ? `except ${values.join(', ')}` : 'not yet';
+}
