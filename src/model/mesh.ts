@@ -1,0 +1,155 @@
+// What a mesh is, with neither Kubernetes nor Envoy in it: Services with their rules, the endpoints behind
+// them, and the proxies that call them. Equal inputs yield the same references, all the way down.
+
+import type { ObjectKey, ObjectRef } from '../api/meta.js';
+import type { CompiledFeature, CompiledBackendFeature } from '../features/feature.js';
+import type { Problem } from '../lib/result.js';
+import type { Origin } from './delivery.js';
+
+/** What is spoken on a port. `auto`: nobody said, the proxy looks. */
+export type Protocol = 'http' | 'http2' | 'grpc' | 'tcp' | 'tls' | 'auto';
+
+/** Whether requests, and not only bytes, can be routed. */
+export const isHttp = (protocol: Protocol): boolean => protocol !== 'tcp' && protocol !== 'tls';
+
+/** Pods of a Service with these labels. */
+export type Subset = Readonly<Record<string, string>>;
+
+/** Where requests can be sent: a port of a Service, or a subset of its pods. */
+export interface Target {
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: number;
+  readonly subset?: Subset | undefined;
+}
+
+/** One of the places that a rule sends to. A broken one is kept: it costs its share, and only that. */
+export type Backend =
+  | {
+      readonly kind: 'service';
+      readonly target: Target;
+      readonly weight: number;
+      readonly features: readonly CompiledBackendFeature[];
+    }
+  | { readonly kind: 'invalid'; readonly weight: number; readonly problem: Problem };
+
+/** How a value is compared. */
+export type TextMatch =
+  | { readonly kind: 'exact' | 'prefix' | 'suffix' | 'contains' | 'regex'; readonly value: string }
+  | { readonly kind: 'present' };
+
+export interface HeaderMatch {
+  readonly name: string;
+  readonly match: TextMatch;
+  readonly invert: boolean;
+}
+
+export interface QueryMatch {
+  readonly name: string;
+  readonly match: TextMatch;
+}
+
+/** One set of conditions, all of which must hold. */
+export interface Match {
+  readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string; readonly ignoreCase: boolean };
+  readonly method: string | undefined;
+  readonly headers: readonly HeaderMatch[];
+  readonly queryParams: readonly QueryMatch[];
+}
+
+/** A rule of a route, compiled. */
+export interface Rule {
+  readonly origin: Origin;
+  /** Written name, or `r<index>`. */
+  readonly name: string;
+  readonly backends: readonly Backend[];
+  /** Other targets that its features name and that resolved: mirrors. */
+  readonly references: readonly Target[];
+  readonly features: readonly CompiledFeature[];
+}
+
+/** One match of one rule, at its place in the order of precedence. */
+export interface RouteEntry {
+  readonly match: Match;
+  readonly rule: Rule;
+}
+
+/** What holds for some host names. */
+export interface HostRules {
+  /** `*` for all other names. */
+  readonly hostnames: readonly string[];
+  /** First match wins; empty: everything goes to the Service itself. */
+  readonly entries: readonly RouteEntry[];
+}
+
+/** A port of a Service. */
+export interface PortModel {
+  readonly port: number;
+  readonly name: string;
+  readonly protocol: Protocol;
+  /** What every caller gets. */
+  readonly hosts: readonly HostRules[];
+  /** What callers of some namespaces get instead. */
+  readonly consumers: ReadonlyMap<string, readonly HostRules[]>;
+  /** Subsets that some rule of the mesh names. */
+  readonly subsets: readonly Subset[];
+}
+
+/** A Service that can be called. */
+export interface ServiceModel {
+  readonly ref: ObjectRef;
+  readonly origin: Origin;
+  /** Virtual addresses; empty for headless Services. */
+  readonly addresses: readonly string[];
+  readonly ports: readonly PortModel[];
+}
+
+/** One place where a Service answers. */
+export interface EndpointModel {
+  readonly address: string;
+  readonly port: number;
+  /** Draining endpoints get no new requests and keep what they have. */
+  readonly draining: boolean;
+  readonly region: string;
+  readonly zone: string;
+}
+
+/** The endpoints of a target. */
+export interface EndpointSet {
+  readonly target: Target;
+  readonly origin: Origin;
+  readonly endpoints: readonly EndpointModel[];
+}
+
+/** How requests reach the proxy. */
+export type Capture = 'redirect' | 'explicit';
+
+/** A port on which the proxy's own pod is called. */
+export interface InboundPort {
+  readonly port: number;
+  readonly protocol: Protocol;
+}
+
+/** A proxy beside a pod. */
+export interface ProxyModel {
+  /** `namespace/name` of the pod. */
+  readonly key: ObjectKey;
+  readonly namespace: string;
+  readonly name: string;
+  readonly group: string;
+  /** `Deployment/web.shop`. */
+  readonly workload: string;
+  readonly capture: Capture;
+  readonly addresses: readonly string[];
+  /** Explicit capture: where the application listens. */
+  readonly applicationAddress: string | undefined;
+  readonly inbound: readonly InboundPort[];
+}
+
+/** The whole mesh at one revision. */
+export interface MeshModel {
+  readonly revision: number;
+  readonly services: ReadonlyMap<ObjectKey, ServiceModel>;
+  readonly endpoints: ReadonlyMap<ObjectKey, readonly EndpointSet[]>;
+  readonly proxies: ReadonlyMap<ObjectKey, ProxyModel>;
+}

@@ -1,0 +1,51 @@
+// The one order of rules: Gateway API's, with regular expressions between exact paths and prefixes. Equal
+// matches fall to the older object, then to `namespace/name`, then to the place in the object.
+
+import type { Match, RouteEntry } from '../model/mesh.js';
+
+/** An entry with what decides between equal matches. */
+export interface RankedEntry extends RouteEntry {
+  /** RFC 3339, or empty where nobody knows: such objects are equally old, and older than any other. */
+  readonly created: string;
+  readonly object: string;
+  readonly index: number;
+}
+
+const pathRank = { exact: 0, regex: 1, prefix: 2 } as const;
+
+type Order = (left: Match, right: Match) => number;
+
+/** Negative where `left` is more specific. Zero: the two are of equal rank. */
+const orders: readonly Order[] = [
+  (left, right) => pathRank[left.path.kind] - pathRank[right.path.kind],
+  (left, right) => right.path.value.length - left.path.value.length,
+  (left, right) => Number(right.method !== undefined) - Number(left.method !== undefined),
+  (left, right) => right.headers.length - left.headers.length,
+  (left, right) => right.queryParams.length - left.queryParams.length,
+];
+
+function first(comparisons: Iterable<number>): number {
+  for (const comparison of comparisons) if (comparison !== 0) return comparison;
+  return 0;
+}
+
+const compareText = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
+
+function* comparisonsOf(left: RankedEntry, right: RankedEntry): Generator<number> {
+  for (const order of orders) yield order(left.match, right.match);
+  yield compareText(left.created, right.created);
+  yield compareText(left.object, right.object);
+  yield left.index - right.index;
+}
+
+/** Entries in the order in which a proxy tries them. */
+export const inOrder = (entries: readonly RankedEntry[]): readonly RankedEntry[] =>
+  [...entries].sort((left, right) => first(comparisonsOf(left, right)));
+
+/** A text that is equal for matches that hold for the same requests. */
+export function matchKey(match: Match): string {
+  const byName = (left: { readonly name: string }, right: { readonly name: string }): number =>
+    compareText(left.name.toLowerCase(), right.name.toLowerCase());
+  const headers = [...match.headers].sort(byName).map((header) => ({ ...header, name: header.name.toLowerCase() }));
+  return JSON.stringify([match.path, match.method ?? '', headers, [...match.queryParams].sort(byName)]);
+}

@@ -1,0 +1,54 @@
+// Whether one object may refer to another, and what it finds there. Every reference kind goes through here.
+
+import { describeRef, group, keyOf, type ObjectRef } from '../api/meta.js';
+import { err, ok, type Problem, type Result } from '../lib/result.js';
+import type { ReferenceGrant } from '../kinds/gateway.js';
+import type { Service } from '../kinds/world.js';
+import type { Target } from '../model/mesh.js';
+
+/** A reference to a port of a Service, as written. */
+export interface ServiceReference {
+  readonly namespace: string;
+  readonly name: string;
+  readonly port: number | undefined;
+  readonly path: string;
+}
+
+/** The part of the World that decides a reference. */
+export interface Referents {
+  readonly service: (key: string) => Service | undefined;
+  readonly grants: readonly ReferenceGrant[];
+}
+
+const groupOf = (ref: ObjectRef): string =>
+  ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute' ? 'gateway.networking.k8s.io' : group;
+
+/** Whether a grant in the target's namespace lets `from` refer to a Service there. */
+export function isPermitted(from: ObjectRef, to: { namespace: string; name: string }, grants: readonly ReferenceGrant[]): boolean {
+  if (from.namespace === to.namespace) return true;
+  return grants.some(
+    ({ meta, spec }) =>
+      meta.namespace === to.namespace &&
+      spec.from.some((one) => one.group === groupOf(from) && one.kind === from.kind && one.namespace === from.namespace) &&
+      spec.to.some((one) => one.group === '' && one.kind === 'Service' && (one.name === undefined || one.name === to.name)),
+  );
+}
+
+const refuse = (path: string, reason: string, message: string): Result<never, Problem> => err({ path, reason, message });
+
+/** What a reference names, or why it names nothing. Existence in other namespaces shows only to those permitted. */
+export function resolveService(from: ObjectRef, to: ServiceReference, referents: Referents): Result<Target, Problem> {
+  const ref: ObjectRef = { kind: 'Service', namespace: to.namespace, name: to.name };
+  if (!isPermitted(from, to, referents.grants)) {
+    const message = `${describeRef(ref)} is in another namespace and no ReferenceGrant there allows ${from.kind} from '${from.namespace}'`;
+    return refuse(to.path, 'RefNotPermitted', message);
+  }
+  const service = referents.service(keyOf(ref));
+  if (service === undefined) return refuse(to.path, 'BackendNotFound', `${describeRef(ref)} does not exist`);
+  const ports = service.ports.map((port) => String(port.port)).join(', ');
+  if (to.port === undefined) return refuse(to.path, 'PortNotFound', `\`port\` must be set for ${describeRef(ref)} (ports: ${ports})`);
+  if (!service.ports.some((port) => port.port === to.port)) {
+    return refuse(to.path, 'PortNotFound', `${describeRef(ref)} has no port ${String(to.port)} (ports: ${ports})`);
+  }
+  return ok({ namespace: to.namespace, name: to.name, port: to.port });
+}

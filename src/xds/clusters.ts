@@ -1,0 +1,163 @@
+// Clusters: one for each Service port and subset, and the delivery clusters of a pod's own ports.
+
+import { Cluster, Cluster_DiscoveryType, Cluster_LbPolicy } from '../gen/envoy/config/cluster/v3/cluster.js';
+import { Http2ProtocolOptions } from '../gen/envoy/config/core/v3/protocol.js';
+import { LeastRequest } from '../gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request.js';
+import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
+import type { Origin } from '../model/delivery.js';
+import { isHttp, type PortModel, type Protocol, type ProxyModel, type ServiceModel, type Target } from '../model/mesh.js';
+import { packAny } from './any.js';
+import { durationOfSeconds, endpointsFromAds, socketAddress, unlimited } from './config-source.js';
+import { nameOfCluster, nameOfInbound } from './names.js';
+import type { Resource } from './resources.js';
+
+const httpOptionsName = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+
+const http2Options = Http2ProtocolOptions.fromPartial({
+  maxConcurrentStreams: 1_024,
+  initialStreamWindowSize: 1_048_576,
+  initialConnectionWindowSize: 8_388_608,
+  allowConnect: true,
+});
+
+/** What callers speak is spoken on, unless the Service says that it wants HTTP/2. */
+function upstreamProtocol(protocol: Protocol): HttpProtocolOptions['upstreamProtocolOptions'] {
+  if (protocol === 'http2' || protocol === 'grpc') {
+    return { $case: 'explicitHttpConfig', value: { protocolConfig: { $case: 'http2ProtocolOptions', value: http2Options } } };
+  }
+  const value = HttpProtocolOptions.fromPartial({
+    upstreamProtocolOptions: { $case: 'useDownstreamProtocolConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions: http2Options } },
+  });
+  return value.upstreamProtocolOptions;
+}
+
+/** Idle connections end before the server's own hour does, so that none is reused as it closes. */
+const outboundHttpOptions = (protocol: Protocol) =>
+  packAny(
+    HttpProtocolOptions,
+    HttpProtocolOptions.fromPartial({
+      commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(300) },
+      upstreamProtocolOptions: upstreamProtocol(protocol),
+    }),
+  );
+
+const leastRequest = {
+  typedExtensionConfig: {
+    name: 'envoy.load_balancing_policies.least_request',
+    typedConfig: packAny(
+      LeastRequest,
+      LeastRequest.fromPartial({ choiceCount: 2, localityLbConfig: { localityConfigSpecifier: { $case: 'localityWeightedLbConfig', value: {} } } }),
+    ),
+  },
+};
+
+/** Envoy's defaults of 1,024 requests and 3 retries are nobody's wish: what is not set is unlimited. */
+const noBreakers = {
+  thresholds: [
+    {
+      maxConnections: unlimited,
+      maxPendingRequests: unlimited,
+      maxRequests: unlimited,
+      retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 10 },
+    },
+  ],
+};
+
+function outboundCluster(target: Target, port: PortModel): Cluster {
+  const name = nameOfCluster(target);
+  return Cluster.fromPartial({
+    name,
+    clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
+    connectTimeout: durationOfSeconds(5),
+    perConnectionBufferLimitBytes: 1_048_576,
+    loadBalancingPolicy: { policies: [leastRequest] },
+    commonLbConfig: { healthyPanicThreshold: { value: 0 } },
+    ignoreHealthOnHostRemoval: true,
+    circuitBreakers: noBreakers,
+    typedExtensionProtocolOptions: isHttp(port.protocol) ? { [httpOptionsName]: outboundHttpOptions(port.protocol) } : {},
+  });
+}
+
+/** The clusters of a Service. */
+export function buildClusters(service: ServiceModel): readonly Resource<'cluster'>[] {
+  const { namespace, name } = service.ref;
+  return service.ports.flatMap((port) =>
+    [undefined, ...port.subsets].map((subset): Resource<'cluster'> => {
+      const target = { namespace, name, port: port.port, subset };
+      return { type: 'cluster', name: nameOfCluster(target), message: outboundCluster(target, port), origins: [service.origin] };
+    }),
+  );
+}
+
+const inboundHttpOptions = {
+  [httpOptionsName]: packAny(
+    HttpProtocolOptions,
+    HttpProtocolOptions.fromPartial({
+      upstreamProtocolOptions: {
+        $case: 'useDownstreamProtocolConfig',
+        value: { httpProtocolOptions: { acceptHttp10: true }, http2ProtocolOptions: { allowConnect: true } },
+      },
+    }),
+  ),
+};
+
+const inboundBreakers = {
+  thresholds: [{ maxConnections: unlimited, maxPendingRequests: unlimited, maxRequests: unlimited, maxRetries: unlimited }],
+};
+
+/** Redirected connections go where they were going, from an address that the redirect rules let through. */
+const redirected = {
+  clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+  lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+  cleanupInterval: durationOfSeconds(86_400),
+  upstreamBindConfig: {
+    sourceAddress: { address: '127.0.0.6', portSpecifier: { $case: 'portValue', value: 0 } },
+    extraSourceAddresses: [{ address: { address: '::6', portSpecifier: { $case: 'portValue', value: 0 } } }],
+  },
+} as const;
+
+function staticTo(name: string, address: string, port: number) {
+  const lbEndpoints = [{ hostIdentifier: { $case: 'endpoint', value: { address: socketAddress(address, port) } } }] as const;
+  return {
+    clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.STATIC },
+    loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints }] },
+  } as const;
+}
+
+/** The clusters through which a proxy delivers to its own application. */
+export function buildInboundClusters(proxy: ProxyModel, origin: Origin): readonly Resource<'cluster'>[] {
+  return proxy.inbound.map(({ port }): Resource<'cluster'> => {
+    const name = nameOfInbound(port);
+    const delivery = proxy.applicationAddress === undefined ? redirected : staticTo(name, proxy.applicationAddress, port);
+    const message = Cluster.fromPartial({
+      name,
+      connectTimeout: durationOfSeconds(5),
+      circuitBreakers: inboundBreakers,
+      typedExtensionProtocolOptions: inboundHttpOptions,
+      ...delivery,
+    });
+    return { type: 'cluster', name, message, origins: [origin] };
+  });
+}
+
+const plainOriginalDst = (name: string, extra: Partial<Cluster> = {}): Cluster =>
+  Cluster.fromPartial({
+    name,
+    clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST },
+    lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
+    connectTimeout: durationOfSeconds(10),
+    circuitBreakers: inboundBreakers,
+    ...extra,
+  });
+
+/** Where redirected connections go that no Service knows. */
+export const fallbackClusters: readonly Cluster[] = [
+  plainOriginalDst('passthrough'),
+  Cluster.fromPartial({ ...plainOriginalDst('inbound-passthrough'), upstreamBindConfig: redirected.upstreamBindConfig }),
+  Cluster.fromPartial({
+    name: 'blackhole',
+    clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.STATIC },
+    connectTimeout: durationOfSeconds(1),
+  }),
+];

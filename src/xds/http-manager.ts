@@ -1,0 +1,133 @@
+// The HTTP connection manager: one constant skeleton, so that policies never touch a listener. Callers
+// cannot steer it: the `x-envoy-` family is stripped before routing, on every listener.
+
+import { HeaderMutation as EarlyHeaderMutation } from '../gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.js';
+import { HeaderValueOption_HeaderAppendAction as AppendAction } from '../gen/envoy/config/core/v3/base.js';
+import { HTTPFault } from '../gen/envoy/extensions/filters/http/fault/v3/fault.js';
+import { FilterConfig as GrpcStats } from '../gen/envoy/extensions/filters/http/grpc_stats/v3/config.js';
+import { HeaderMutation } from '../gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation.js';
+import { LocalRateLimit } from '../gen/envoy/extensions/filters/http/local_ratelimit/v3/local_rate_limit.js';
+import { Router } from '../gen/envoy/extensions/filters/http/router/v3/router.js';
+import { StatefulSession } from '../gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session.js';
+import {
+  HttpConnectionManager,
+  HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes,
+  HttpConnectionManager_ServerHeaderTransformation as ServerHeader,
+  type HttpFilter,
+} from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.js';
+import type { Filter } from '../gen/envoy/config/listener/v3/listener_components.js';
+import { packAny } from './any.js';
+import { durationOfSeconds, fromAds } from './config-source.js';
+
+const strippedHeaders = [
+  'x-envoy-upstream-rq-timeout-ms',
+  'x-envoy-upstream-rq-per-try-timeout-ms',
+  'x-envoy-expected-rq-timeout-ms',
+  'x-envoy-retry-on',
+  'x-envoy-retry-grpc-on',
+  'x-envoy-max-retries',
+  'x-envoy-hedge-on-per-try-timeout',
+  'x-envoy-internal',
+  'x-envoy-decorator-operation',
+  'x-envoy-original-path',
+  'x-envoy-downstream-service-cluster',
+  'x-envoy-downstream-service-node',
+  'x-envoy-force-trace',
+  'x-envoy-upstream-alt-stat-name',
+  'x-envoy-ip-tags',
+  'x-envoy-external-address',
+  'x-envoy-retriable-status-codes',
+  'x-envoy-retriable-header-names',
+];
+
+const removals = strippedHeaders.map((header) => ({ action: { $case: 'remove', value: header } as const }));
+
+/** Calls through the encrypted fallback carry no scheme; both ways look alike to the application. */
+const defaultScheme = {
+  action: {
+    $case: 'append',
+    value: { header: { key: 'x-forwarded-proto', value: 'http' }, appendAction: AppendAction.ADD_IF_ABSENT },
+  } as const,
+};
+
+const stripFor = (direction: Direction) => ({
+  name: 'mesh.strip',
+  typedConfig: packAny(
+    EarlyHeaderMutation,
+    EarlyHeaderMutation.fromPartial({ mutations: direction === 'inbound' ? [...removals, defaultScheme] : removals }),
+  ),
+});
+
+const slot = (name: string, config: HttpFilter['configType'], disabled = false): HttpFilter => ({
+  name,
+  configType: config,
+  isOptional: false,
+  disabled,
+});
+
+const typed = (any: ReturnType<typeof packAny>): HttpFilter['configType'] => ({ $case: 'typedConfig', value: any });
+
+const fault = slot('mesh.fault', typed(packAny(HTTPFault, HTTPFault.fromPartial({}))), true);
+const rateLimit = slot('mesh.local_ratelimit', typed(packAny(LocalRateLimit, LocalRateLimit.fromPartial({ statPrefix: 'lrl' }))), true);
+const headerMutation = slot('mesh.header_mutation', typed(packAny(HeaderMutation, HeaderMutation.fromPartial({}))), true);
+const session = slot('mesh.session', typed(packAny(StatefulSession, StatefulSession.fromPartial({}))), true);
+const grpcStats = slot('mesh.grpc_stats', typed(packAny(GrpcStats, GrpcStats.fromPartial({ emitFilterState: true }))));
+const router = slot('envoy.filters.http.router', typed(packAny(Router, Router.fromPartial({ suppressEnvoyHeaders: true }))));
+
+/** Empty slots in their final order: a policy fills one through the route, and no listener changes. */
+const filters: Readonly<Record<Direction, readonly HttpFilter[]>> = {
+  outbound: [fault, rateLimit, headerMutation, session, grpcStats, router],
+  inbound: [fault, rateLimit, headerMutation, grpcStats, router],
+};
+
+export type Direction = 'inbound' | 'outbound';
+
+/** Where a connection manager gets its routes. */
+export type RouteSource = { readonly kind: 'name'; readonly name: string } | { readonly kind: 'scopes'; readonly name: string };
+
+function routeSpecifier(source: RouteSource): HttpConnectionManager['routeSpecifier'] {
+  if (source.kind === 'name') return { $case: 'rds', value: { routeConfigName: source.name, configSource: fromAds } };
+  return HttpConnectionManager.fromPartial({
+    routeSpecifier: {
+      $case: 'scopedRoutes',
+      value: {
+        name: source.name,
+        scopeKeyBuilder: {
+          fragments: [
+            { type: { $case: 'headerValueExtractor', value: { name: ':authority', extractType: { $case: 'index', value: 0 } } } },
+          ],
+        },
+        rdsConfigSource: fromAds,
+        configSpecifier: { $case: 'scopedRds', value: { scopedRdsConfigSource: fromAds } },
+      },
+    },
+  }).routeSpecifier;
+}
+
+/** The network filter that speaks HTTP. */
+export function buildHttpManager(options: { readonly direction: Direction; readonly statPrefix: string; readonly routes: RouteSource }): Filter {
+  const { direction } = options;
+  const manager = HttpConnectionManager.fromPartial({
+    statPrefix: options.statPrefix,
+    routeSpecifier: routeSpecifier(options.routes),
+    httpFilters: filters[direction],
+    useRemoteAddress: false,
+    ...(direction === 'inbound' ? { skipXffAppend: true } : {}),
+    serverHeaderTransformation: ServerHeader.PASS_THROUGH,
+    normalizePath: true,
+    mergeSlashes: true,
+    pathWithEscapedSlashesAction: EscapedSlashes.KEEP_UNCHANGED,
+    // The idle timeout of the route decides.
+    streamIdleTimeout: durationOfSeconds(0),
+    generateRequestId: true,
+    preserveExternalRequestId: true,
+    upgradeConfigs: [{ upgradeType: 'websocket' }],
+    httpProtocolOptions: { acceptHttp10: true },
+    commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(3_600) },
+    earlyHeaderMutationExtensions: [stripFor(direction)],
+  });
+  return {
+    name: 'envoy.filters.network.http_connection_manager',
+    configType: { $case: 'typedConfig', value: packAny(HttpConnectionManager, manager) },
+  };
+}

@@ -1,0 +1,52 @@
+// Every Envoy resource name, built and parsed here only: names are public API. No dots: Envoy's tag
+// extractor for cluster names stops at the first one.
+
+import { hash } from 'node:crypto';
+
+/** Labels that choose some pods of a Service. */
+export type SubsetLabels = Readonly<Record<string, string>>;
+
+/** `version=v1`: the variant of a cluster that holds the pods with these labels. */
+export function nameOfSubset(labels: SubsetLabels): string {
+  const plain = Object.keys(labels)
+    .sort()
+    .map((key) => `${key}=${labels[key] ?? ''}`)
+    .join(',');
+  const safe = plain.replace(/[^a-z0-9=,-]/g, '_');
+  if (safe === plain && safe.length <= 60) return safe;
+  return `${safe.slice(0, 53)}~${hash('sha256', plain, 'hex').slice(0, 6)}`;
+}
+
+/** `o/shop/cart/8080`: listener, route configuration and cluster of a Service port. */
+export const nameOfOutbound = (service: { namespace: string; name: string; port: number }): string =>
+  `o/${service.namespace}/${service.name}/${String(service.port)}`;
+
+/** `o/shop/cart/8080/version=v2`: the cluster of a Service port, or of a subset of its pods. */
+export const nameOfCluster = (target: {
+  namespace: string;
+  name: string;
+  port: number;
+  subset?: SubsetLabels | undefined;
+}): string =>
+  target.subset === undefined ? nameOfOutbound(target) : `${nameOfOutbound(target)}/${nameOfSubset(target.subset)}`;
+
+const inboundPrefix = 'i/';
+
+/** `i/8080`: listener, route configuration and delivery cluster of a port of the proxy's own pod. */
+export const nameOfInbound = (port: number): string => `${inboundPrefix}${String(port)}`;
+
+/** Whether a name stands for something of one pod alone, so that equal names differ between proxies. */
+export const isOwnName = (name: string): boolean => name.startsWith(inboundPrefix) || name === explicitListener;
+
+/** The listener of the explicit proxy, and the stem of its scopes. */
+export const explicitListener = 'explicit';
+
+/** `s/shop/reviews:9080`: one authority as callers of a namespace write it; `s//reviews.shop:9080` for all callers. */
+export const nameOfScope = (callerNamespace: string, authority: string): string => `s/${callerNamespace}/${authority}`;
+
+/** `shop/reviews/main`: a rule, in access logs and statistics. */
+export const nameOfRule = (rule: { namespace: string; route: string; rule: string }): string =>
+  `${rule.namespace}/${rule.route}/${rule.rule}`;
+
+/** The cluster that is never there: a route to it answers 500. */
+export const unresolvedCluster = 'unresolved';

@@ -1,0 +1,70 @@
+// Matches of the model as Envoy's RouteMatch.
+
+import { HeaderMatcher, QueryParameterMatcher, RouteMatch } from '../gen/envoy/config/route/v3/route_components.js';
+import { StringMatcher } from '../gen/envoy/type/matcher/v3/string.js';
+import type { HeaderMatch, Match, QueryMatch, TextMatch } from '../model/mesh.js';
+
+function stringMatcher(match: Exclude<TextMatch, { kind: 'present' }>): StringMatcher {
+  const { kind, value } = match;
+  if (kind === 'regex') return StringMatcher.fromPartial({ matchPattern: { $case: 'safeRegex', value: { regex: value } } });
+  return StringMatcher.fromPartial({ matchPattern: { $case: kind, value } });
+}
+
+function headerMatcher(header: HeaderMatch): HeaderMatcher {
+  const { match } = header;
+  const base = { name: header.name, invertMatch: header.invert };
+  if (match.kind === 'present') {
+    return HeaderMatcher.fromPartial({ ...base, headerMatchSpecifier: { $case: 'presentMatch', value: true } });
+  }
+  return HeaderMatcher.fromPartial({
+    ...base,
+    // An inverted condition also holds where the header is absent.
+    treatMissingHeaderAsEmpty: header.invert,
+    headerMatchSpecifier: { $case: 'stringMatch', value: stringMatcher(match) },
+  });
+}
+
+function queryMatcher(query: QueryMatch): QueryParameterMatcher {
+  const { match } = query;
+  return QueryParameterMatcher.fromPartial({
+    name: query.name,
+    queryParameterMatchSpecifier:
+      match.kind === 'present' ? { $case: 'presentMatch', value: true } : { $case: 'stringMatch', value: stringMatcher(match) },
+  });
+}
+
+/** A prefix ends at a slash: `/api` matches `/api` and `/api/x`, never `/apix`. */
+function pathSpecifier(path: Match['path']): RouteMatch['pathSpecifier'] {
+  switch (path.kind) {
+    case 'exact':
+      return { $case: 'path', value: path.value };
+    case 'regex': {
+      const value = RouteMatch.fromPartial({
+        pathSpecifier: { $case: 'safeRegex', value: { regex: path.ignoreCase ? `(?i)${path.value}` : path.value } },
+      });
+      return value.pathSpecifier;
+    }
+    case 'prefix': {
+      const stem = path.value.replace(/\/+$/, '');
+      return stem === '' ? { $case: 'prefix', value: '/' } : { $case: 'pathSeparatedPrefix', value: stem };
+    }
+  }
+}
+
+/** Methods that may be repeated without harm, as RFC 9110 has them. */
+export const safeMethods = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'];
+
+const methodMatcher = (match: StringMatcher['matchPattern']): HeaderMatcher =>
+  HeaderMatcher.fromPartial({ name: ':method', headerMatchSpecifier: { $case: 'stringMatch', value: { matchPattern: match } } });
+
+/** Builds a match; `onlySafe` narrows it to methods that may be repeated. */
+export function buildMatch(match: Match, onlySafe: boolean): RouteMatch {
+  const method = match.method === undefined ? [] : [methodMatcher({ $case: 'exact', value: match.method })];
+  const safe = onlySafe ? [methodMatcher(StringMatcher.fromPartial({ matchPattern: { $case: 'safeRegex', value: { regex: safeMethods.join('|') } } }).matchPattern)] : [];
+  return RouteMatch.fromPartial({
+    pathSpecifier: pathSpecifier(match.path),
+    ...(match.path.ignoreCase && match.path.kind !== 'regex' ? { caseSensitive: false } : {}),
+    headers: [...method, ...safe, ...match.headers.map(headerMatcher)],
+    queryParameters: match.queryParams.map(queryMatcher),
+  });
+}

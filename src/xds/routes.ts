@@ -1,0 +1,200 @@
+// Route configurations: what becomes of a request to a Service port. First match wins; the model brings the
+// entries in order.
+
+import { RouteConfiguration } from '../gen/envoy/config/route/v3/route.js';
+import {
+  DirectResponseAction,
+  RedirectAction,
+  Route,
+  RouteAction,
+  RouteAction_ClusterNotFoundResponseCode as ClusterNotFound,
+  VirtualHost,
+} from '../gen/envoy/config/route/v3/route_components.js';
+import { compileFeature, type RouteContext, type RoutePatch } from '../features/feature.js';
+import { retry, retryDefaults } from '../features/retry.js';
+import { timeouts, timeoutsDefaults } from '../features/timeouts.js';
+import type { Origin } from '../model/delivery.js';
+import type { Backend, HostRules, InboundPort, PortModel, RouteEntry, Rule, ServiceModel, Target } from '../model/mesh.js';
+import { mergePatches } from './merge.js';
+import { nameOfCluster, nameOfInbound, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
+import { buildMatch, safeMethods } from './route-match.js';
+import type { Resource } from './resources.js';
+
+/** The Service port that a route configuration is for. */
+export interface RouteOwner {
+  readonly service: ServiceModel;
+  readonly port: PortModel;
+}
+
+function clusterOf(rule: Rule): RouteContext['clusterOf'] {
+  return ({ namespace, name, port }) => {
+    const target = rule.references.find(
+      (one) => one.name === name && one.port === port && one.namespace === (namespace ?? rule.origin.ref.namespace),
+    );
+    return target === undefined ? undefined : nameOfCluster(target);
+  };
+}
+
+type WeightedBackend = { readonly name: string; readonly weight: number; readonly backend: Backend };
+
+const weighted = (backend: Backend): WeightedBackend => ({
+  name: backend.kind === 'service' ? nameOfCluster(backend.target) : unresolvedCluster,
+  weight: backend.weight,
+  backend,
+});
+
+/** Sends to the backends by weight. What does not resolve answers 500 for its share. */
+function destination(backends: readonly Backend[]): Partial<RouteAction> {
+  const live = backends.map(weighted).filter((one) => one.weight > 0);
+  const [first] = live;
+  const plain = live.length === 1 && first?.backend.kind === 'service' && first.backend.features.length === 0;
+  if (plain) return { clusterSpecifier: { $case: 'cluster', value: first.name } };
+  const clusters = live.map(({ name, weight, backend }) => ({
+    name,
+    weight,
+    ...(backend.kind === 'service' ? mergePatches(backend.features.map((one) => one.onBackend()), 'backend') : {}),
+  }));
+  const action = RouteAction.fromPartial({
+    clusterSpecifier: { $case: 'weightedClusters', value: { clusters } },
+    clusterNotFoundResponseCode: ClusterNotFound.INTERNAL_SERVER_ERROR,
+  });
+  return { clusterSpecifier: action.clusterSpecifier, clusterNotFoundResponseCode: action.clusterNotFoundResponseCode };
+}
+
+const noBackend: Route['action'] = { $case: 'directResponse', value: DirectResponseAction.fromPartial({ status: 500 }) };
+
+function actionOf(rule: Rule, patches: readonly RoutePatch[]): Route['action'] {
+  const answer = patches.find((patch) => patch.answer !== undefined)?.answer;
+  if (answer?.kind === 'redirect') return { $case: 'redirect', value: RedirectAction.fromPartial(answer.action) };
+  if (answer?.kind === 'respond') return { $case: 'directResponse', value: DirectResponseAction.fromPartial(answer.action) };
+  const resolved = rule.backends.some((backend) => backend.kind === 'service' && backend.weight > 0);
+  if (!resolved) return noBackend;
+  const forward = mergePatches(patches.map((patch) => patch.forward), 'route');
+  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...destination(rule.backends) }) };
+}
+
+interface RouteVariant {
+  readonly methods: RouteContext['methods'];
+  readonly onlySafe: boolean;
+}
+
+/** Retries that go further than Envoy's safe set hold for methods that may be repeated; others get a route of their own. */
+function variantsOf({ match, rule }: RouteEntry): readonly RouteVariant[] {
+  if (match.method !== undefined) return [{ methods: safeMethods.includes(match.method) ? 'safe' : 'unsafe', onlySafe: false }];
+  if (!rule.features.some((feature) => feature.splitsMethods)) return [{ methods: 'safe', onlySafe: false }];
+  return [
+    { methods: 'safe', onlySafe: true },
+    { methods: 'unsafe', onlySafe: false },
+  ];
+}
+
+function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner): Route {
+  const { match, rule } = entry;
+  const context: RouteContext = { port: owner.port.port, path: match.path, methods: variant.methods, clusterOf: clusterOf(rule) };
+  const patches = rule.features.map((feature) => feature.onRoute(context));
+  const { ref } = rule.origin;
+  const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
+  return Route.fromPartial({
+    ...mergePatches(patches.map((patch) => patch.route), 'route'),
+    name,
+    statPrefix: name,
+    match: buildMatch(match, variant.onlySafe),
+    action: actionOf(rule, patches),
+  });
+}
+
+const defaultFeatures = [compileFeature(timeouts, timeoutsDefaults), compileFeature(retry, retryDefaults)].flatMap((one) =>
+  one.ok ? [one.value] : [],
+);
+
+/** A Service without rules: everything goes to its own endpoints. */
+function plainRoute({ service, port }: RouteOwner): Route {
+  const { namespace, name } = service.ref;
+  const context: RouteContext = { port: port.port, path: { kind: 'prefix', value: '/', ignoreCase: false }, methods: 'safe', clusterOf: () => undefined };
+  const forward = mergePatches(defaultFeatures.map((feature) => feature.onRoute(context).forward), 'route');
+  const cluster = nameOfCluster({ namespace, name, port: port.port });
+  return Route.fromPartial({
+    name: nameOfOutbound({ namespace, name, port: port.port }),
+    match: { pathSpecifier: { $case: 'prefix', value: '/' } },
+    action: { $case: 'route', value: RouteAction.fromPartial({ ...forward, clusterSpecifier: { $case: 'cluster', value: cluster } }) },
+  });
+}
+
+function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
+  const routes =
+    rules.entries.length === 0
+      ? [plainRoute(owner)]
+      : rules.entries.flatMap((entry) => variantsOf(entry).map((variant) => buildRoute(entry, variant, owner)));
+  const [domain] = rules.hostnames;
+  return VirtualHost.fromPartial({
+    name: domain === undefined || domain === '*' ? owner.service.ref.name : domain,
+    domains: rules.hostnames,
+    includeRequestAttemptCount: true,
+    routes,
+  });
+}
+
+const clustersOf = (rule: Rule): readonly string[] => {
+  const targets = rule.backends.flatMap((backend): readonly Target[] => (backend.kind === 'service' ? [backend.target] : []));
+  return [...targets, ...rule.references].map(nameOfCluster);
+};
+
+const distinctOrigins = (rules: readonly Rule[]): readonly Origin[] => [...new Set(rules.map((rule) => rule.origin))];
+
+/** The route configuration of a Service port, for the callers that these rules are for. */
+export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Resource<'route'> {
+  const { service, port } = owner;
+  const name = nameOfOutbound({ ...service.ref, port: port.port });
+  const rules = hosts.flatMap((one) => one.entries.map((entry) => entry.rule));
+  return {
+    type: 'route',
+    name,
+    message: RouteConfiguration.fromPartial({
+      name,
+      ignorePortInHostMatching: true,
+      mostSpecificHeaderMutationsWins: true,
+      virtualHosts: hosts.map((one) => virtualHost(one, owner)),
+    }),
+    origins: [service.origin, ...distinctOrigins(rules)],
+    parts: [...new Set(rules)],
+    clusters: [...new Set([nameOfCluster({ ...service.ref, port: port.port }), ...rules.flatMap(clustersOf)])],
+  };
+}
+
+const inboundRetry = { retryOn: 'reset-before-request', numRetries: 2 };
+
+/** What becomes of a request to the proxy's own pod: it is delivered, and never cut short here. */
+export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resource<'route'> {
+  const name = nameOfInbound(inbound.port);
+  const off = { seconds: 0n, nanos: 0 };
+  return {
+    type: 'route',
+    name,
+    message: RouteConfiguration.fromPartial({
+      name,
+      virtualHosts: [
+        {
+          name: 'inbound',
+          domains: ['*'],
+          routes: [
+            {
+              name,
+              match: { pathSpecifier: { $case: 'prefix', value: '/' } },
+              action: {
+                $case: 'route',
+                value: {
+                  clusterSpecifier: { $case: 'cluster', value: name },
+                  timeout: off,
+                  idleTimeout: off,
+                  maxStreamDuration: { grpcTimeoutHeaderMax: off },
+                  retryPolicy: inboundRetry,
+                },
+              },
+            },
+          ],
+        },
+      ],
+    }),
+    origins: [origin],
+  };
+}

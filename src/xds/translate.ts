@@ -1,0 +1,103 @@
+// Model to resources: one list for each Service and each proxy. Plain functions; `publication.ts` remembers
+// what they gave, as bytes.
+
+import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
+import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
+import type { Origin } from '../model/delivery.js';
+import type { Capture, EndpointSet, HostRules, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
+import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
+import { buildEndpoints } from './endpoints.js';
+import { buildListeners, buildOwnListeners, virtualListeners } from './listeners.js';
+import type { Resource, ResourceType } from './resources.js';
+import { buildInboundRoutes, buildRoutes } from './routes.js';
+import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
+import { forEachType } from './view.js';
+
+/** The domain of Services inside a cluster. */
+const clusterDomain = 'cluster.local';
+
+/** Resources that come and go together. */
+export type Bundle = readonly Resource[];
+
+/** Which rule stands in for a rule: itself, its last good version, or nothing. */
+export type Substitute = (rule: Rule) => Rule | undefined;
+
+function substituted(hosts: readonly HostRules[], substitute: Substitute): readonly HostRules[] {
+  return hosts.map((host) => ({
+    ...host,
+    entries: host.entries.flatMap((entry) => {
+      const rule = substitute(entry.rule);
+      return rule === undefined ? [] : [{ ...entry, rule }];
+    }),
+  }));
+}
+
+/** The rules of a port that callers of a namespace get. */
+const rulesFor = (port: ServiceModel['ports'][number], namespace: string): readonly HostRules[] =>
+  port.consumers.get(namespace) ?? port.hosts;
+
+/** Clusters of a Service, and what leads to them: listeners or scopes. */
+export const translateService = {
+  explicit: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildScopes(service, clusterDomain)],
+  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildListeners(service)],
+} as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
+
+/** The bare names of a Service, for callers of its own namespace. */
+export const translateLocalNames = (service: ServiceModel): Bundle => buildLocalScopes(service);
+
+/** Route configurations of a Service for callers of a namespace. */
+export const translateRoutes = (service: ServiceModel, namespace: string): Bundle =>
+  service.ports.map((port) => buildRoutes({ service, port }, rulesFor(port, namespace)));
+
+/** The same, with some rules replaced or left out. */
+export const translateRoutesWith = (service: ServiceModel, namespace: string, substitute: Substitute): Bundle =>
+  service.ports.map((port) => buildRoutes({ service, port }, substituted(rulesFor(port, namespace), substitute)));
+
+/** The load assignments of a Service. */
+export const translateEndpoints = (sets: readonly EndpointSet[]): Bundle => sets.map(buildEndpoints);
+
+/** Host names claimed by routes, over all Services. */
+export const translateClaims = (services: readonly ServiceModel[]): Bundle => buildClaimedScopes(services.filter(claimsHosts));
+
+const nobody: readonly Origin[] = [];
+
+/** What every proxy of a capture has. */
+export const commonResources: Readonly<Record<Capture, Bundle>> = {
+  explicit: [],
+  redirect: [
+    ...fallbackClusters.map((message: Cluster): Resource<'cluster'> => ({ type: 'cluster', name: message.name, message, origins: nobody })),
+    ...virtualListeners.map((message: Listener): Resource<'listener'> => ({ type: 'listener', name: message.name, message, origins: nobody })),
+  ],
+};
+
+/** What one proxy alone has. */
+export function translateProxy(proxy: ProxyModel): Bundle {
+  const origin: Origin = { ref: { kind: 'Pod', namespace: proxy.namespace, name: proxy.name }, generation: 0 };
+  return [
+    ...buildInboundClusters(proxy, origin),
+    ...buildOwnListeners(proxy, origin),
+    ...proxy.inbound.map((inbound) => buildInboundRoutes(inbound, origin)),
+  ];
+}
+
+/** Everything that a proxy is served, sorted by name: what `legation translate` prints. */
+export function translate(
+  model: Pick<MeshModel, 'services' | 'endpoints'>,
+  proxy: ProxyModel,
+): Readonly<Record<ResourceType, Bundle>> {
+  const services = [...model.services.values()];
+  const all = [
+    ...commonResources[proxy.capture],
+    ...services.flatMap(translateService[proxy.capture]),
+    ...services.flatMap((service) => translateRoutes(service, proxy.namespace)),
+    ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
+    ...[...model.endpoints.values()].flatMap(translateEndpoints),
+    ...translateProxy(proxy),
+  ].sort((left, right) => (left.name < right.name ? -1 : 1));
+  return forEachType((type) => all.filter((one) => one.type === type));
+}
+
+const explicitNames = (services: readonly ServiceModel[], namespace: string): Bundle => [
+  ...services.filter((service) => service.ref.namespace === namespace).flatMap(translateLocalNames),
+  ...translateClaims(services),
+];
