@@ -1,0 +1,123 @@
+// The present status of every object: joins what reconcilers found with what proxies acknowledged. Computed
+// when asked for; remembers only when conditions flipped.
+
+import { hash } from 'node:crypto';
+import { apiVersion, idOf, keyOf, refOf, type KubeObject, type ObjectRef } from '../api/meta.js';
+import type { GatewayParentRef } from '../kinds/gateway.js';
+import type { ParentRef } from '../kinds/traffic-route.js';
+import type { World } from '../kinds/world.js';
+import type { Clock } from '../lib/clock.js';
+import { memoised } from '../lib/memo.js';
+import type { Rejection } from '../model/delivery.js';
+import { effectiveOf } from '../reconcilers/effective.js';
+import type { Reconciled } from '../reconcilers/index.js';
+import { byObject, statusOf, type ObjectStatus, type ParentReference } from '../reconcilers/status.js';
+import type { CompiledRoute } from '../reconcilers/traffic-route.js';
+import type { Delivered, DeliveryTracker } from './delivery-tracker.js';
+
+/** An object with its status, as Kubernetes shows it. */
+export interface StatusObject {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace: string; readonly generation: number };
+  readonly status: ObjectStatus;
+}
+
+/** Statuses of all objects that have one. */
+export interface StatusBoard {
+  update(world: World, reconciled: Reconciled, rejections: readonly Rejection[]): void;
+  statuses(): readonly StatusObject[];
+}
+
+const gatewayVersion = 'gateway.networking.k8s.io/v1';
+
+const apiVersionOf = (ref: ObjectRef): string => (ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute' ? gatewayVersion : apiVersion);
+
+/** What of a route is delivered, and to whom. */
+export const deliveredOf = (routes: readonly CompiledRoute[]): readonly Delivered[] =>
+  routes
+    .filter((route) => route.rules.length > 0)
+    .map((route) => {
+      const consumer = route.parents.length > 0 && route.parents.every((parent) => parent.ref.namespace !== route.ref.namespace);
+      return { id: idOf(route.ref), token: route, reach: consumer ? route.ref.namespace : undefined };
+    });
+
+const revisionOf = memoised((object: { readonly spec: unknown }): string => hash('sha256', JSON.stringify(object.spec), 'hex').slice(0, 6));
+
+const referenceOf = (parent: ParentRef | GatewayParentRef): ParentReference => ({
+  group: parent.group,
+  kind: parent.kind,
+  name: parent.name,
+  ...(parent.namespace === undefined ? {} : { namespace: parent.namespace }),
+  ...(parent.port === undefined ? {} : { port: parent.port }),
+  ...(parent.sectionName === undefined ? {} : { sectionName: parent.sectionName }),
+});
+
+type Subject = KubeObject & { readonly spec: unknown };
+
+/** Objects of the World that have a status of ours. */
+function subjectsOf(world: World): readonly { readonly object: Subject; readonly parents: readonly (ParentRef | GatewayParentRef)[] }[] {
+  const gatewayRoutes = [...world.httpRoutes.values(), ...world.grpcRoutes.values()].filter((route) => route.spec.parentRefs.some((parent) => parent.ours));
+  return [
+    ...[...world.trafficRoutes.values()].map((object) => ({ object, parents: object.spec.parentRefs })),
+    ...[...world.meshPolicies.values()].map((object) => ({ object, parents: [] })),
+    ...[...world.meshIdentities.values()].map((object) => ({ object, parents: [] })),
+    ...gatewayRoutes.map((object) => ({ object, parents: object.spec.parentRefs })),
+  ];
+}
+
+/** An empty board. */
+export function createStatusBoard(deps: { readonly clock: Clock; readonly tracker: DeliveryTracker }): StatusBoard {
+  let current: { readonly world: World; readonly reconciled: Reconciled; readonly rejections: readonly Rejection[] } | undefined;
+  let previous = new Map<string, ObjectStatus>();
+
+  const compute = (): readonly StatusObject[] => {
+    if (current === undefined) return [];
+    const { world, reconciled } = current;
+    const findings = byObject(reconciled.findings);
+    const routes = new Map(reconciled.routes.map((route) => [idOf(route.ref), route]));
+    const now = new Date(deps.clock.now()).toISOString();
+    const next = new Map<string, ObjectStatus>();
+    const objects: StatusObject[] = [];
+    const add = (ref: ObjectRef, generation: number, from: { object?: Subject; parents: readonly (ParentRef | GatewayParentRef)[] }): void => {
+      const id = idOf(ref);
+      const route = routes.get(id);
+      const inputs = {
+        ref,
+        generation,
+        findings: findings.get(id) ?? [],
+        parents: from.parents.flatMap((parent, index) => ('ours' in parent && !parent.ours ? [] : [{ index, reference: referenceOf(parent) }])),
+        delivery: deps.tracker.progressOf(id),
+        rejections: current?.rejections.filter((one) => idOf(one.origin.ref) === id) ?? [],
+        revision: from.object === undefined ? '' : revisionOf(from.object),
+        effective: route === undefined ? undefined : effectiveOf(route),
+      };
+      const status = statusOf(inputs, previous.get(id), now);
+      next.set(id, status);
+      objects.push({ apiVersion: apiVersionOf(ref), kind: ref.kind, metadata: { name: ref.name, namespace: ref.namespace, generation }, status });
+    };
+    for (const { object, parents } of subjectsOf(world)) add(refOf(object), generationOf(world, object), { object, parents });
+    for (const { ref, generation, lastGood } of world.malformed.values()) {
+      if (!lastGood && hasStatus(ref)) add(ref, generation, { parents: [] });
+    }
+    previous = next;
+    return objects.sort((left, right) => (sortKey(left) < sortKey(right) ? -1 : 1));
+  };
+
+  return {
+    update: (world, reconciled, rejections) => {
+      current = { world, reconciled, rejections };
+      compute();
+    },
+    statuses: compute,
+  };
+}
+
+const sortKey = ({ kind, metadata }: StatusObject): string => `${kind}/${keyOf(metadata)}`;
+
+const hasStatus = (ref: ObjectRef): boolean =>
+  ref.kind === 'TrafficRoute' || ref.kind === 'MeshPolicy' || ref.kind === 'MeshIdentity' || ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute';
+
+/** A newer version that failed its schema is the one that is observed. */
+const generationOf = (world: World, object: KubeObject): number =>
+  world.malformed.get(idOf(refOf(object)))?.generation ?? object.meta.generation;
