@@ -1,0 +1,82 @@
+// Our own contender: Legation's pipeline and its real ADS server, with Kubernetes objects from memory as its source.
+//
+// Everything that the bench needs of Legation is the interface `Legation` below; `startLegation` is the only place that
+// knows how to get it. It must wire what `legation run` wires, with its defaults, except the source of objects:
+//   - plain text on 127.0.0.1, any port;
+//   - `change` feeds the objects as a watch would (parsed, compared, published) and resolves once what follows from
+//     them is in the cache from which streams are served; it does not wait for proxies;
+//   - the clients say they are the Pods of `presentation` (objects.ts); `perProxy` there matches the names of
+//     resources that differ from proxy to proxy.
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { createInterface } from 'node:readline';
+import { parseArgs } from 'node:util';
+import { initialObjects, objectsOf, presentation, type ObjectChange } from './objects.js';
+import type { DoneLine, Op, ReadyLine } from './protocol.js';
+
+/** A running Legation. */
+interface Legation {
+  readonly port: number;
+  readonly change: (change: ObjectChange) => Promise<void>;
+  readonly stop: () => Promise<void>;
+}
+
+/** To be connected; see the head of this file. */
+const startLegation = (_objects: ObjectChange['apply']): Promise<Legation> =>
+  Promise.reject(new Error('ours is not connected to the bench yet: see startLegation in bench/ours.ts'));
+
+type Line = Op | { readonly op: 'stats' } | { readonly op: 'gc' } | { readonly op: 'quit' };
+
+const OPS: readonly string[] = ['endpoint', 'route', 'addService', 'removeService', 'stats', 'gc', 'quit'];
+
+/** The driver is trusted to fill in the rest. */
+const isLine = (value: unknown): value is Line =>
+  typeof value === 'object' && value !== null && 'op' in value && OPS.includes(String(value.op));
+
+const print = (line: ReadyLine | DoneLine): void => {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+};
+
+const PARAMETERS = {
+  services: { type: 'string', default: '10' },
+  endpoints: { type: 'string', default: '10' },
+  proxies: { type: 'string', default: '10' },
+} as const;
+
+/** Finer would cost CPU that the driver would count. */
+const RESOLUTION_MS = 20;
+
+/** Returns a function that gives the p99 of the event-loop delay since its last call. */
+const startDelayMonitor = (): (() => number) => {
+  const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
+  delay.enable();
+  return () => {
+    const p99 = delay.percentile(99) / 1e6;
+    delay.reset();
+    return Math.max(0, p99 - RESOLUTION_MS);
+  };
+};
+
+const main = async (): Promise<void> => {
+  const { values } = parseArgs({ options: PARAMETERS });
+  const endpoints = Number(values.endpoints);
+  const size = { services: Number(values.services), endpoints, proxies: Number(values.proxies) };
+  const legation = await startLegation(initialObjects(size));
+  const takeDelay = startDelayMonitor();
+  print({ ready: true, port: legation.port, pid: process.pid, ...presentation });
+  for await (const text of createInterface({ input: process.stdin })) {
+    const line: unknown = JSON.parse(text);
+    if (!isLine(line)) throw new Error(`unknown line: ${text}`);
+    if (line.op === 'quit') break;
+    if (line.op === 'stats') {
+      print({ done: line.op, eventLoopDelayP99Ms: takeDelay() });
+      continue;
+    }
+    if (line.op === 'gc') globalThis.gc?.();
+    else await legation.change(objectsOf(line, endpoints));
+    print({ done: line.op });
+  }
+  await legation.stop();
+};
+
+await main();
+process.exit(0);
