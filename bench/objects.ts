@@ -32,7 +32,7 @@ export const presentation: Presentation = {
   node: { id: `${nameOfPod('{i}')}.${NAMESPACE}`, cluster: `Deployment/${WORKLOAD}.${NAMESPACE}`, metadata: {} },
   headers: {},
   routes: [],
-  perProxy: '^i/',
+  perProxy: '^(i/|explicit$)',
 };
 
 let generation = 0;

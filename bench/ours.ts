@@ -10,7 +10,13 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { initialObjects, objectsOf, presentation, type ObjectChange } from './objects.js';
+import { refOf, type ObjectRef } from '../src/api/meta.js';
+import { systemClock } from '../src/lib/clock.js';
+import { silentLogger } from '../src/lib/logger.js';
+import { startPipeline } from '../src/runtime/pipeline.js';
+import { readObject } from '../src/sources/parse-object.js';
+import type { ObjectEvent, Parsed } from '../src/sources/store.js';
+import { initialObjects, objectsOf, presentation, type KubeJson, type ObjectChange } from './objects.js';
 import type { DoneLine, Op, ReadyLine } from './protocol.js';
 
 /** A running Legation. */
@@ -20,9 +26,68 @@ interface Legation {
   readonly stop: () => Promise<void>;
 }
 
-/** To be connected; see the head of this file. */
-const startLegation = (_objects: ObjectChange['apply']): Promise<Legation> =>
-  Promise.reject(new Error('ours is not connected to the bench yet: see startLegation in bench/ours.ts'));
+/** An object as a watch reports it. */
+const parsed = (raw: KubeJson): Parsed => {
+  const reading = readObject(raw, { folder: false });
+  if (reading.kind !== 'object') throw new Error(`the bench made an object that is not read: ${JSON.stringify(reading)}`);
+  return reading.parsed;
+};
+
+const refOfParsed = (object: Parsed): ObjectRef => (object.ok ? refOf(object.object) : object.malformed.ref);
+
+/** A source that says what the driver says. */
+const createMemorySource = (objects: ObjectChange['apply']) => {
+  const queue: ObjectEvent[] = [
+    { kind: 'init' },
+    ...objects.map((raw): ObjectEvent => ({ kind: 'initApply', object: parsed(raw) })),
+    { kind: 'initDone' },
+  ];
+  let wake = (): void => undefined;
+  const source = async function* (signal: AbortSignal): AsyncGenerator<ObjectEvent> {
+    while (!signal.aborted) {
+      yield* queue.splice(0);
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+  };
+  const push = (events: readonly ObjectEvent[]): void => {
+    queue.push(...events);
+    wake();
+  };
+  return { source, push };
+};
+
+const startLegation = async (objects: ObjectChange['apply']): Promise<Legation> => {
+  const stopping = new AbortController();
+  const { source, push } = createMemorySource(objects);
+  const deps = { clock: systemClock, log: silentLogger, sources: [source] };
+  const pipeline = startPipeline({ capture: 'explicit' }, deps, stopping.signal);
+  await pipeline.ready;
+  const server = await pipeline.serveXds('127.0.0.1:0');
+  const published = (): Promise<void> =>
+    new Promise((resolve) => {
+      const end = pipeline.cache.subscribe(() => {
+        end();
+        resolve();
+      });
+    });
+  return {
+    port: Number(server.address.slice(server.address.lastIndexOf(':') + 1)),
+    change: async ({ apply, remove }) => {
+      const done = published();
+      push([
+        ...apply.map((raw): ObjectEvent => ({ kind: 'apply', object: parsed(raw) })),
+        ...remove.map((raw): ObjectEvent => ({ kind: 'delete', ref: refOfParsed(parsed(raw)) })),
+      ]);
+      await done;
+    },
+    stop: async () => {
+      await server.stop();
+      stopping.abort();
+    },
+  };
+};
 
 type Line = Op | { readonly op: 'stats' } | { readonly op: 'gc' } | { readonly op: 'quit' };
 
