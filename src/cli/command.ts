@@ -1,7 +1,7 @@
 // What a command is, and what it gets of the outside: streams, clock, environment. Commands are data that commander is
 // built from; help, completion and docs/reference/cli.md come from the same data. Knows no concrete command.
 
-import { Command, Option, type OptionValues } from 'commander';
+import { Argument, Command, Option, type OptionValues } from 'commander';
 import type { Clock } from '../lib/clock.js';
 import { type ColourWhen, type Paint, createPaint, wantsColour } from './output.js';
 
@@ -10,7 +10,7 @@ export type ExitCode = 0 | 1 | 2 | 3;
 
 /** Where text goes. */
 export interface TextStream {
-  write(text: string): void;
+  readonly write: (text: string) => void;
   readonly isTerminal: boolean;
   /** Size of the terminal now. */
   size(): { readonly columns: number; readonly rows: number };
@@ -67,7 +67,11 @@ export interface CommandSpec<Options extends OptionValues> {
   readonly summary: string;
   /** Paragraphs for help and reference. */
   readonly description: readonly string[];
-  readonly arguments?: readonly { readonly name: string; readonly doc: string }[];
+  readonly arguments?: readonly {
+    readonly name: string;
+    readonly doc: string;
+    readonly choices?: readonly string[];
+  }[];
   readonly options: readonly Option[];
   readonly examples: readonly Example[];
   readonly exitCodes?: string;
@@ -86,7 +90,8 @@ export interface Binding {
 export interface CliCommand {
   readonly name: string;
   readonly examples: readonly Example[];
-  build(binding: Binding): Command;
+  readonly exitCodes: string | undefined;
+  readonly build: (binding: Binding) => Command;
 }
 
 /** The command line cannot be meant; the message says what would be. Exit code 2. */
@@ -113,7 +118,10 @@ export function defineCommand<Options extends OptionValues>(spec: CommandSpec<Op
       .description(spec.description.join('\n\n'))
       .addHelpText('after', helpOf(spec))
       .showSuggestionAfterError();
-    for (const { name, doc } of spec.arguments ?? []) command.argument(name, doc);
+    for (const { name, doc, choices } of spec.arguments ?? []) {
+      const argument = new Argument(name, doc);
+      command.addArgument(choices === undefined ? argument : argument.choices(choices));
+    }
     for (const option of spec.options) command.addOption(option);
     command.addOption(colourOption()).option('--verbose', 'print the stack of an unexpected error');
     return command.action(async () => {
@@ -131,5 +139,5 @@ export function defineCommand<Options extends OptionValues>(spec: CommandSpec<Op
       }
     });
   }
-  return { name: spec.name, examples: spec.examples, build };
+  return { name: spec.name, examples: spec.examples, exitCodes: spec.exitCodes, build };
 }

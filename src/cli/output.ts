@@ -8,11 +8,10 @@ export type ColourWhen = 'auto' | 'always' | 'never';
 
 /** Colours; without them each is the identity. */
 export interface Paint {
-  bold(text: string): string;
-  dim(text: string): string;
-  red(text: string): string;
-  yellow(text: string): string;
-  green(text: string): string;
+  readonly bold: (text: string) => string;
+  readonly red: (text: string) => string;
+  readonly yellow: (text: string) => string;
+  readonly green: (text: string) => string;
 }
 
 /** What decides about colours. */
@@ -34,14 +33,14 @@ export function wantsColour({ when, isTerminal, environment }: ColourQuestion): 
 
 /** A set of colours. */
 export function createPaint(enabled: boolean): Paint {
-  const { bold, dim, red, yellow, green } = pico.createColors(enabled);
-  return { bold, dim, red, yellow, green };
+  const { bold, red, yellow, green } = pico.createColors(enabled);
+  return { bold, red, yellow, green };
 }
 
 const escapes = new RegExp(String.raw`${String.fromCharCode(27)}\[[0-9;]*m`, 'g');
 
 /** Columns that a text takes on a terminal. */
-const widthOf = (text: string): number => [...text.replace(escapes, '')].length;
+const widthOf = (text: string): number => Array.from(text.replace(escapes, '')).length;
 
 const gap = '   ';
 
@@ -60,16 +59,16 @@ export function renderTable(rows: readonly (readonly string[])[]): string {
 /** JSON for people and programs. */
 export const renderJson = (value: unknown): string => `${JSON.stringify(value, null, 2)}\n`;
 
-/** Canonical YAML: the writer of golden files, too. */
+/** YAML with sorted keys, in the style of `canonicalYaml`, which only knows JSON of Envoy's messages. */
 export async function renderYaml(value: unknown): Promise<string> {
   const { stringify } = await import('yaml');
-  return stringify(value, { sortMapEntries: true, lineWidth: 0, aliasDuplicateObjects: false });
-}
-
-/** Several YAML documents, each with its marker. */
-export async function renderYamlDocuments(values: readonly unknown[]): Promise<string> {
-  const documents = await Promise.all(values.map(renderYaml));
-  return documents.map((document) => (document.startsWith('---\n') ? document : `---\n${document}`)).join('');
+  return stringify(value, {
+    sortMapEntries: true,
+    lineWidth: 0,
+    aliasDuplicateObjects: false,
+    indentSeq: false,
+    compat: 'yaml-1.1',
+  });
 }
 
 /** `1 error`, `2 errors`. */

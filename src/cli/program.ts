@@ -3,17 +3,29 @@
 
 import { Command, CommanderError } from 'commander';
 import { OperationalError, messageOf } from '../lib/result.js';
+import { bootstrapCommand } from './bootstrap.js';
 import type { Binding, Cli, CliCommand, ExitCode } from './command.js';
+import { completionCommand } from './completion.js';
+import { explainCommand } from './explain.js';
+import { lintCommand } from './lint.js';
 import { createPaint, wantsColour } from './output.js';
 import { runCommand } from './run.js';
 import { sandboxCommand } from './sandbox.js';
+import { statusCommand } from './status.js';
+import { translateCommand } from './translate.js';
 import { packageVersion, versionCommand } from './version.js';
 
 /** Every command, in the order of help and reference. */
 export const commands: readonly CliCommand[] = [
   runCommand,
   sandboxCommand,
+  lintCommand,
+  translateCommand,
+  bootstrapCommand,
+  statusCommand,
+  explainCommand,
   versionCommand,
+  completionCommand,
 ];
 
 const helpWidth = 100;

@@ -12,16 +12,19 @@ const appended = (value: string, before: readonly string[] | undefined): readonl
 ];
 
 const options = [
-  new Option('--source <SOURCE>', 'where the mesh is read from: dir:PATH, a folder or a file; can be repeated').argParser(
-    appended,
-  ),
+  new Option(
+    '--source <SOURCE>',
+    'where the mesh is read from: dir:PATH, a folder or a file; can be repeated',
+  ).argParser(appended),
   new Option('--xds-listen <HOST:PORT>', 'where Envoys connect; port 0 picks a free one').default('127.0.0.1:18000'),
   new Option('--xds-insecure', 'serve plain text, without authentication; on loopback only'),
   new Option('--admin-listen <HOST:PORT>', 'where status, metrics and health are').default('127.0.0.1:19000'),
   new Option('--capture <MODE>', 'how requests reach a proxy').choices(['explicit', 'redirect']).default('explicit'),
   new Option('--loopback-pods', 'replace pod addresses that are not on loopback, as the sandbox does'),
   new Option('--status-file <FILE>', 'also write the status of all objects here, never into the folder itself'),
-  new Option('--log-level <LEVEL>', 'least severe lines to log').choices(['debug', 'info', 'warn', 'error']).default('info'),
+  new Option('--log-level <LEVEL>', 'least severe lines to log')
+    .choices(['debug', 'info', 'warn', 'error'])
+    .default('info'),
   new Option('--log-format <FORMAT>', 'one line of JSON, or of text for people').choices(['json', 'text']),
 ];
 
@@ -33,7 +36,12 @@ export const runCommand = defineCommand<RunOptions>({
     'Reads a mesh from folders, follows every change, and serves each Envoy its configuration over ADS.',
     'TLS and authentication of the xDS port are not there yet: --xds-insecure has to be said, and is allowed on loopback only.',
   ],
-  arguments: [{ name: '[PATH...]', doc: 'files and folders: the same as --source dir:PATH' }],
+  arguments: [
+    {
+      name: '[PATH...]',
+      doc: 'files and folders, or - for standard input, which is read once: the same as --source dir:PATH',
+    },
+  ],
   options,
   examples: [
     {
@@ -48,7 +56,6 @@ export const runCommand = defineCommand<RunOptions>({
   exitCodes: '0 told to stop, 1 could not run, 2 wrong usage',
   run: async ({ args, options: flags, cli }, signal) => {
     const { parseRunConfig } = await import('../runtime/config.js');
-    if (args.includes('-')) throw new UsageError("'-' cannot be followed; name files or folders");
     const source = [...(flags.source ?? []), ...args.map((path) => `dir:${path}`)];
     const logFormat = flags.logFormat ?? (cli.stderr.isTerminal ? 'text' : 'json');
     const config = parseRunConfig({ ...flags, source, logFormat });
@@ -56,7 +63,7 @@ export const runCommand = defineCommand<RunOptions>({
     const { createLogger } = await import('../runtime/logging.js');
     const { runControlPlane } = await import('../runtime/app.js');
     const log = createLogger({ level: config.value.logLevel, format: config.value.logFormat });
-    await runControlPlane(config.value, { clock: cli.clock, log }, signal);
+    await runControlPlane(config.value, { clock: cli.clock, log, stdin: cli.stdin }, signal);
     return 0;
   },
 });

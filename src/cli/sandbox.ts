@@ -31,7 +31,10 @@ export const sandboxCommand = defineCommand<SandboxFlags>({
   ],
   arguments: [{ name: '<FOLDER>', doc: 'folder with Services, Deployments and routes' }],
   options: [
-    new Option('--traffic [PER-SECOND]', 'call the entries of the mesh steadily; 10 calls per second where nothing is said'),
+    new Option(
+      '--traffic [PER-SECOND]',
+      'call the entries of the mesh steadily; 10 calls per second where nothing is said',
+    ),
     new Option('--envoy <FILE>', 'the Envoy to run; else $ENVOY, else `envoy` on the path, else the project’s own'),
     new Option('--ready-file <FILE>', 'write addresses of everything here, as JSON, once all is programmed'),
     new Option('--run-dir <FOLDER>', 'keep logs and bootstraps here, instead of in a temporary folder'),

@@ -13,8 +13,7 @@ interface VersionOptions {
 /** The version of the package that this file belongs to. */
 export function packageVersion(): string {
   const content: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  const version =
-    typeof content === 'object' && content !== null && 'version' in content ? content.version : undefined;
+  const version = typeof content === 'object' && content !== null && 'version' in content ? content.version : undefined;
   return typeof version === 'string' ? version : 'unknown';
 }
 

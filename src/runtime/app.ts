@@ -67,6 +67,7 @@ async function statusUntilEnd({ config, pipeline }: Running, deps: ControlPlaneD
   let written = '';
   while (!signal.aborted) {
     await deps.clock.sleep(1_000, signal);
+    pipeline.status.observe();
     if (config.statusFile === undefined) continue;
     const text = `${JSON.stringify({ apiVersion: 'v1', kind: 'List', items: pipeline.status.statuses() }, undefined, 2)}\n`;
     if (text === written) continue;

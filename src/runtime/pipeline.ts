@@ -51,6 +51,7 @@ export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: Pipeline
     clock,
     onProgrammed: (object, progress) => {
       log.info('programmed', { object, proxies: progress.total, tookMs: progress.tookMs });
+      status.touch();
     },
   });
   const status = createStatusBoard({ clock, tracker });
@@ -65,8 +66,7 @@ export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: Pipeline
     const world = store.world();
     const start = performance.now();
     const next = reconcile({ ...world, revision: ++revision }, { capture: config.capture });
-    const rules = new Set(next.routes.flatMap((route) => route.rules.map((rule) => rule.rule)));
-    quarantine.prune(rules);
+    quarantine.prune(() => new Set(next.routes.flatMap((route) => route.rules.map((rule) => rule.rule))));
     const { publication, guilty } = buildPublication(next.model, quarantine.current());
     tracker.published(revision, deliveredOf(next.routes));
     quarantine.published(publication);

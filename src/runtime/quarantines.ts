@@ -18,7 +18,7 @@ export interface QuarantineKeeper {
   settled(event: { readonly envoy: string; readonly revision: number }): boolean;
   published(publication: Publication): void;
   /** Forgets what is no longer written. */
-  prune(rules: ReadonlySet<Rule>): void;
+  prune(rules: () => ReadonlySet<Rule>): void;
   rejections(): readonly Rejection[];
 }
 
@@ -35,8 +35,8 @@ export function rejectionOf(guilt: Guilt, envoy: string, kept: boolean): readonl
 export function createQuarantineKeeper(): QuarantineKeeper {
   const quarantines = new Map<string, Quarantine>();
   const recent: Publication[] = [];
-  /** Newest publication that a proxy of a version acknowledged. */
-  const good = new Map<string, Publication>();
+  /** Newest revision that a proxy of a version acknowledged. */
+  const good = new Map<string, number>();
   let lastRevision = 0;
   const trialSince = new Map<string, number>();
 
@@ -51,7 +51,7 @@ export function createQuarantineKeeper(): QuarantineKeeper {
 
   const goodVersionOf = (refusal: Refusal): EncodedResource | undefined => {
     const { envoy, resource } = refusal;
-    const publication = good.get(envoy);
+    const publication = recent.find((one) => one.revision === good.get(envoy));
     const [namespace, capture] = refusal.viewKey.split('|');
     const layers = publication?.views.get(refusal.viewKey) ?? publication?.views.get(`${namespace ?? ''}|${capture ?? ''}`);
     let found: EncodedResource | undefined;
@@ -67,9 +67,8 @@ export function createQuarantineKeeper(): QuarantineKeeper {
       return change(envoy, onRefused(of(envoy), { resource, message, good: goodVersionOf(refusal) }));
     },
     settled: ({ envoy, revision }) => {
-      const publication = recent.find((one) => one.revision === revision);
-      if (publication !== undefined) good.set(envoy, publication);
-      if (revision < (trialSince.get(envoy) ?? 0)) return false;
+      good.set(envoy, Math.max(revision, good.get(envoy) ?? 0));
+      if (quarantines.size === 0 || revision < (trialSince.get(envoy) ?? 0)) return false;
       return change(envoy, onAccepted(of(envoy)));
     },
     published: (publication) => {
@@ -78,11 +77,12 @@ export function createQuarantineKeeper(): QuarantineKeeper {
       lastRevision = publication.revision;
     },
     prune: (rules) => {
+      if (quarantines.size === 0) return;
       const versions = new Set<string>();
       for (const publication of recent.slice(0, 1)) {
         for (const layers of publication.views.values()) for (const layer of layers.values()) for (const one of layer) versions.add(one.version);
       }
-      const parts: ReadonlySet<Part> = rules;
+      const parts: ReadonlySet<Part> = rules();
       for (const [envoy, quarantine] of quarantines) quarantines.set(envoy, forgetGone(quarantine, { parts, versions }));
     },
     rejections: () =>

@@ -1,5 +1,5 @@
 // The present status of every object: joins what reconcilers found with what proxies acknowledged. Computed
-// when asked for; remembers only when conditions flipped.
+// when asked for, never on the way of a change; remembers only when conditions flipped.
 
 import { hash } from 'node:crypto';
 import { apiVersion, idOf, keyOf, refOf, type KubeObject, type ObjectRef } from '../api/meta.js';
@@ -26,6 +26,10 @@ export interface StatusObject {
 /** Statuses of all objects that have one. */
 export interface StatusBoard {
   update(world: World, reconciled: Reconciled, rejections: readonly Rejection[]): void;
+  /** Something else that status shows has changed. */
+  touch(): void;
+  /** Takes note of when conditions flipped, if anything changed since the last time. */
+  observe(): void;
   statuses(): readonly StatusObject[];
 }
 
@@ -70,6 +74,7 @@ function subjectsOf(world: World): readonly { readonly object: Subject; readonly
 export function createStatusBoard(deps: { readonly clock: Clock; readonly tracker: DeliveryTracker }): StatusBoard {
   let current: { readonly world: World; readonly reconciled: Reconciled; readonly rejections: readonly Rejection[] } | undefined;
   let previous = new Map<string, ObjectStatus>();
+  let changed = false;
 
   const compute = (): readonly StatusObject[] => {
     if (current === undefined) return [];
@@ -101,13 +106,20 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
       if (!lastGood && hasStatus(ref)) add(ref, generation, { parents: [] });
     }
     previous = next;
+    changed = false;
     return objects.sort((left, right) => (sortKey(left) < sortKey(right) ? -1 : 1));
   };
 
   return {
     update: (world, reconciled, rejections) => {
       current = { world, reconciled, rejections };
-      compute();
+      changed = true;
+    },
+    touch: () => {
+      changed = true;
+    },
+    observe: () => {
+      if (changed) compute();
     },
     statuses: compute,
   };
