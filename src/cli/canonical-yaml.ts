@@ -38,8 +38,7 @@ function redacted(value: Json, isSecret: boolean): Json {
   return Object.fromEntries(entries);
 }
 
-const jsonOf = <T extends ResourceType>(resource: Resource<T>): JsonObject =>
-  printers[resource.type](resource.message);
+const jsonOf = <T extends ResourceType>(resource: Resource<T>): JsonObject => printers[resource.type](resource.message);
 
 /** Resources as JSON with `@type` for every packed message, sorted by name, without key material. */
 export function resourcesToJson(bundle: readonly Resource[]): readonly Json[] {

@@ -1,7 +1,13 @@
 // The contract of a feature: one policy, from its schema to its Envoy configuration, in one file. A feature
 // sees only the small contexts declared here, and returns patches; `xds` merges, packs and encodes them.
 
-import type { Route, RouteAction, RedirectAction, DirectResponseAction, WeightedCluster_ClusterWeight } from '../gen/envoy/config/route/v3/route_components.js';
+import type {
+  Route,
+  RouteAction,
+  RedirectAction,
+  DirectResponseAction,
+  WeightedCluster_ClusterWeight,
+} from '../gen/envoy/config/route/v3/route_components.js';
 import type { Result } from '../lib/result.js';
 
 /** Some of a message's fields, at any depth. */
@@ -21,7 +27,11 @@ export interface RouteContext {
   /** Whether the methods of this route may be repeated without harm. */
   readonly methods: 'safe' | 'unsafe';
   /** The cluster of a Service port that a feature sends to, or undefined if it does not resolve. */
-  readonly clusterOf: (target: { readonly namespace?: string; readonly name: string; readonly port?: number }) => string | undefined;
+  readonly clusterOf: (target: {
+    readonly namespace?: string;
+    readonly name: string;
+    readonly port?: number;
+  }) => string | undefined;
 }
 
 /** What a feature changes of a route. Two features must not write one field. */
@@ -83,4 +93,15 @@ export function compileFeature<Key extends string, Config, Compiled>(
       onRoute: (route) => feature.onRoute(value, route),
     },
   };
+}
+
+/** The same for a policy of one backend. */
+export function compileBackendFeature<Key extends string, Config, Compiled>(
+  feature: Feature<Key, Config, Compiled>,
+  config: Config,
+): Result<CompiledBackendFeature> {
+  const compiled = feature.compile(config);
+  if (!compiled.ok) return compiled;
+  const { value } = compiled;
+  return { ok: true, value: { key: feature.key, onBackend: () => feature.onBackend?.(value) ?? {} } };
 }

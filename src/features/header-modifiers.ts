@@ -1,8 +1,11 @@
 // Header modifiers of requests and responses, of rules and of backends: one shape, four places.
 // Knows no kind and no other feature.
 
-import { HeaderValueOption_HeaderAppendAction as AppendAction, type HeaderValueOption } from '../gen/envoy/config/core/v3/base.js';
-import { ok } from '../lib/result.js';
+import {
+  HeaderValueOption_HeaderAppendAction as AppendAction,
+  type HeaderValueOption,
+} from '../gen/envoy/config/core/v3/base.js';
+import { err, ok, type Result } from '../lib/result.js';
 import { literal } from './envoy-values.js';
 import { defineFeature, type Patch } from './feature.js';
 import { headerName } from '../api/fields.js';
@@ -24,12 +27,22 @@ const edits = (doc: string, envoy: string) =>
 const modifier = (side: 'request' | 'response', holder: string) =>
   object(
     {
-      set: edits('Headers that replace those of the same name.', `${holder}.${side}_headers_to_add, OVERWRITE_IF_EXISTS_OR_ADD`),
-      add: edits('Headers that join those of the same name.', `${holder}.${side}_headers_to_add, APPEND_IF_EXISTS_OR_ADD`),
-      remove: list(headerName({ doc: 'Header name.' }), {}, {
-        doc: 'Headers that are removed.',
-        envoy: `${holder}.${side}_headers_to_remove`,
-      }),
+      set: edits(
+        'Headers that replace those of the same name.',
+        `${holder}.${side}_headers_to_add, OVERWRITE_IF_EXISTS_OR_ADD`,
+      ),
+      add: edits(
+        'Headers that join those of the same name.',
+        `${holder}.${side}_headers_to_add, APPEND_IF_EXISTS_OR_ADD`,
+      ),
+      remove: list(
+        headerName({ doc: 'Header name.' }),
+        {},
+        {
+          doc: 'Headers that are removed.',
+          envoy: `${holder}.${side}_headers_to_remove`,
+        },
+      ),
     },
     { doc: `Change headers of the ${side}.` },
   );
@@ -50,14 +63,25 @@ export const backendResponseHeaderModifierSchema = modifier('response', 'Cluster
 export type HeaderModifier = Static<typeof requestHeaderModifierSchema>;
 
 function headerEdits(modifier: HeaderModifier): readonly Patch<HeaderValueOption>[] {
-  const edit = (appendAction: HeaderValueOption['appendAction']) => (header: { readonly name: string; readonly value: string }) => ({
-    header: { key: header.name, value: literal(header.value) },
-    appendAction,
-  });
+  const edit =
+    (appendAction: HeaderValueOption['appendAction']) =>
+    (header: { readonly name: string; readonly value: string }) => ({
+      header: { key: header.name, value: literal(header.value) },
+      appendAction,
+    });
   return [
     ...(modifier.set ?? []).map(edit(AppendAction.OVERWRITE_IF_EXISTS_OR_ADD)),
     ...(modifier.add ?? []).map(edit(AppendAction.APPEND_IF_EXISTS_OR_ADD)),
   ];
+}
+
+/** Envoy refuses to change the host as a header. */
+function checked(key: string, config: HeaderModifier): Result<HeaderModifier> {
+  const names = [...(config.set ?? []), ...(config.add ?? [])].map((header) => header.name);
+  const host = [...names, ...(config.remove ?? [])].find((one) => one.toLowerCase() === 'host');
+  if (host === undefined) return ok(config);
+  const message = `\`${key}\` must not change header '${host}'; use the \`hostname\` of a URLRewrite filter`;
+  return err([{ path: key, reason: 'Invalid', message }]);
 }
 
 const requestEdits = (modifier: HeaderModifier) => ({
@@ -75,7 +99,7 @@ export const requestHeaderModifier = defineFeature<'requestHeaderModifier', Head
   key: 'requestHeaderModifier',
   summary: 'Set, add and remove headers of requests.',
   attachesTo: 'route',
-  compile: (config) => ok(config),
+  compile: (config) => checked('requestHeaderModifier', config),
   onRoute: (config) => ({ route: requestEdits(config) }),
   onBackend: requestEdits,
 });
@@ -85,7 +109,7 @@ export const responseHeaderModifier = defineFeature<'responseHeaderModifier', He
   key: 'responseHeaderModifier',
   summary: 'Set, add and remove headers of responses.',
   attachesTo: 'route',
-  compile: (config) => ok(config),
+  compile: (config) => checked('responseHeaderModifier', config),
   onRoute: (config) => ({ route: responseEdits(config) }),
   onBackend: responseEdits,
 });

@@ -10,12 +10,15 @@ export type PrefixReplacement =
   | { readonly kind: 'prefix'; readonly value: string }
   | { readonly kind: 'regex'; readonly value: Patch<RegexMatchAndSubstitute> };
 
+/** A path begins with a slash, also where the author left it out. */
+export const rooted = (path: string): string => (path.startsWith('/') ? path : `/${path}`);
+
 /** How to replace the matched prefix. */
 export function prefixReplacement(
   matched: { readonly value: string; readonly ignoreCase: boolean },
   replacement: string,
 ): PrefixReplacement {
-  const next = replacement.replace(/\/+$/, '');
+  const next = rooted(replacement).replace(/\/+$/, '');
   const prefix = matched.value.replace(/\/+$/, '');
   if (prefix === '') return { kind: 'prefix', value: `${next}/` };
   if (next !== '') return { kind: 'prefix', value: next };

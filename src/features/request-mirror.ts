@@ -1,6 +1,9 @@
 // Mirroring of a share of requests to another backend whose answers are dropped. Knows no kind.
 
-import { FractionalPercent_DenominatorType as Denominator, type FractionalPercent } from '../gen/envoy/type/v3/percent.js';
+import {
+  FractionalPercent_DenominatorType as Denominator,
+  type FractionalPercent,
+} from '../gen/envoy/type/v3/percent.js';
 import { ok } from '../lib/result.js';
 import { defineFeature, type Patch } from './feature.js';
 import { groupRule, label, name, pct, port, servicePortRule } from '../api/fields.js';
@@ -30,16 +33,22 @@ export const requestMirrorSchema = object(
     }),
     fraction: object(
       {
-        numerator: integer({ max: 1_000_000 }, {
-          doc: 'Copied requests.',
-          required: true,
-          envoy: 'RequestMirrorPolicy.runtime_fraction.default_value.numerator',
-        }),
-        denominator: integer({ min: 1 }, {
-          doc: 'Out of so many; 100, 10000 and 1000000 are exact, others are rounded to millionths.',
-          default: 100,
-          envoy: 'RequestMirrorPolicy.runtime_fraction.default_value.denominator',
-        }),
+        numerator: integer(
+          { max: 1_000_000 },
+          {
+            doc: 'Copied requests.',
+            required: true,
+            envoy: 'RequestMirrorPolicy.runtime_fraction.default_value.numerator',
+          },
+        ),
+        denominator: integer(
+          { min: 1 },
+          {
+            doc: 'Out of so many; 100, 10000 and 1000000 are exact, others are rounded to millionths.',
+            default: 100,
+            envoy: 'RequestMirrorPolicy.runtime_fraction.default_value.denominator',
+          },
+        ),
       },
       {
         doc: 'Share of requests that is copied, as a fraction.',
@@ -47,8 +56,7 @@ export const requestMirrorSchema = object(
           {
             id: 'TR8',
             rule: 'self.numerator <= self.denominator',
-            messageExpression:
-              `"\`numerator\` '%d' must not exceed \`denominator\` '%d'".format([self.numerator, self.denominator])`,
+            messageExpression: `"\`numerator\` '%d' must not exceed \`denominator\` '%d'".format([self.numerator, self.denominator])`,
           },
         ],
       },
@@ -81,7 +89,10 @@ function shareOf(config: RequestMirror): Patch<FractionalPercent> {
   if (fraction === undefined) return { numerator: config.percent ?? 100, denominator: Denominator.HUNDRED };
   const exact = exactDenominators[fraction.denominator];
   if (exact !== undefined) return { numerator: fraction.numerator, denominator: exact };
-  return { numerator: Math.round((fraction.numerator / fraction.denominator) * 1_000_000), denominator: Denominator.MILLION };
+  return {
+    numerator: Math.round((fraction.numerator / fraction.denominator) * 1_000_000),
+    denominator: Denominator.MILLION,
+  };
 }
 
 /** A mirror that does not resolve is off: requests are served all the same. */

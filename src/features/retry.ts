@@ -1,7 +1,10 @@
 // Retries of a route rule. Knows no kind and no other feature.
 
 import { PreviousHostsPredicate } from '../gen/envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.js';
-import { RetryPolicy_ResetHeaderFormat as ResetHeaderFormat, type RetryPolicy } from '../gen/envoy/config/route/v3/route_components.js';
+import {
+  RetryPolicy_ResetHeaderFormat as ResetHeaderFormat,
+  type RetryPolicy,
+} from '../gen/envoy/config/route/v3/route_components.js';
 import { durationMs } from '../api/duration.js';
 import { ok } from '../lib/result.js';
 import { durationOfMs } from './envoy-values.js';
@@ -29,25 +32,39 @@ export const retryConditions = [
 /** `rules[].retry`. */
 export const retrySchema = object(
   {
-    attempts: integer({ max: 10 }, {
-      doc: 'Retries after the first try; 0 switches retries off.',
-      effective: '2',
-      envoy: 'RetryPolicy.num_retries; TCP and TLS: TcpProxy.max_connect_attempts (class L)',
-    }),
-    codes: list(integer({ min: 400, max: 599 }, { doc: 'A status code.' }), {}, {
-      doc: 'Status codes that are retried.',
-      envoy: 'RetryPolicy.retriable_status_codes',
-    }),
-    backoff: dur({ min: '1ms' }, {
-      doc: 'Base of the exponential back-off between tries; its maximum is ten times as long.',
-      default: '25ms',
-      envoy: 'RetryPolicy.retry_back_off.base_interval',
-    }),
-    retryOn: list(oneOf(retryConditions, { doc: 'A failure.' }), {}, {
-      doc: 'Failures that are retried.',
-      effective: 'ConnectFailure, RefusedStream, ResetBeforeRequest',
-      envoy: 'RetryPolicy.retry_on',
-    }),
+    attempts: integer(
+      { max: 10 },
+      {
+        doc: 'Retries after the first try; 0 switches retries off.',
+        effective: '2',
+        envoy: 'RetryPolicy.num_retries; TCP and TLS: TcpProxy.max_connect_attempts (class L)',
+      },
+    ),
+    codes: list(
+      integer({ min: 400, max: 599 }, { doc: 'A status code.' }),
+      {},
+      {
+        doc: 'Status codes that are retried.',
+        envoy: 'RetryPolicy.retriable_status_codes',
+      },
+    ),
+    backoff: dur(
+      { min: '1ms' },
+      {
+        doc: 'Base of the exponential back-off between tries; its maximum is ten times as long.',
+        default: '25ms',
+        envoy: 'RetryPolicy.retry_back_off.base_interval',
+      },
+    ),
+    retryOn: list(
+      oneOf(retryConditions, { doc: 'A failure.' }),
+      {},
+      {
+        doc: 'Failures that are retried.',
+        effective: 'ConnectFailure, RefusedStream, ResetBeforeRequest',
+        envoy: 'RetryPolicy.retry_on',
+      },
+    ),
     idempotent: bool({
       doc: 'Promise that unsafe methods may repeat; without it POST, PATCH and gRPC are retried only before the request was sent.',
       default: false,
@@ -89,7 +106,8 @@ const envoyNames: Readonly<Record<(typeof retryConditions)[number], string>> = {
   Internal: 'internal',
 };
 
-const isSafe = (condition: (typeof retryConditions)[number]): boolean => safeConditions.some((safe) => safe === condition);
+const isSafe = (condition: (typeof retryConditions)[number]): boolean =>
+  safeConditions.some((safe) => safe === condition);
 
 /** Whether something is repeated that may have been done already. */
 const goesFurther = (config: Retry): boolean =>
@@ -97,8 +115,8 @@ const goesFurther = (config: Retry): boolean =>
 
 function policyOf(config: Retry, methods: 'safe' | 'unsafe'): Patch<RetryPolicy> {
   const all = methods === 'safe' || config.idempotent;
-  const wanted = config.retryOn ?? safeConditions;
-  const conditions = (all ? wanted : wanted.filter(isSafe)).map((one) => envoyNames[one]);
+  const wanted = all ? (config.retryOn ?? safeConditions) : safeConditions;
+  const conditions = wanted.map((one) => envoyNames[one]);
   const codes = all ? (config.codes ?? []) : [];
   const base = durationMs(config.backoff);
   return {
@@ -117,7 +135,10 @@ function policyOf(config: Retry, methods: 'safe' | 'unsafe'): Patch<RetryPolicy>
 /** Hosts that were tried are not tried again. */
 const previousHosts: Patch<RetryPolicy['retryHostPredicate'][number]> = {
   name: 'envoy.retry_host_predicates.previous_hosts',
-  configType: { $case: 'typedConfig', value: { typeUrl: `type.googleapis.com/${PreviousHostsPredicate.$type}`, value: Buffer.alloc(0) } },
+  configType: {
+    $case: 'typedConfig',
+    value: { typeUrl: `type.googleapis.com/${PreviousHostsPredicate.$type}`, value: Buffer.alloc(0) },
+  },
 };
 
 /** Without a promise of the author, methods that may not repeat are retried only before anything was done. */
@@ -136,4 +157,9 @@ export const retry = defineFeature<'retry', Retry, Retry>({
 });
 
 /** What holds where a rule says nothing. */
-export const retryDefaults: Retry = { backoff: '25ms', idempotent: false, honorRetryAfter: false, hedgeOnTimeout: false };
+export const retryDefaults: Retry = {
+  backoff: '25ms',
+  idempotent: false,
+  honorRetryAfter: false,
+  hedgeOnTimeout: false,
+};

@@ -32,7 +32,8 @@ export function memoisedList<Subject extends object, Item, R>(
   const last = new WeakMap<Subject, { readonly items: readonly Item[]; readonly value: R }>();
   return (subject, items) => {
     const known = last.get(subject);
-    if (known?.items.length === items.length && items.every((item, index) => item === known.items[index])) return known.value;
+    if (known?.items.length === items.length && items.every((item, index) => item === known.items[index]))
+      return known.value;
     const value = compute(subject, items);
     last.set(subject, { items, value });
     return value;
@@ -46,7 +47,10 @@ export function memoisedByKey<Subject extends object, R>(
   const results = new WeakMap<Subject, Map<string, { readonly value: R }>>();
   return (subject, key) => {
     let ofSubject = results.get(subject);
-    if (ofSubject === undefined) results.set(subject, (ofSubject = new Map()));
+    if (ofSubject === undefined) {
+      ofSubject = new Map();
+      results.set(subject, ofSubject);
+    }
     let known = ofSubject.get(key);
     if (known === undefined) ofSubject.set(key, (known = { value: compute(subject, key) }));
     return known.value;

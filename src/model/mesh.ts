@@ -62,6 +62,8 @@ export interface Rule {
   readonly origin: Origin;
   /** Written name, or `r<index>`. */
   readonly name: string;
+  /** The requests that it is for: any of these. */
+  readonly matches: readonly Match[];
   readonly backends: readonly Backend[];
   /** Other targets that its features name and that resolved: mirrors. */
   readonly references: readonly Target[];
@@ -126,7 +128,10 @@ export type Capture = 'redirect' | 'explicit';
 
 /** A port on which the proxy's own pod is called. */
 export interface InboundPort {
+  /** Where callers call. */
   readonly port: number;
+  /** Where the application listens: another port only where the proxy may not bind the same one. */
+  readonly applicationPort: number;
   readonly protocol: Protocol;
 }
 

@@ -25,7 +25,9 @@ export function effectiveOf(route: CompiledRoute): string | undefined {
   const lines = route.rules.flatMap(({ rule }) => {
     const total = rule.backends.reduce((sum, backend) => sum + backend.weight, 0);
     if (rule.backends.length < 2 || total === 0) return [];
-    const shares = rule.backends.map((backend) => `${nameOf(backend, route.ref.namespace)} ${percent(backend.weight, total)}`);
+    const shares = rule.backends.map(
+      (backend) => `${nameOf(backend, route.ref.namespace)} ${percent(backend.weight, total)}`,
+    );
     return [`${rule.name}: ${shares.join(', ')} (weights from spec)`];
   });
   if (lines.length === 0) return undefined;

@@ -1,36 +1,100 @@
-// World in, mesh and findings out. Pure: each step is memoised by the identity of its arguments, so what
-// did not change costs a look-up and keeps its references.
+// World in, mesh and findings out. Pure. Every step is memoised by the tables that it reads, and within them
+// by the objects: a change costs the steps that its table feeds, and in them the objects that it touches.
 
-import type { World } from '../kinds/world.js';
+import type { HTTPRoute } from '../kinds/gateway.js';
+import type { TrafficRoute } from '../kinds/traffic-route.js';
+import type { Service, Table, World } from '../kinds/world.js';
+import { memoised } from '../lib/memo.js';
 import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
-import { reconcileEndpoints } from './endpoints.js';
+import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
 import { reconcileProxies } from './proxies.js';
-import { attachmentsOf, poolServices, subsetsOf } from './services.js';
+import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
 /** What a World means. */
 export interface Reconciled {
   readonly model: MeshModel;
   readonly routes: readonly CompiledRoute[];
+  /** Made when first asked for: nothing that is served depends on them. */
   readonly findings: readonly Finding[];
 }
 
+/** What routes are compiled against. */
+type Referents = Pick<World, 'services' | 'referenceGrants'>;
+
+const referentsOf = memoised(
+  (services: World['services'], referenceGrants: World['referenceGrants']): Referents => ({ services, referenceGrants }),
+);
+
+const compileRoutes = memoised(
+  (trafficRoutes: Table<TrafficRoute>, httpRoutes: Table<HTTPRoute>, referents: Referents): readonly CompiledRoute[] =>
+    [...trafficRoutes.values(), ...httpRoutes.values()].map((route) => compileRoute(route, referents)),
+);
+
+const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
+
+const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[]) =>
+  poolServices(services, { attachments: attachmentsOf(routes), subsets: subsetsIn(routes) }),
+);
+
+const modelsOf = memoised(
+  (pooled: ReadonlyMap<string, PooledService>): MeshModel['services'] =>
+    new Map([...pooled].map(([key, one]) => [key, one.model])),
+);
+
+/** The tables that endpoints are made from. */
+type EndpointTables = Pick<World, 'services' | 'endpointSlices' | 'pods' | 'nodes'>;
+
+const behindOf = memoised((pods: World['pods'], nodes: World['nodes']) => ({ pods, nodes }));
+
+const endpointTables = memoised(
+  (
+    services: World['services'],
+    endpointSlices: World['endpointSlices'],
+    behind: Pick<World, 'pods' | 'nodes'>,
+  ): EndpointTables => ({ services, endpointSlices, ...behind }),
+);
+
+const endpointsOf = memoised((tables: EndpointTables, subsets: ReadonlyMap<string, SubsetList>) =>
+  reconcileEndpoints(tables, subsets),
+);
+
+const setsOf = memoised(
+  (endpoints: ReadonlyMap<string, ServiceEndpoints>): MeshModel['endpoints'] =>
+    new Map([...endpoints].map(([key, one]) => [key, one.sets])),
+);
+
+const proxiesOf = {
+  explicit: memoised((pods: World['pods'], endpointSlices: World['endpointSlices']) =>
+    reconcileProxies({ pods, endpointSlices }, 'explicit'),
+  ),
+  redirect: memoised((pods: World['pods'], endpointSlices: World['endpointSlices']) =>
+    reconcileProxies({ pods, endpointSlices }, 'redirect'),
+  ),
+} as const;
+
 /** Runs the whole compiler front end. */
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
-  const routes = [
-    ...[...world.trafficRoutes.values()].map((route) => compileRoute(route, world)),
-    ...[...world.httpRoutes.values()].map((route) => compileRoute(route, world)),
-  ];
-  const subsets = subsetsOf(routes);
-  const pooled = poolServices(world, { attachments: attachmentsOf(routes), subsets });
+  const { trafficRoutes, httpRoutes, services, referenceGrants } = world;
+  const routes = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants));
+  const pooled = pooledServices(services, routes);
+  const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
+  const endpoints = endpointsOf(tables, subsetsIn(routes));
   const model: MeshModel = {
     revision: world.revision,
-    services: new Map([...pooled].map(([key, one]) => [key, one.model])),
-    endpoints: reconcileEndpoints(world, subsets),
-    proxies: reconcileProxies(world, options.capture),
+    services: modelsOf(pooled),
+    endpoints: setsOf(endpoints),
+    proxies: proxiesOf[options.capture](world.pods, world.endpointSlices),
   };
-  return { model, routes, findings: findingsOf({ world, routes, model, pooled: [...pooled.values()] }) };
+  let findings: readonly Finding[] | undefined;
+  return {
+    model,
+    routes,
+    get findings() {
+      findings ??= findingsOf(routes, { world, pooled, endpoints });
+      return findings;
+    },
+  };
 }
-

@@ -25,18 +25,26 @@ export const anyRequest: Match = {
   queryParams: [],
 };
 
+function pathOf({ type, value, ignoreCase }: NonNullable<RouteMatch['path']>): Match['path'] {
+  return { kind: pathKinds[type], value: type === 'PathPrefix' ? prefixValue(value) : value, ignoreCase };
+}
+
+/** `/api/` and `/api` are one prefix. */
+const prefixValue = (value: string): string => value.replace(/\/+$/, '') || '/';
+
 /** One entry of `matches`. */
 export function matchOf(match: RouteMatch): Match {
-  const { path } = match;
   return {
-    path:
-      path === undefined ? anyRequest.path : { kind: pathKinds[path.type], value: path.value, ignoreCase: path.ignoreCase },
+    path: match.path === undefined ? anyRequest.path : pathOf(match.path),
     method: match.method,
     headers: (match.headers ?? []).map((header) => ({
       name: header.name,
       match: textMatch(header.type, header.value),
       invert: header.invert,
     })),
-    queryParams: (match.queryParams ?? []).map((param) => ({ name: param.name, match: textMatch(param.type, param.value) })),
+    queryParams: (match.queryParams ?? []).map((param) => ({
+      name: param.name,
+      match: textMatch(param.type, param.value),
+    })),
   };
 }

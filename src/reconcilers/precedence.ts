@@ -24,12 +24,16 @@ const orders: readonly Order[] = [
   (left, right) => right.queryParams.length - left.queryParams.length,
 ];
 
+/** Negative where `left` is tried before `right`. Zero: whose object is older decides. */
+export const compareMatches = (left: Match, right: Match): number => first(orders.map((order) => order(left, right)));
+
 function first(comparisons: Iterable<number>): number {
   for (const comparison of comparisons) if (comparison !== 0) return comparison;
   return 0;
 }
 
-const compareText = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
+/** The order of code units: the same everywhere. */
+export const compareText = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
 
 function* comparisonsOf(left: RankedEntry, right: RankedEntry): Generator<number> {
   for (const order of orders) yield order(left.match, right.match);
@@ -42,10 +46,17 @@ function* comparisonsOf(left: RankedEntry, right: RankedEntry): Generator<number
 export const inOrder = (entries: readonly RankedEntry[]): readonly RankedEntry[] =>
   [...entries].sort((left, right) => first(comparisonsOf(left, right)));
 
+interface Named {
+  readonly name: string;
+}
+
+const byName = (left: Named, right: Named): number => compareText(left.name.toLowerCase(), right.name.toLowerCase());
+const byExactName = (left: Named, right: Named): number => compareText(left.name, right.name);
+
 /** A text that is equal for matches that hold for the same requests. */
 export function matchKey(match: Match): string {
-  const byName = (left: { readonly name: string }, right: { readonly name: string }): number =>
-    compareText(left.name.toLowerCase(), right.name.toLowerCase());
   const headers = [...match.headers].sort(byName).map((header) => ({ ...header, name: header.name.toLowerCase() }));
-  return JSON.stringify([match.path, match.method ?? '', headers, [...match.queryParams].sort(byName)]);
+  const { kind, value, ignoreCase } = match.path;
+  const path = [kind, ignoreCase && kind !== 'regex' ? value.toLowerCase() : value, ignoreCase];
+  return JSON.stringify([path, match.method ?? '', headers, [...match.queryParams].sort(byExactName)]);
 }

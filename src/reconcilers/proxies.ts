@@ -1,68 +1,122 @@
 // Which proxies there are, and on which ports their pods are called.
 
-import type { ObjectKey } from '../api/meta.js';
+import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
-import type { Capture, InboundPort, ProxyModel } from '../model/mesh.js';
+import type { Capture, InboundPort, Protocol, ProxyModel } from '../model/mesh.js';
+import { protocolOf } from './protocol.js';
 
-/** Ports on which slices call a pod: a container may listen where it declares nothing. */
-type CalledPorts = ReadonlyMap<ObjectKey, readonly number[]>;
+/** One port on which the slices of a Service call a pod. */
+type Call = readonly [pod: ObjectKey, port: number, protocol: Protocol];
 
-const internText = createInterner<{ readonly pairs: readonly (readonly [ObjectKey, number])[] }>(100_000);
+interface Calls {
+  readonly calls: readonly Call[];
+}
 
-/** The pods and ports that the slices of one Service call; equal answers are one object. */
-const pairsOf = memoised((slices: readonly EndpointSlice[]) => {
-  const pairs = slices.flatMap((slice) =>
-    slice.endpoints.flatMap(({ pod }) => (pod === undefined ? [] : slice.ports.map(({ port }): [ObjectKey, number] => [pod, port]))),
-  );
-  return internText(JSON.stringify(pairs), () => ({ pairs }));
+const internCalls = createInterner<Calls>(100_000);
+
+/** What the slices of one Service call; equal answers are one object. */
+const callsOf = memoised((slices: readonly EndpointSlice[]): Calls => {
+  const calls = slices.flatMap((slice) => {
+    const ports = slice.ports.map((port) => [port.port, protocolOf(port)] as const);
+    return slice.endpoints.flatMap(({ pod }) =>
+      pod === undefined ? [] : ports.map(([port, protocol]): Call => [pod, port, protocol]),
+    );
+  });
+  return internCalls(JSON.stringify(calls), () => ({ calls }));
 });
 
-const subject = {};
-const calledPorts = memoisedList((_: object, all: readonly { readonly pairs: readonly (readonly [ObjectKey, number])[] }[]): CalledPorts => {
-  const byPod = new Map<ObjectKey, number[]>();
-  for (const { pairs } of all) {
-    for (const [pod, port] of pairs) {
-      const ports = byPod.get(pod) ?? [];
-      byPod.set(pod, ports.includes(port) ? ports : [...ports, port]);
-    }
+/** Protocols by port, as the Services of a pod name them: a container may listen where it declares nothing. */
+type CalledPorts = ReadonlyMap<number, Protocol>;
+
+const internPorts = createInterner<CalledPorts>(10_000);
+
+function shared(ports: ReadonlyMap<number, Protocol>): CalledPorts {
+  const sorted = [...ports].sort(([left], [right]) => left - right);
+  return internPorts(JSON.stringify(sorted), () => new Map(sorted));
+}
+
+/** Two Services that call one port by different protocols leave it to the proxy to look. */
+const joined = (known: Protocol | undefined, next: Protocol): Protocol =>
+  known === undefined || known === next ? next : 'auto';
+
+const everything = {};
+const calledPorts = memoisedList((_: object, all: readonly Calls[]): ReadonlyMap<ObjectKey, CalledPorts> => {
+  const byPod = new Map<ObjectKey, Map<number, Protocol>>();
+  for (const [pod, port, protocol] of all.flatMap(({ calls }) => calls)) {
+    const ports = byPod.get(pod) ?? new Map<number, Protocol>();
+    byPod.set(pod, ports.set(port, joined(ports.get(port), protocol)));
   }
-  return byPod;
+  return new Map([...byPod].map(([pod, ports]) => [pod, shared(ports)]));
 });
 
-const internPorts = createInterner<readonly number[]>(10_000);
-const noPorts: readonly number[] = [];
+const noPorts: CalledPorts = new Map();
+
+/** Ports of the proxy itself: what an application has there is out of reach anyway. */
+const reserved: ReadonlySet<number> = new Set(Object.values(proxyPorts));
+
+/** Explicit proxies without the right to bind low ports bind them this far up; slices say so. */
+const lowPortShift = 20_000;
+
+function inboundOf(pod: Pod, called: CalledPorts, capture: Capture): readonly InboundPort[] {
+  const declared = new Map(
+    pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]),
+  );
+  const shifted = (port: number): boolean =>
+    capture === 'explicit' && port < 1024 && declared.has(port) && called.has(port + lowPortShift);
+  const numbers = new Set([...[...declared.keys()].filter((port) => !shifted(port)), ...called.keys()]);
+  return [...numbers]
+    .filter((port) => !reserved.has(port))
+    .sort((left, right) => left - right)
+    .map((port) => {
+      const low = port - lowPortShift;
+      const applicationPort = shifted(low) && !declared.has(port) ? low : port;
+      return { port, applicationPort, protocol: called.get(port) ?? declared.get(port) ?? 'auto' };
+    });
+}
+
+interface Mode {
+  readonly capture: Capture;
+}
 
 const workloadName = (pod: Pod): string => `${pod.workload.kind}/${pod.workload.name}.${pod.workload.namespace}`;
 
-const buildProxy = memoised((pod: Pod, called: readonly number[], mode: { readonly capture: Capture }): ProxyModel => {
-  const declared = pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => port.port);
-  const ports = [...new Set([...declared, ...called])].sort((left, right) => left - right);
+function buildProxy(pod: Pod, called: CalledPorts, { capture }: Mode): ProxyModel {
   const workload = workloadName(pod);
   return {
     key: `${pod.meta.namespace}/${pod.meta.name}`,
     namespace: pod.meta.namespace,
     name: pod.meta.name,
-    group: `${workload}|${pod.serviceAccount}|${mode.capture}`,
+    group: `${workload}|${pod.serviceAccount}|${capture}`,
     workload,
-    capture: mode.capture,
+    capture,
     addresses: pod.ips,
-    applicationAddress: mode.capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
-    inbound: ports.map((port): InboundPort => ({ port, protocol: 'auto' })),
+    applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
+    inbound: inboundOf(pod, called, capture),
   };
+}
+
+const internProxies = createInterner<ProxyModel>(100_000);
+
+/** Readiness and the like are of no concern to the proxy: equal proxies are one object. */
+const proxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyModel => {
+  const proxy = buildProxy(pod, called, mode);
+  return internProxies(JSON.stringify(proxy), () => proxy);
 });
 
 const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirect' } } as const;
 
 /** A proxy for every pod that has an address and a network of its own. */
-export function reconcileProxies(world: World, capture: Capture): ReadonlyMap<ObjectKey, ProxyModel> {
-  const called = calledPorts(subject, [...world.endpointSlices.values()].map(pairsOf));
+export function reconcileProxies(
+  world: Pick<World, 'pods' | 'endpointSlices'>,
+  capture: Capture,
+): ReadonlyMap<ObjectKey, ProxyModel> {
+  const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    const ports = called.get(key) ?? noPorts;
-    proxies.set(key, buildProxy(pod, internPorts(ports.join(), () => ports), modes[capture]));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, modes[capture]));
   }
   return proxies;
 }

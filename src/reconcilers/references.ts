@@ -24,17 +24,26 @@ const groupOf = (ref: ObjectRef): string =>
   ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute' ? 'gateway.networking.k8s.io' : group;
 
 /** Whether a grant in the target's namespace lets `from` refer to a Service there. */
-export function isPermitted(from: ObjectRef, to: { namespace: string; name: string }, grants: readonly ReferenceGrant[]): boolean {
+export function isPermitted(
+  from: ObjectRef,
+  to: { namespace: string; name: string },
+  grants: readonly ReferenceGrant[],
+): boolean {
   if (from.namespace === to.namespace) return true;
   return grants.some(
     ({ meta, spec }) =>
       meta.namespace === to.namespace &&
-      spec.from.some((one) => one.group === groupOf(from) && one.kind === from.kind && one.namespace === from.namespace) &&
-      spec.to.some((one) => one.group === '' && one.kind === 'Service' && (one.name === undefined || one.name === to.name)),
+      spec.from.some(
+        (one) => one.group === groupOf(from) && one.kind === from.kind && one.namespace === from.namespace,
+      ) &&
+      spec.to.some(
+        (one) => one.group === '' && one.kind === 'Service' && (one.name === undefined || one.name === to.name),
+      ),
   );
 }
 
-const refuse = (path: string, reason: string, message: string): Result<never, Problem> => err({ path, reason, message });
+const refuse = (path: string, reason: string, message: string): Result<never, Problem> =>
+  err({ path, reason, message });
 
 /** What a reference names, or why it names nothing. Existence in other namespaces shows only to those permitted. */
 export function resolveService(from: ObjectRef, to: ServiceReference, referents: Referents): Result<Target, Problem> {
@@ -45,9 +54,18 @@ export function resolveService(from: ObjectRef, to: ServiceReference, referents:
   }
   const service = referents.service(keyOf(ref));
   if (service === undefined) return refuse(to.path, 'BackendNotFound', `${describeRef(ref)} does not exist`);
-  const ports = service.ports.map((port) => String(port.port)).join(', ');
-  if (to.port === undefined) return refuse(to.path, 'PortNotFound', `\`port\` must be set for ${describeRef(ref)} (ports: ${ports})`);
-  if (!service.ports.some((port) => port.port === to.port)) {
+  if (service.type === 'ExternalName') {
+    return refuse(
+      to.path,
+      'InvalidKind',
+      `${describeRef(ref)} is of type ExternalName, which has no endpoints to send to`,
+    );
+  }
+  const usable = service.ports.filter((port) => port.protocol === 'TCP');
+  const ports = usable.map((port) => String(port.port)).join(', ');
+  if (to.port === undefined)
+    return refuse(to.path, 'PortNotFound', `\`port\` must be set for ${describeRef(ref)} (ports: ${ports})`);
+  if (!usable.some((port) => port.port === to.port)) {
     return refuse(to.path, 'PortNotFound', `${describeRef(ref)} has no port ${String(to.port)} (ports: ${ports})`);
   }
   return ok({ namespace: to.namespace, name: to.name, port: to.port });

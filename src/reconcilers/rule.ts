@@ -4,7 +4,12 @@
 import type { ObjectRef } from '../api/meta.js';
 import { describeRef } from '../api/meta.js';
 import { directResponse } from '../features/direct-response.js';
-import { compileFeature, type CompiledBackendFeature, type CompiledFeature } from '../features/feature.js';
+import {
+  compileBackendFeature,
+  compileFeature,
+  type CompiledBackendFeature,
+  type CompiledFeature,
+} from '../features/feature.js';
 import { requestHeaderModifier, responseHeaderModifier } from '../features/header-modifiers.js';
 import { requestMirror } from '../features/request-mirror.js';
 import { requestRedirect } from '../features/request-redirect.js';
@@ -13,7 +18,7 @@ import { timeouts, timeoutsDefaults } from '../features/timeouts.js';
 import { urlRewrite } from '../features/url-rewrite.js';
 import type { BackendFilter, RouteFilter } from '../kinds/route-filters.js';
 import type { BackendRef, RouteRule } from '../kinds/route-rule.js';
-import type { Problem, Result } from '../lib/result.js';
+import { collect, err, ok, type Problem, type Result } from '../lib/result.js';
 import type { Backend, Match, Rule, Target } from '../model/mesh.js';
 import { anyRequest, matchOf } from './match.js';
 import { resolveService, type Referents } from './references.js';
@@ -33,14 +38,15 @@ export interface CompiledRule {
   readonly unresolved: readonly Problem[];
 }
 
-const present = <T>(value: T | undefined): value is T => value !== undefined;
-
 /** The name of a rule: as written, or by its place. */
 export const nameOf = (rule: RouteRule, index: number): string => rule.name ?? `r${String(index)}`;
 
-function filterFeature(filter: RouteFilter): Result<CompiledFeature> | undefined {
-  const of = <T>(config: T | undefined, compile: (config: T) => Result<CompiledFeature>): Result<CompiledFeature> | undefined =>
-    config === undefined ? undefined : compile(config);
+type Compiled<T> = Result<T> | undefined;
+
+const of = <Config, T>(config: Config | undefined, compile: (config: Config) => Result<T>): Compiled<T> =>
+  config === undefined ? undefined : compile(config);
+
+function filterFeature(filter: RouteFilter): Compiled<CompiledFeature> {
   switch (filter.type) {
     case 'RequestHeaderModifier':
       return of(filter.requestHeaderModifier, (config) => compileFeature(requestHeaderModifier, config));
@@ -61,37 +67,54 @@ function filterFeature(filter: RouteFilter): Result<CompiledFeature> | undefined
   }
 }
 
-function featuresOf(rule: RouteRule): readonly CompiledFeature[] {
-  const results = [
+function backendFeature(filter: BackendFilter): Compiled<CompiledBackendFeature> {
+  return filter.type === 'RequestHeaderModifier'
+    ? of(filter.requestHeaderModifier, (config) => compileBackendFeature(requestHeaderModifier, config))
+    : of(filter.responseHeaderModifier, (config) => compileBackendFeature(responseHeaderModifier, config));
+}
+
+/** All of them, or what is wrong with them, at their place in the object. */
+function inPlace<T>(results: readonly Compiled<T>[], path: string): Result<readonly T[]> {
+  return collect(
+    results.flatMap((result, index): Result<T>[] => {
+      if (result === undefined) return [];
+      if (result.ok) return [result];
+      const here = `${path}[${String(index)}]`;
+      return [err(result.error.map((problem) => ({ ...problem, path: `${here}.${problem.path}` })))];
+    }),
+  );
+}
+
+function featuresOf(rule: RouteRule, path: string): Result<readonly CompiledFeature[]> {
+  const always = [
     compileFeature(timeouts, rule.timeouts ?? timeoutsDefaults),
     compileFeature(retry, rule.retry ?? retryDefaults),
-    ...(rule.filters ?? []).map(filterFeature).filter(present),
   ];
-  return results.flatMap((result) => (result.ok ? [result.value] : []));
+  const filters = inPlace((rule.filters ?? []).map(filterFeature), `${path}.filters`);
+  const all = collect([...always.map((one) => (one.ok ? ok([one.value]) : one)), filters]);
+  return all.ok ? ok(all.value.flat()) : all;
 }
 
-function backendFeature(filter: BackendFilter): CompiledBackendFeature | undefined {
-  const config = filter.requestHeaderModifier ?? filter.responseHeaderModifier;
-  const feature = filter.type === 'RequestHeaderModifier' ? requestHeaderModifier : responseHeaderModifier;
-  return config === undefined ? undefined : { key: feature.key, onBackend: () => feature.onBackend?.(config) ?? {} };
-}
+type Place = RulePlace & { readonly path: string };
 
-function backendOf(backend: BackendRef, place: RulePlace & { readonly path: string }, referents: Referents): Backend {
-  const reference = {
-    namespace: backend.namespace ?? place.ref.namespace,
-    name: backend.name,
-    port: backend.port,
-    path: place.path,
-  };
-  const target = resolveService(place.ref, reference, referents);
-  if (!target.ok) return { kind: 'invalid', weight: backend.weight, problem: target.error };
-  return {
+function backendOf(backend: BackendRef, place: Place, referents: Referents): Result<Backend> {
+  const features = inPlace((backend.filters ?? []).map(backendFeature), `${place.path}.filters`);
+  if (!features.ok) return features;
+  const { name, port, weight } = backend;
+  const namespace = backend.namespace ?? place.ref.namespace;
+  const target = resolveService(place.ref, { namespace, name, port, path: place.path }, referents);
+  if (!target.ok) return ok({ kind: 'invalid', weight, problem: target.error });
+  return ok({
     kind: 'service',
-    target: { ...target.value, subset: backend.subset },
-    weight: backend.weight,
-    features: (backend.filters ?? []).map(backendFeature).filter(present),
-  };
+    target: { ...target.value, subset: subsetOf(backend) },
+    weight,
+    features: features.value,
+  });
 }
+
+/** No labels select every pod: that is no subset. */
+const subsetOf = ({ subset }: BackendRef): Target['subset'] =>
+  subset === undefined || Object.keys(subset).length === 0 ? undefined : subset;
 
 function mirrorsOf(rule: RouteRule, place: RulePlace, referents: Referents): readonly Result<Target, Problem>[] {
   return (rule.filters ?? []).flatMap((filter, index) => {
@@ -103,29 +126,54 @@ function mirrorsOf(rule: RouteRule, place: RulePlace, referents: Referents): rea
   });
 }
 
-/** Compiles a rule that passed its schema and holds nothing that is not compiled. */
-export function compileRule(rule: RouteRule, place: RulePlace, referents: Referents): CompiledRule {
-  const name = nameOf(rule, place.index);
+/** Compiles a rule that holds nothing that is not compiled; its problems cost the rule, and only the rule. */
+export function compileRule(rule: RouteRule, place: RulePlace, referents: Referents): Result<CompiledRule> {
   const path = `spec.rules[${String(place.index)}]`;
-  const backends = (rule.backendRefs ?? []).map((backend, index) =>
-    backendOf(backend, { ...place, path: `${path}.backendRefs[${String(index)}]` }, referents),
+  const features = featuresOf(rule, path);
+  const backends = collect(
+    (rule.backendRefs ?? []).map((backend, index) => {
+      const result = backendOf(backend, { ...place, path: `${path}.backendRefs[${String(index)}]` }, referents);
+      return result.ok ? ok([result.value]) : result;
+    }),
   );
+  if (!features.ok) return features;
+  if (!backends.ok) return backends;
+  return ok(
+    assemble(rule, place, {
+      features: features.value,
+      backends: backends.value.flat(),
+      mirrors: mirrorsOf(rule, place, referents),
+    }),
+  );
+}
+
+interface Parts {
+  readonly features: readonly CompiledFeature[];
+  readonly backends: readonly Backend[];
+  readonly mirrors: readonly Result<Target, Problem>[];
+}
+
+function assemble(rule: RouteRule, place: RulePlace, { features, backends, mirrors }: Parts): CompiledRule {
+  const name = nameOf(rule, place.index);
+  const written = rule.matches ?? [];
+  const matches = written.length === 0 ? [anyRequest] : written.map(matchOf);
   const broken = backends.flatMap((backend) => (backend.kind === 'invalid' ? [backend.problem] : []));
-  const mirrors = mirrorsOf(rule, place, referents);
-  const matches = rule.matches ?? [];
   return {
     index: place.index,
-    matches: matches.length === 0 ? [anyRequest] : matches.map(matchOf),
+    matches,
     rule: {
       origin: { ref: place.ref, generation: place.generation, part: name },
       name,
+      matches,
       backends,
       references: mirrors.flatMap((mirror) => (mirror.ok ? [mirror.value] : [])),
-      features: featuresOf(rule),
+      features,
     },
     unresolved: [
       ...broken.map(said(`rule '${name}' answers 500 for its share`)),
-      ...mirrors.flatMap((mirror) => (mirror.ok ? [] : [mirror.error])).map(said(`the mirror of rule '${name}' is off, requests are served`)),
+      ...mirrors
+        .flatMap((mirror) => (mirror.ok ? [] : [mirror.error]))
+        .map(said(`the mirror of rule '${name}' is off, requests are served`)),
     ],
   };
 }
@@ -135,5 +183,5 @@ const said =
   (consequence: string) =>
   (problem: Problem): Problem => ({ ...problem, message: `${problem.message}; ${consequence}` });
 
-/** How messages name a rule of another object. */
+/** How messages name a rule of any object. */
 export const describeRule = (rule: Rule): string => `rule '${rule.name}' of ${describeRef(rule.origin.ref)}`;

@@ -1,14 +1,13 @@
-// Services with the rules of all routes that attach to them, pooled and put in order.
+// Services with the rules of all routes that attach to them: who counts at which port, and for which callers.
 
-import { describeRef, keyOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
-import type { Service, World } from '../kinds/world.js';
+import { idOf, keyOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
+import type { Service, ServicePort, Table } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
-import type { Finding } from '../model/finding.js';
-import { isHttp, type HostRules, type PortModel, type ServiceModel, type Subset } from '../model/mesh.js';
-import { inOrder, matchKey, type RankedEntry } from './precedence.js';
+import { isHttp, type HostRules, type PortModel, type Rule, type ServiceModel, type Subset } from '../model/mesh.js';
+import { pool, type Overlap } from './pool.js';
+import { compareText } from './precedence.js';
 import { protocolOf } from './protocol.js';
-import { describeRule } from './rule.js';
 import type { CompiledRoute, RouteParent } from './traffic-route.js';
 
 /** A route at one of its parents. */
@@ -17,10 +16,20 @@ export interface Attachment {
   readonly parent: RouteParent;
 }
 
+/** A route that has no say at a port. */
+export interface Displacement extends Attachment {
+  readonly port: number;
+  /** The TrafficRoute that owns the port; absent: the port is not HTTP, and the route may not change that. */
+  readonly by?: ObjectRef;
+}
+
 /** A Service with what was found out about the routes on it. */
 export interface PooledService {
   readonly model: ServiceModel;
-  readonly findings: readonly Finding[];
+  readonly displacements: readonly Displacement[];
+  readonly overlaps: readonly Overlap[];
+  /** Rules that can match at some port, for some callers. */
+  readonly live: ReadonlySet<Rule>;
 }
 
 const none: readonly never[] = [];
@@ -36,122 +45,109 @@ export function attachmentsOf(routes: readonly CompiledRoute[]): ReadonlyMap<Obj
       byService.set(key, list);
     }
   }
+  for (const list of byService.values()) list.sort(byAge);
   return byService;
 }
 
 const attachment = memoised((route: CompiledRoute, parent: RouteParent): Attachment => ({ route, parent }));
 
+/** Oldest first, whatever order the objects came in. */
+const byAge = (left: Attachment, right: Attachment): number =>
+  compareText(left.route.created, right.route.created) ||
+  compareText(keyOf(left.route.ref), keyOf(right.route.ref)) ||
+  compareText(idOf(left.route.ref), idOf(right.route.ref)) ||
+  left.parent.index - right.parent.index;
+
 /** Whether a parent names this port. */
-const namesPort = (parent: RouteParent, port: { readonly port: number; readonly name: string }): boolean =>
+export const namesPort = (parent: RouteParent, port: { readonly port: number; readonly name: string }): boolean =>
   (parent.port === undefined || parent.port === port.port) &&
   (parent.sectionName === undefined || parent.sectionName === port.name);
 
-const entriesOf = ({ route }: Attachment): readonly RankedEntry[] =>
-  route.rules.flatMap(({ rule, matches, index }) =>
-    matches.map((match) => ({ match, rule, created: route.created, object: keyOf(route.ref), index })),
-  );
-
-interface Pool {
-  readonly hosts: readonly HostRules[];
-  readonly findings: readonly Finding[];
+interface Contest {
+  readonly kept: readonly Attachment[];
+  readonly displaced: readonly Displacement[];
 }
 
-/** Rules for each host name; names without rules of their own get what holds for all names. */
-function pool(attachments: readonly Attachment[]): Pool {
-  const forAll = attachments.filter(({ route }) => route.hostnames.length === 0);
-  const names = [...new Set(attachments.flatMap(({ route }) => route.hostnames))].sort();
-  const findings: Finding[] = [];
-  const hostRules = (hostnames: readonly string[], own: readonly Attachment[]): HostRules => {
-    const ordered = [...inOrder(own.flatMap(entriesOf)), ...(own === forAll ? [] : inOrder(forAll.flatMap(entriesOf)))];
-    const { kept, lost } = withoutDead(ordered);
-    findings.push(...lost);
-    return { hostnames, entries: kept };
-  };
-  const named = names.map((name) => hostRules([name], attachments.filter(({ route }) => route.hostnames.includes(name))));
-  return { hosts: [...named, hostRules(['*'], forAll)], findings };
-}
-
-/** A rule with the matches of a better one can never fire: it is left out, and its owner is told. */
-function withoutDead(ordered: readonly RankedEntry[]): { readonly kept: readonly RankedEntry[]; readonly lost: readonly Finding[] } {
-  const winners = new Map<string, RankedEntry>();
-  const lost: Finding[] = [];
-  const kept = ordered.filter((entry) => {
-    const key = matchKey(entry.match);
-    const winner = winners.get(key);
-    if (winner === undefined) {
-      winners.set(key, entry);
-      return true;
-    }
-    if (winner.rule !== entry.rule) lost.push(overlap(entry, winner));
-    return false;
-  });
-  return { kept, lost };
-}
-
-function overlap(loser: RankedEntry, winner: RankedEntry): Finding {
-  const { path } = loser.match;
-  const older = winner.created !== loser.created ? 'older, ' : '';
-  return {
-    ref: loser.rule.origin.ref,
-    generation: loser.rule.origin.generation,
-    condition: 'Conflicted',
-    status: 'True',
-    reason: 'RuleOverlap',
-    message: `Rule '${loser.rule.name}' loses to ${describeRule(winner.rule)} (${older}equal match on path ${path.kind} '${path.value}'); it can never match there`,
-    path: `spec.rules[${String(loser.index)}]`,
-  };
-}
+const isOurs = ({ route }: Attachment): boolean => route.ref.kind === 'TrafficRoute';
 
 /** TrafficRoutes on a port displace HTTPRoutes of the same role there. */
-function preferOurs(attachments: readonly Attachment[], port: ObjectRef & { readonly port: number }): { readonly kept: readonly Attachment[]; readonly findings: readonly Finding[] } {
-  const owner = attachments.find(({ route }) => route.ref.kind === 'TrafficRoute' && route.rules.length > 0);
-  if (owner === undefined) return { kept: attachments, findings: none };
-  const displaced = attachments.filter(({ route }) => route.ref.kind !== 'TrafficRoute');
+function preferOurs(attachments: readonly Attachment[], port: number): Contest {
+  const owner = attachments.find(isOurs);
+  if (owner === undefined) return { kept: attachments, displaced: none };
+  const { ref } = owner.route;
   return {
-    kept: attachments.filter(({ route }) => route.ref.kind === 'TrafficRoute'),
-    findings: displaced.map(({ route, parent }) => ({
-      ref: route.ref,
-      generation: route.generation,
-      parent: parent.index,
-      condition: 'Accepted',
-      status: 'False',
-      reason: 'OverriddenByTrafficRoute',
-      message: `${describeRef(owner.route.ref)} owns ${describeRef(port)} port ${String(port.port)}`,
-    })),
+    kept: attachments.filter(isOurs),
+    displaced: attachments.filter((one) => !isOurs(one)).map((one) => ({ ...one, port, by: ref })),
   };
 }
 
-const poolService = memoisedList((service: Service, inputs: readonly (Attachment | SubsetList)[]): PooledService => {
-  const attachments = inputs.flatMap((input) => ('route' in input ? [input] : []));
-  const subsets = inputs.flatMap((input) => ('subsets' in input ? input.subsets : []));
-  const ref: ObjectRef = { kind: 'Service', namespace: service.meta.namespace, name: service.meta.name };
-  const findings: Finding[] = [];
-  const ports = service.ports.filter((port) => port.protocol === 'TCP').map((port): PortModel => {
-    const here = attachments.filter(({ parent }) => namesPort(parent, port));
-    const protocol = here.some(({ route }) => route.rules.length > 0) ? httpOr(protocolOf(port)) : protocolOf(port);
-    const role = (own: readonly Attachment[]): readonly HostRules[] => {
-      const { kept, findings: displaced } = preferOurs(own, { ...ref, port: port.port });
-      const { hosts, findings: lost } = pool(kept);
-      findings.push(...displaced, ...lost);
-      return hosts;
-    };
-    const producers = here.filter(({ route }) => route.ref.namespace === ref.namespace);
-    const namespaces = [...new Set(here.map(({ route }) => route.ref.namespace))].filter((name) => name !== ref.namespace);
-    return {
+/** A route of the Service's own namespace says what is spoken, unless the port itself says more. */
+const httpOr = (protocol: PortModel['protocol']): PortModel['protocol'] =>
+  isHttp(protocol) && protocol !== 'auto' ? protocol : 'http';
+
+interface PooledPort extends Omit<PooledService, 'model'> {
+  readonly model: PortModel;
+}
+
+/** Callers of a namespace with routes of its own get those instead of the producer's, as a whole. */
+function poolPort(service: Service, port: ServicePort, inputs: PortInputs): PooledPort {
+  const { namespace } = service.meta;
+  const here = inputs.attachments.filter(({ parent }) => namesPort(parent, port));
+  const producers = here.filter(({ route }) => route.ref.namespace === namespace);
+  const consumers = here.filter(({ route }) => route.ref.namespace !== namespace);
+  const declared = protocolOf(port);
+  const protocol = producers.length > 0 ? httpOr(declared) : declared;
+  const displaced: Displacement[] = isHttp(protocol) ? [] : consumers.map((one) => ({ ...one, port: port.port }));
+  const namespaces = isHttp(protocol) ? [...new Set(consumers.map(({ route }) => route.ref.namespace))].sort() : [];
+  const role = (own: readonly Attachment[]) => {
+    const contest = preferOurs(own, port.port);
+    displaced.push(...contest.displaced);
+    return pool(contest.kept.map(({ route }) => route));
+  };
+  const produced = role(producers);
+  const consumed = namespaces.map((name) => ({
+    name,
+    ...role(consumers.filter(({ route }) => route.ref.namespace === name)),
+  }));
+  const pools = [produced, ...consumed];
+  return {
+    model: {
       port: port.port,
       name: port.name,
       protocol,
-      hosts: role(producers),
-      consumers: new Map(namespaces.sort().map((name) => [name, role(here.filter(({ route }) => route.ref.namespace === name))])),
-      subsets,
-    };
-  });
-  const origin = { ref, generation: service.meta.generation };
-  return { model: { ref, origin, addresses: service.clusterIPs, ports }, findings };
-});
+      hosts: produced.hosts,
+      consumers: new Map<string, readonly HostRules[]>(consumed.map(({ name, hosts }) => [name, hosts])),
+      subsets: inputs.subsets,
+    },
+    displacements: displaced,
+    overlaps: pools.flatMap(({ overlaps }) => overlaps),
+    live: new Set(pools.flatMap(({ live }) => [...live])),
+  };
+}
 
-/** A route of ours says what is spoken, unless the port itself says more. */
-const httpOr = (protocol: PortModel['protocol']): PortModel['protocol'] => (isHttp(protocol) && protocol !== 'auto' ? protocol : 'http');
+interface PortInputs {
+  readonly attachments: readonly Attachment[];
+  readonly subsets: readonly Subset[];
+}
+
+const isAttachment = (input: Attachment | SubsetList): input is Attachment => 'route' in input;
+
+const poolService = memoisedList((service: Service, inputs: readonly (Attachment | SubsetList)[]): PooledService => {
+  // A route without a rule in force is not there: what it would have displaced stays.
+  const attachments = inputs.filter(isAttachment).filter(({ route }) => route.rules.length > 0);
+  const subsets = inputs.flatMap((input) => (isAttachment(input) ? [] : input.subsets));
+  const ref: ObjectRef = { kind: 'Service', namespace: service.meta.namespace, name: service.meta.name };
+  const ports = service.ports
+    .filter((port) => port.protocol === 'TCP')
+    .map((port) => poolPort(service, port, { attachments, subsets }));
+  const origin = { ref, generation: service.meta.generation };
+  return {
+    model: { ref, origin, addresses: service.clusterIPs, ports: ports.map(({ model }) => model) },
+    displacements: ports.flatMap(({ displacements }) => displacements),
+    overlaps: ports.flatMap(({ overlaps }) => overlaps),
+    live: new Set(ports.flatMap(({ live }) => [...live])),
+  };
+});
 
 /** Subsets of one Service. */
 export interface SubsetList {
@@ -163,32 +159,43 @@ const internSubsets = createInterner<SubsetList>(10_000);
 /** Subsets that the rules of the mesh name, by Service; equal sets are one object. */
 export function subsetsOf(routes: readonly CompiledRoute[]): ReadonlyMap<ObjectKey, SubsetList> {
   const found = new Map<ObjectKey, Map<string, Subset>>();
-  for (const target of routes.flatMap(targetsOf)) {
-    if (target.subset === undefined) continue;
-    const key = keyOf(target);
-    const ofService = found.get(key) ?? new Map<string, Subset>();
-    found.set(key, ofService.set(subsetKey(target.subset), target.subset));
+  for (const { service, subset } of routes.flatMap(subsetTargets)) {
+    const ofService = found.get(service) ?? new Map<string, Subset>();
+    found.set(service, ofService.set(subsetKey(subset), subset));
   }
-  const entries = [...found].map(([key, ofService]): [ObjectKey, SubsetList] => {
-    const keys = [...ofService.keys()].sort();
-    return [key, internSubsets(keys.join(), () => ({ subsets: keys.map((one) => ofService.get(one)).filter((one) => one !== undefined) }))];
-  });
-  return new Map(entries);
+  return new Map([...found].map(([key, ofService]) => [key, internedList(ofService)]));
 }
 
-const subsetKey = (subset: Subset): string => JSON.stringify(Object.entries(subset).sort());
+function internedList(subsets: ReadonlyMap<string, Subset>): SubsetList {
+  const sorted = [...subsets].sort(([left], [right]) => compareText(left, right));
+  const key = sorted.map(([text]) => text).join('\n');
+  return internSubsets(key, () => ({ subsets: sorted.map(([, subset]) => subset) }));
+}
 
-const targetsOf = memoised((route: CompiledRoute) =>
-  route.rules.flatMap(({ rule }) => rule.backends.flatMap((backend) => (backend.kind === 'service' ? [backend.target] : []))),
+/** A text that is equal for equal labels. */
+export const subsetKey = (subset: Subset): string =>
+  JSON.stringify(Object.entries(subset).sort(([left], [right]) => compareText(left, right)));
+
+const subsetTargets = memoised((route: CompiledRoute) =>
+  route.rules.flatMap(({ rule }) =>
+    rule.backends.flatMap((backend) =>
+      backend.kind === 'service' && backend.target.subset !== undefined
+        ? [{ service: keyOf(backend.target), subset: backend.target.subset }]
+        : [],
+    ),
+  ),
 );
 
+/** What Services are pooled from. */
+export interface PoolInputs {
+  readonly attachments: ReadonlyMap<ObjectKey, readonly Attachment[]>;
+  readonly subsets: ReadonlyMap<ObjectKey, SubsetList>;
+}
+
 /** All Services of a World with their rules. */
-export function poolServices(
-  world: World,
-  inputs: { readonly attachments: ReadonlyMap<ObjectKey, readonly Attachment[]>; readonly subsets: ReadonlyMap<ObjectKey, SubsetList> },
-): ReadonlyMap<ObjectKey, PooledService> {
+export function poolServices(table: Table<Service>, inputs: PoolInputs): ReadonlyMap<ObjectKey, PooledService> {
   const services = new Map<ObjectKey, PooledService>();
-  for (const [key, service] of world.services) {
+  for (const [key, service] of table) {
     if (service.type === 'ExternalName') continue;
     const subsets = inputs.subsets.get(key);
     const attachments = inputs.attachments.get(key) ?? none;

@@ -35,7 +35,12 @@ type Draft = Omit<Condition, 'lastTransitionTime'>;
 
 /** Status as it is shown, `status` of the object. */
 export interface ObjectStatus {
-  readonly applied?: { readonly proxies: string; readonly rejected: number; readonly pending: number; readonly revision: string };
+  readonly applied?: {
+    readonly proxies: string;
+    readonly rejected: number;
+    readonly pending: number;
+    readonly revision: string;
+  };
   readonly conditions: readonly Condition[];
   readonly effective?: string;
   readonly observedGeneration: number;
@@ -44,14 +49,18 @@ export interface ObjectStatus {
     readonly controllerName: string;
     readonly conditions: readonly Condition[];
   }[];
-  readonly rejections?: readonly { readonly rule?: string; readonly resource: string; readonly message: string; readonly envoy?: string }[];
+  readonly rejections?: readonly {
+    readonly rule?: string;
+    readonly resource: string;
+    readonly message: string;
+    readonly envoy?: string;
+  }[];
 }
 
 /** After this time without all acknowledgements a human should look. */
 const stalledAfterMs = 60_000;
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
-
 
 function rejectedMessage(inputs: StatusInputs, first: Rejection): string {
   const part = first.origin.part === undefined ? 'the object' : `rule '${first.origin.part}'`;
@@ -64,10 +73,13 @@ function rejectedMessage(inputs: StatusInputs, first: Rejection): string {
 function programmed(inputs: StatusInputs): Omit<Draft, 'observedGeneration' | 'type'> {
   const { delivery, revision } = inputs;
   const [rejection] = inputs.rejections;
-  if (rejection !== undefined) return { status: 'False', reason: 'RejectedByProxy', message: rejectedMessage(inputs, rejection) };
-  if (delivery === undefined) return { status: 'False', reason: 'Invalid', message: 'Nothing of the object is in force' };
+  if (rejection !== undefined)
+    return { status: 'False', reason: 'RejectedByProxy', message: rejectedMessage(inputs, rejection) };
+  if (delivery === undefined)
+    return { status: 'False', reason: 'Invalid', message: 'Nothing of the object is in force' };
   const counts = `${String(delivery.acknowledged)} of ${String(delivery.total)} proxies acknowledged ${revision}`;
-  if (delivery.latched) return { status: 'True', reason: 'Programmed', message: `${counts} in ${seconds(delivery.tookMs ?? 0)}` };
+  if (delivery.latched)
+    return { status: 'True', reason: 'Programmed', message: `${counts} in ${seconds(delivery.tookMs ?? 0)}` };
   if (delivery.total === 0) return { status: 'True', reason: 'NoProxies', message: 'No proxy is connected' };
   const late = delivery.waitedMs > stalledAfterMs && delivery.acknowledged * 100 >= delivery.total * 95;
   const reason: Reason = late ? 'PartiallyProgrammed' : 'Reconciling';
@@ -82,7 +94,9 @@ const positive = (findings: readonly Finding[], condition: ConditionType): Findi
 
 /** Accepted by one parent is accepted; by none is not. */
 function accepted(findings: readonly Finding[]): Omit<Draft, 'observedGeneration' | 'type'> {
-  const whole = findings.find((finding) => finding.condition === 'Accepted' && finding.parent === undefined && finding.status === 'False');
+  const whole = findings.find(
+    (finding) => finding.condition === 'Accepted' && finding.parent === undefined && finding.status === 'False',
+  );
   const decisive = whole ?? positive(findings, 'Accepted') ?? negative(findings, 'Accepted');
   return decisive ?? { status: 'True', reason: 'Accepted', message: 'The object is in force' };
 }
@@ -95,19 +109,27 @@ const abnormal: readonly ConditionType[] = ['PartiallyInvalid', 'Conflicted', 'D
 /** The conditions of an object, without times. */
 export function conditionsOf(inputs: StatusInputs): readonly Draft[] {
   const { findings, generation } = inputs;
-  const as = (type: ConditionType, from: Omit<Draft, 'observedGeneration' | 'type'>): Draft => ({ type, ...pick(from), observedGeneration: generation });
+  const as = (type: ConditionType, from: Omit<Draft, 'observedGeneration' | 'type'>): Draft => ({
+    type,
+    ...pick(from),
+    observedGeneration: generation,
+  });
   const base = accepted(findings);
   const isAccepted = base.status === 'True';
   const resolved = negative(findings, 'ResolvedRefs') ?? positive(findings, 'ResolvedRefs');
   const delivered = programmed(inputs);
   const decisive = !isAccepted ? base : resolved?.status === 'False' ? resolved : delivered;
-  const stalled = !isAccepted || delivered.reason === 'RejectedByProxy' || (inputs.delivery?.waitedMs ?? 0) > stalledAfterMs;
+  const stalled =
+    !isAccepted || delivered.reason === 'RejectedByProxy' || (inputs.delivery?.waitedMs ?? 0) > stalledAfterMs;
   const progressing = isAccepted && delivered.status === 'False';
   return [
     as('Ready', decisive),
     as('Accepted', base),
     ...(resolved === undefined ? [] : [as('ResolvedRefs', resolved)]),
-    as('Programmed', isAccepted ? delivered : { status: 'False', reason: base.reason, message: 'Nothing of the object is in force' }),
+    as(
+      'Programmed',
+      isAccepted ? delivered : { status: 'False', reason: base.reason, message: 'Nothing of the object is in force' },
+    ),
     ...abnormal.flatMap((type) => {
       const finding = positive(findings, type);
       return finding === undefined ? [] : [as(type, finding)];
@@ -121,8 +143,13 @@ function parentsOf(inputs: StatusInputs, conditions: readonly Condition[]): NonN
   return inputs.parents.map(({ index, reference }) => {
     const finding = inputs.findings.find((one) => one.parent === index && one.condition === 'Accepted');
     const own = conditions
-      .filter((condition) => condition.type === 'Accepted' || condition.type === 'ResolvedRefs' || condition.type === 'Programmed')
-      .map((condition) => (condition.type === 'Accepted' && finding !== undefined ? { ...condition, ...pick(finding) } : condition));
+      .filter(
+        (condition) =>
+          condition.type === 'Accepted' || condition.type === 'ResolvedRefs' || condition.type === 'Programmed',
+      )
+      .map((condition) =>
+        condition.type === 'Accepted' && finding !== undefined ? { ...condition, ...pick(finding) } : condition,
+      );
     return { parentRef: reference, controllerName, conditions: own };
   });
 }
@@ -138,7 +165,9 @@ function rejectionLines(rejections: readonly Rejection[]): NonNullable<ObjectSta
 
 /** The status of an object; times of conditions that did not flip are those of `previous`. */
 export function statusOf(inputs: StatusInputs, previous: ObjectStatus | undefined, now: string): ObjectStatus {
-  let conditions: readonly Condition[] = (previous?.conditions ?? []).filter((one) => conditionsOf(inputs).some((next) => next.type === one.type));
+  let conditions: readonly Condition[] = (previous?.conditions ?? []).filter((one) =>
+    conditionsOf(inputs).some((next) => next.type === one.type),
+  );
   for (const draft of conditionsOf(inputs)) conditions = setCondition(conditions, draft, now);
   const { delivery } = inputs;
   const parents = inputs.parents.length === 0 ? undefined : parentsOf(inputs, conditions);

@@ -1,15 +1,15 @@
 // TrafficRoutes and HTTPRoutes to compiled rules with their parents. Both come through here, as one shape.
 
-import { describeRef, keyOf, refOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
+import { keyOf, refOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
 import type { HTTPRoute, ReferenceGrant } from '../kinds/gateway.js';
 import type { RouteRule } from '../kinds/route-rule.js';
-import type { TrafficRoute } from '../kinds/traffic-route.js';
-import { unsupportedInRule, unsupportedValues } from '../kinds/unsupported.js';
+import { trafficRouteProblems, type TrafficRoute } from '../kinds/traffic-route.js';
+import { unsupportedInRule, unsupportedOutsideRules } from '../kinds/unsupported.js';
 import type { Service, World } from '../kinds/world.js';
 import { memoised, memoisedList } from '../lib/memo.js';
-import type { Problem } from '../lib/result.js';
-import { compileRule, type CompiledRule } from './rule.js';
-import { nameOf } from './rule.js';
+import { err, type Problem, type Result } from '../lib/result.js';
+import type { Referents } from './references.js';
+import { compileRule, nameOf, type CompiledRule } from './rule.js';
 
 /** A parent that a route asks for. */
 export interface RouteParent {
@@ -31,7 +31,24 @@ export interface CompiledRoute {
   /** Why the whole route is not in force. */
   readonly refused: readonly Problem[];
   /** Rules that are absent, and why. */
-  readonly dropped: readonly { readonly name: string; readonly problem: Problem }[];
+  readonly dropped: readonly RuleProblem[];
+  /** Rules that answer 500 to all that they match, and why. */
+  readonly failing: readonly RuleProblem[];
+}
+
+/** A rule that is not in force as written. */
+export interface RuleProblem {
+  readonly name: string;
+  readonly problem: Problem;
+}
+
+interface SourceRule {
+  readonly index: number;
+  readonly rule: RouteRule;
+  /** With any of these the rule is absent. */
+  readonly problems: readonly Problem[];
+  /** With this it answers 500. */
+  readonly failure?: Problem | undefined;
 }
 
 /** The two kinds in one shape. */
@@ -42,7 +59,7 @@ interface Source {
   readonly hostnames: readonly string[];
   readonly parents: readonly RouteParent[];
   readonly refused: readonly Problem[];
-  readonly rules: readonly { readonly index: number; readonly rule: RouteRule; readonly problems: readonly Problem[] }[];
+  readonly rules: readonly SourceRule[];
   readonly absent: readonly Problem[];
 }
 
@@ -69,11 +86,19 @@ const fromTrafficRoute = (route: TrafficRoute): Source => {
     parents: spec.parentRefs.flatMap((parent, index) =>
       parent.kind === 'Service' ? [parentOf(parent, index, meta.namespace)] : [],
     ),
-    refused: unsupportedValues('TrafficRoute', spec),
+    refused: unsupportedOutsideRules(spec),
     rules: spec.rules.map((rule, index) => ({ index, rule, problems: unsupportedInRule(rule, index) })),
     absent: [],
   };
 };
+
+/** What is checked of a TrafficRoute beyond its schema holds for the rules of an HTTPRoute, too. */
+function ruleProblems(rule: RouteRule, index: number): readonly Problem[] {
+  const own = (text: string): string => text.replaceAll('spec.rules[0]', `spec.rules[${String(index)}]`);
+  return trafficRouteProblems({ parentRefs: [], protocol: 'HTTP', distribution: 'Learned', rules: [rule] }).map(
+    (problem) => ({ ...problem, path: own(problem.path), message: own(problem.message) }),
+  );
+}
 
 /** Hostnames of an HTTPRoute are ignored for Service parents, as Gateway API says for meshes. */
 const fromHttpRoute = (route: HTTPRoute): Source => {
@@ -83,7 +108,12 @@ const fromHttpRoute = (route: HTTPRoute): Source => {
     hostnames: [],
     parents: spec.parentRefs.flatMap((parent, index) => (parent.ours ? [parentOf(parent, index, meta.namespace)] : [])),
     refused: [],
-    rules: spec.rules.map((rule) => ({ index: rule.index, rule, problems: unsupportedInRule(rule, rule.index) })),
+    rules: spec.rules.map((rule) => ({
+      index: rule.index,
+      rule,
+      problems: [...unsupportedInRule(rule, rule.index), ...ruleProblems(rule, rule.index)],
+      failure: rule.problem,
+    })),
     absent: spec.absent,
   };
 };
@@ -102,31 +132,48 @@ const servicesNamed = memoised((source: Source): readonly ObjectKey[] => {
   return [...new Set(refs.map((ref) => keyOf({ namespace: ref.namespace ?? own, name: ref.name })))];
 });
 
-const compile = memoisedList((source: Source, referents: readonly (Service | readonly ReferenceGrant[] | undefined)[]): CompiledRoute => {
-  const keys = servicesNamed(source);
-  const services = new Map(keys.map((key, index) => [key, referents[index]]));
-  const grants = referents[keys.length];
-  const lookup = {
-    service: (key: string): Service | undefined => {
+type Referent = Service | readonly ReferenceGrant[] | undefined;
+
+const isGrants = (referent: Referent): referent is readonly ReferenceGrant[] => Array.isArray(referent);
+const isService = (referent: Referent): referent is Service => referent !== undefined && 'kind' in referent;
+
+/** Referents are the Services that the source names, in order, and then the grants. */
+function lookupIn(source: Source, referents: readonly Referent[]): Referents {
+  const services = new Map(servicesNamed(source).map((key, index) => [key, referents[index]]));
+  return {
+    service: (key) => {
       const found = services.get(key);
-      return found !== undefined && 'kind' in found ? found : undefined;
+      return isService(found) ? found : undefined;
     },
-    grants: Array.isArray(grants) ? grants : [],
+    grants: referents.filter(isGrants).flat(),
   };
-  const { ref, generation } = source;
-  const good = source.rules.filter((one) => one.problems.length === 0);
-  const dropped = source.rules.flatMap(({ rule, index, problems }) =>
-    problems.slice(0, 1).map((problem) => ({ name: nameOf(rule, index), problem })),
+}
+
+/** A rule with its problems, or compiled. */
+function compileOne({ rule, index, problems }: SourceRule, source: Source, referents: Referents): Result<CompiledRule> {
+  if (problems.length > 0) return err(problems);
+  return compileRule(rule, { ref: source.ref, generation: source.generation, index }, referents);
+}
+
+const compile = memoisedList((source: Source, referents: readonly Referent[]): CompiledRoute => {
+  const lookup = lookupIn(source, referents);
+  const outcomes = source.rules.map((one) => ({ one, result: compileOne(one, source, lookup) }));
+  const dropped = outcomes.flatMap(({ one, result }) =>
+    result.ok ? [] : result.error.slice(0, 1).map((problem) => ({ name: nameOf(one.rule, one.index), problem })),
   );
+  const { ref, generation, created, hostnames, parents, refused } = source;
   return {
     ref,
     generation,
-    created: source.created,
-    hostnames: source.hostnames,
-    parents: source.parents,
-    rules: source.refused.length > 0 ? [] : good.map(({ rule, index }) => compileRule(rule, { ref, generation, index }, lookup)),
-    refused: source.refused,
+    created,
+    hostnames,
+    parents,
+    rules: refused.length > 0 ? [] : outcomes.flatMap(({ result }) => (result.ok ? [result.value] : [])),
+    refused,
     dropped: [...dropped, ...source.absent.map((problem) => ({ name: problem.path, problem }))],
+    failing: source.rules.flatMap(({ rule, index, failure }) =>
+      failure === undefined ? [] : [{ name: nameOf(rule, index), problem: failure }],
+    ),
   };
 });
 
@@ -134,13 +181,13 @@ const compile = memoisedList((source: Source, referents: readonly (Service | rea
 const grantsOf = memoised((table: World['referenceGrants']): readonly ReferenceGrant[] => [...table.values()]);
 
 /** Compiles a route against the Services that it names, and nothing else. */
-export function compileRoute(route: TrafficRoute | HTTPRoute, world: World): CompiledRoute {
+export function compileRoute(
+  route: TrafficRoute | HTTPRoute,
+  world: Pick<World, 'services' | 'referenceGrants'>,
+): CompiledRoute {
   const source = sourceOf(route);
   const keys = servicesNamed(source);
   const foreign = keys.some((key) => !key.startsWith(`${source.ref.namespace}/`));
   const services = keys.map((key) => world.services.get(key));
   return compile(source, [...services, foreign ? grantsOf(world.referenceGrants) : undefined]);
 }
-
-/** How messages name a route. */
-export const describeRoute = (route: CompiledRoute): string => describeRef(route.ref);

@@ -34,7 +34,11 @@ interface Answer {
   readonly body: string;
 }
 
-const json = (value: unknown, status = 200): Answer => ({ status, type: 'application/json', body: `${JSON.stringify(value, toPlain, 2)}\n` });
+const json = (value: unknown, status = 200): Answer => ({
+  status,
+  type: 'application/json',
+  body: `${JSON.stringify(value, toPlain, 2)}\n`,
+});
 const text = (body: string, status = 200): Answer => ({ status, type: 'text/plain; charset=utf-8', body: `${body}\n` });
 
 /** Maps and bytes as JSON. */
@@ -46,29 +50,48 @@ function toPlain(_key: string, value: unknown): unknown {
 
 const redacted = (world: World): unknown => ({
   ...world,
-  secrets: new Map([...world.secrets].map(([key, secret]) => [key, { ...secret, data: new Map([...secret.data.keys()].map((name) => [name, '[redacted]'])) }])),
+  secrets: new Map(
+    [...world.secrets].map(([key, secret]) => [
+      key,
+      { ...secret, data: new Map([...secret.data.keys()].map((name) => [name, '[redacted]'])) },
+    ]),
+  ),
 });
 
 /** The resources of one proxy, as they are served when nothing was refused. */
 function snapshotOf(pipeline: Pipeline, proxyKey: string): Answer {
   const model = pipeline.reconciled()?.model;
   const proxy = model?.proxies.get(proxyKey);
-  if (model === undefined || proxy === undefined) return json({ error: `no proxy '${proxyKey}'`, proxies: [...(model?.proxies.keys() ?? [])] }, 404);
+  if (model === undefined || proxy === undefined)
+    return json({ error: `no proxy '${proxyKey}'`, proxies: [...(model?.proxies.keys() ?? [])] }, 404);
   const resources = translate(model, proxy);
-  const shown = resourceTypes.map((type) => [shortNameOf[type], resources[type].map((one) => messageToJson(codecOf[type], one.message))]);
+  const shown = resourceTypes.map((type) => [
+    shortNameOf[type],
+    resources[type].map((one) => messageToJson(codecOf[type], one.message)),
+  ]);
   return json({ proxy: proxyKey, group: proxy.group, resources: Object.fromEntries(shown) });
 }
 
 function snapshots(pipeline: Pipeline): Answer {
   const views = pipeline.cache.viewKeys().map((key) => {
     const view = pipeline.cache.view(key);
-    const counts = resourceTypes.map((type) => [shortNameOf[type], view?.types[type].resources.filter((one) => one !== undefined).length]);
+    const counts = resourceTypes.map((type) => [
+      shortNameOf[type],
+      view?.types[type].resources.filter((one) => one !== undefined).length,
+    ]);
     return { view: key, revision: view?.revision, resources: Object.fromEntries(counts) };
   });
   return json({ views });
 }
 
-const debugIndex = ['/debug/world', '/debug/model', '/debug/snapshots', '/debug/snapshots?proxy=NS/NAME', '/debug/deliveries', '/debug/diagnostics'];
+const debugIndex = [
+  '/debug/world',
+  '/debug/model',
+  '/debug/snapshots',
+  '/debug/snapshots?proxy=NS/NAME',
+  '/debug/deliveries',
+  '/debug/diagnostics',
+];
 
 function debug(path: string, query: URLSearchParams, deps: AdminDeps): Answer | undefined {
   const { pipeline, files } = deps;
@@ -107,7 +130,10 @@ async function answer(url: URL, deps: AdminDeps, isServing: boolean): Promise<An
     case '/status':
       return json({ apiVersion: 'v1', kind: 'List', items: deps.pipeline.status.statuses() });
     default:
-      return debug(url.pathname, url.searchParams, deps) ?? json({ error: `no such page '${url.pathname}'`, endpoints: index }, 404);
+      return (
+        debug(url.pathname, url.searchParams, deps) ??
+        json({ error: `no such page '${url.pathname}'`, endpoints: index }, 404)
+      );
   }
 }
 
@@ -121,7 +147,8 @@ export async function startAdmin(deps: AdminDeps, address: string): Promise<Admi
     revision: () => pipeline.reconciled()?.model.revision ?? 0,
   });
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    if (request.method !== 'GET' && request.method !== 'HEAD') return send(response, json({ error: 'only GET is served' }, 405));
+    if (request.method !== 'GET' && request.method !== 'HEAD')
+      return send(response, json({ error: 'only GET is served' }, 405));
     send(response, await answer(new URL(request.url ?? '/', 'http://admin'), deps, isServing));
   };
   const server = createServer((request, response) => {
@@ -148,7 +175,11 @@ export async function startAdmin(deps: AdminDeps, address: string): Promise<Admi
 
 function send(response: ServerResponse, { status, type, body }: Answer): void {
   if (response.headersSent) return;
-  response.writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(body), 'cache-control': 'no-store' });
+  response.writeHead(status, {
+    'content-type': type,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+  });
   response.end(body);
 }
 

@@ -63,7 +63,11 @@ interface Running {
 }
 
 /** Writes the status file, if one is asked for, whenever it would read differently; returns at the end. */
-async function statusUntilEnd({ config, pipeline }: Running, deps: ControlPlaneDeps, signal: AbortSignal): Promise<void> {
+async function statusUntilEnd(
+  { config, pipeline }: Running,
+  deps: ControlPlaneDeps,
+  signal: AbortSignal,
+): Promise<void> {
   let written = '';
   while (!signal.aborted) {
     await deps.clock.sleep(1_000, signal);

@@ -45,9 +45,15 @@ export function parseAddress(address: string): { readonly host: string; readonly
   return host === undefined || port > 65_535 ? undefined : { host, port };
 }
 
-const isLoopback = (host: string): boolean => host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
+const isLoopback = (host: string): boolean =>
+  host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 
-function choice<T extends string>(flag: string, value: string | undefined, allowed: readonly T[], mistakes: string[]): T | undefined {
+function choice<T extends string>(
+  flag: string,
+  value: string | undefined,
+  allowed: readonly T[],
+  mistakes: string[],
+): T | undefined {
   if (value === undefined) return undefined;
   const found = allowed.find((one) => one === value);
   if (found === undefined) mistakes.push(`--${flag} must be one of ${allowed.join(', ')}; found '${value}'`);
@@ -70,7 +76,9 @@ function checkTransport(flags: RunFlags, xdsListen: string, mistakes: string[]):
     return;
   }
   if (flags.xdsInsecure !== true) {
-    mistakes.push('TLS and authentication of the xDS port are not compiled yet; add --xds-insecure to serve plain text on loopback');
+    mistakes.push(
+      'TLS and authentication of the xDS port are not compiled yet; add --xds-insecure to serve plain text on loopback',
+    );
     return;
   }
   if (!isLoopback(address.host)) {

@@ -59,7 +59,8 @@ const add = (reach: Reach, revision: number, by: number): void => {
   else reach.counts.set(revision, count);
 };
 
-const totalOf = (reach: Reach | undefined): number => [...(reach?.counts.values() ?? [])].reduce((sum, count) => sum + count, 0);
+const totalOf = (reach: Reach | undefined): number =>
+  [...(reach?.counts.values() ?? [])].reduce((sum, count) => sum + count, 0);
 
 const atLeast = (reach: Reach | undefined, revision: number): number => {
   let sum = 0;
@@ -128,7 +129,11 @@ export function createDeliveryTracker(deps: {
     switch (delivery.kind) {
       case 'connected': {
         if (known !== undefined) move(known, undefined, known.revision);
-        const state = { namespace: delivery.proxy.slice(0, delivery.proxy.indexOf('/')), envoy: delivery.envoy, revision: -1 };
+        const state = {
+          namespace: delivery.proxy.slice(0, delivery.proxy.indexOf('/')),
+          envoy: delivery.envoy,
+          revision: -1,
+        };
         proxies.set(delivery.proxy, state);
         move(state, -1, undefined);
         return;

@@ -16,9 +16,11 @@ const text = format.printf(({ timestamp, level, message, ...fields }) => {
 });
 
 function adapt(winston: Winston): Logger {
-  const at = (level: LoggingOptions['level']) => (message: string, fields: LogFields = {}) => {
-    winston.log(level, message, fields);
-  };
+  const at =
+    (level: LoggingOptions['level']) =>
+    (message: string, fields: LogFields = {}) => {
+      winston.log(level, message, fields);
+    };
   return {
     debug: at('debug'),
     info: at('info'),
@@ -32,7 +34,10 @@ function adapt(winston: Winston): Logger {
 export function createLogger(options: LoggingOptions): Logger {
   const winston = createWinston({
     level: options.level,
-    format: options.format === 'json' ? format.combine(format.timestamp(), format.json()) : format.combine(format.timestamp(), text),
+    format:
+      options.format === 'json'
+        ? format.combine(format.timestamp(), format.json())
+        : format.combine(format.timestamp(), text),
     transports: [new transports.Console({ stderrLevels: ['debug', 'info', 'warn', 'error'] })],
   });
   return adapt(winston);

@@ -11,7 +11,11 @@ export interface Metrics {
   delivered(kind: Delivery['kind']): void;
   refused(): void;
   /** Reads gauges when they are asked for. */
-  observe(read: { readonly proxies: () => number; readonly malformed: () => number; readonly revision: () => number }): void;
+  observe(read: {
+    readonly proxies: () => number;
+    readonly malformed: () => number;
+    readonly revision: () => number;
+  }): void;
   /** Prometheus text. */
   text(): Promise<string>;
   readonly contentType: string;
@@ -30,9 +34,22 @@ export function createMetrics(): Metrics {
     buckets: [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3],
     registers,
   });
-  const failures = new Counter({ name: 'legation_build_failures_total', help: 'Builds that threw; the last good one stayed.', registers });
-  const deliveries = new Counter({ name: 'legation_xds_events_total', help: 'What happened on streams, by kind.', labelNames: ['kind'], registers });
-  const rejections = new Counter({ name: 'legation_xds_rejections_total', help: 'Resources that an Envoy refused.', registers });
+  const failures = new Counter({
+    name: 'legation_build_failures_total',
+    help: 'Builds that threw; the last good one stayed.',
+    registers,
+  });
+  const deliveries = new Counter({
+    name: 'legation_xds_events_total',
+    help: 'What happened on streams, by kind.',
+    labelNames: ['kind'],
+    registers,
+  });
+  const rejections = new Counter({
+    name: 'legation_xds_rejections_total',
+    help: 'Resources that an Envoy refused.',
+    registers,
+  });
   const delay = monitorEventLoopDelay({ resolution: 10 });
   delay.enable();
   return {

@@ -71,7 +71,10 @@ export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: Pipeline
     tracker.published(revision, deliveredOf(next.routes));
     quarantine.published(publication);
     reconciled = next;
-    status.update(world, next, [...guilty.flatMap((guilt) => rejectionOf(guilt, '', false)), ...quarantine.rejections()]);
+    status.update(world, next, [
+      ...guilty.flatMap((guilt) => rejectionOf(guilt, '', false)),
+      ...quarantine.rejections(),
+    ]);
     cache.publish(publication);
     const tookMs = performance.now() - start;
     metrics.built(tookMs);
@@ -85,7 +88,11 @@ export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: Pipeline
     } catch (error) {
       // The last good publication stays; nothing is taken from any proxy.
       metrics.buildFailed();
-      log.error('build failed', { revision, error: messageOf(error), stack: error instanceof Error ? error.stack : undefined });
+      log.error('build failed', {
+        revision,
+        error: messageOf(error),
+        stack: error instanceof Error ? error.stack : undefined,
+      });
     }
   };
 
@@ -96,10 +103,16 @@ export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: Pipeline
   signal.addEventListener('abort', rebuild.stop, { once: true });
 
   const onDelivery = (delivery: Delivery): void => {
-    const envoy = delivery.kind === 'settled' ? tracker.envoyOf(delivery.proxy) : undefined;
-    tracker.onDelivery(delivery);
     metrics.delivered(delivery.kind);
-    if (delivery.kind === 'settled' && envoy !== undefined && quarantine.settled({ envoy, revision: delivery.revision })) rebuild.request();
+    const envoy = delivery.kind === 'settled' ? tracker.envoyOf(delivery.proxy) : undefined;
+    if (delivery.kind === 'settled' && envoy !== undefined) {
+      const { proxy, revision: held } = delivery;
+      const { changed, trying } = quarantine.settled({ proxy, envoy, revision: held });
+      if (changed) rebuild.request();
+      // What is withheld until the culprit is found is not live.
+      if (trying) return;
+    }
+    tracker.onDelivery(delivery);
   };
 
   const onRefused = (refusal: Refusal): void => {

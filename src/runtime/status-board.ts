@@ -35,18 +35,22 @@ export interface StatusBoard {
 
 const gatewayVersion = 'gateway.networking.k8s.io/v1';
 
-const apiVersionOf = (ref: ObjectRef): string => (ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute' ? gatewayVersion : apiVersion);
+const apiVersionOf = (ref: ObjectRef): string =>
+  ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute' ? gatewayVersion : apiVersion;
 
 /** What of a route is delivered, and to whom. */
 export const deliveredOf = (routes: readonly CompiledRoute[]): readonly Delivered[] =>
   routes
     .filter((route) => route.rules.length > 0)
     .map((route) => {
-      const consumer = route.parents.length > 0 && route.parents.every((parent) => parent.ref.namespace !== route.ref.namespace);
+      const consumer =
+        route.parents.length > 0 && route.parents.every((parent) => parent.ref.namespace !== route.ref.namespace);
       return { id: idOf(route.ref), token: route, reach: consumer ? route.ref.namespace : undefined };
     });
 
-const revisionOf = memoised((object: { readonly spec: unknown }): string => hash('sha256', JSON.stringify(object.spec), 'hex').slice(0, 6));
+const revisionOf = memoised((object: { readonly spec: unknown }): string =>
+  hash('sha256', JSON.stringify(object.spec), 'hex').slice(0, 6),
+);
 
 const referenceOf = (parent: ParentRef | GatewayParentRef): ParentReference => ({
   group: parent.group,
@@ -60,8 +64,12 @@ const referenceOf = (parent: ParentRef | GatewayParentRef): ParentReference => (
 type Subject = KubeObject & { readonly spec: unknown };
 
 /** Objects of the World that have a status of ours. */
-function subjectsOf(world: World): readonly { readonly object: Subject; readonly parents: readonly (ParentRef | GatewayParentRef)[] }[] {
-  const gatewayRoutes = [...world.httpRoutes.values(), ...world.grpcRoutes.values()].filter((route) => route.spec.parentRefs.some((parent) => parent.ours));
+function subjectsOf(
+  world: World,
+): readonly { readonly object: Subject; readonly parents: readonly (ParentRef | GatewayParentRef)[] }[] {
+  const gatewayRoutes = [...world.httpRoutes.values(), ...world.grpcRoutes.values()].filter((route) =>
+    route.spec.parentRefs.some((parent) => parent.ours),
+  );
   return [
     ...[...world.trafficRoutes.values()].map((object) => ({ object, parents: object.spec.parentRefs })),
     ...[...world.meshPolicies.values()].map((object) => ({ object, parents: [] })),
@@ -72,7 +80,8 @@ function subjectsOf(world: World): readonly { readonly object: Subject; readonly
 
 /** An empty board. */
 export function createStatusBoard(deps: { readonly clock: Clock; readonly tracker: DeliveryTracker }): StatusBoard {
-  let current: { readonly world: World; readonly reconciled: Reconciled; readonly rejections: readonly Rejection[] } | undefined;
+  let current:
+    { readonly world: World; readonly reconciled: Reconciled; readonly rejections: readonly Rejection[] } | undefined;
   let previous = new Map<string, ObjectStatus>();
   let changed = false;
 
@@ -84,14 +93,20 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
     const now = new Date(deps.clock.now()).toISOString();
     const next = new Map<string, ObjectStatus>();
     const objects: StatusObject[] = [];
-    const add = (ref: ObjectRef, generation: number, from: { object?: Subject; parents: readonly (ParentRef | GatewayParentRef)[] }): void => {
+    const add = (
+      ref: ObjectRef,
+      generation: number,
+      from: { object?: Subject; parents: readonly (ParentRef | GatewayParentRef)[] },
+    ): void => {
       const id = idOf(ref);
       const route = routes.get(id);
       const inputs = {
         ref,
         generation,
         findings: findings.get(id) ?? [],
-        parents: from.parents.flatMap((parent, index) => ('ours' in parent && !parent.ours ? [] : [{ index, reference: referenceOf(parent) }])),
+        parents: from.parents.flatMap((parent, index) =>
+          'ours' in parent && !parent.ours ? [] : [{ index, reference: referenceOf(parent) }],
+        ),
         delivery: deps.tracker.progressOf(id),
         rejections: current?.rejections.filter((one) => idOf(one.origin.ref) === id) ?? [],
         revision: from.object === undefined ? '' : revisionOf(from.object),
@@ -99,9 +114,15 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
       };
       const status = statusOf(inputs, previous.get(id), now);
       next.set(id, status);
-      objects.push({ apiVersion: apiVersionOf(ref), kind: ref.kind, metadata: { name: ref.name, namespace: ref.namespace, generation }, status });
+      objects.push({
+        apiVersion: apiVersionOf(ref),
+        kind: ref.kind,
+        metadata: { name: ref.name, namespace: ref.namespace, generation },
+        status,
+      });
     };
-    for (const { object, parents } of subjectsOf(world)) add(refOf(object), generationOf(world, object), { object, parents });
+    for (const { object, parents } of subjectsOf(world))
+      add(refOf(object), generationOf(world, object), { object, parents });
     for (const { ref, generation, lastGood } of world.malformed.values()) {
       if (!lastGood && hasStatus(ref)) add(ref, generation, { parents: [] });
     }
@@ -128,7 +149,11 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
 const sortKey = ({ kind, metadata }: StatusObject): string => `${kind}/${keyOf(metadata)}`;
 
 const hasStatus = (ref: ObjectRef): boolean =>
-  ref.kind === 'TrafficRoute' || ref.kind === 'MeshPolicy' || ref.kind === 'MeshIdentity' || ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute';
+  ref.kind === 'TrafficRoute' ||
+  ref.kind === 'MeshPolicy' ||
+  ref.kind === 'MeshIdentity' ||
+  ref.kind === 'HTTPRoute' ||
+  ref.kind === 'GRPCRoute';
 
 /** A newer version that failed its schema is the one that is observed. */
 const generationOf = (world: World, object: KubeObject): number =>

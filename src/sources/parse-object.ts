@@ -90,7 +90,7 @@ function namespaceOf(read: Reader, metadata: Fields, kind: string): string | und
 // Annotations of foreign kinds can be large, and none but ours are read. What kubectl applied last is never read.
 function keptAnnotations(all: Readonly<Record<string, string>>, foreign: boolean): Readonly<Record<string, string>> {
   const kept = Object.entries(all).filter(([key]) =>
-    foreign ? key.startsWith(`${group}/`) : key !== 'kubectl.kubernetes.io/last-applied-configuration',
+    foreign ? (key.split('/')[0] ?? '').endsWith(group) : key !== 'kubectl.kubernetes.io/last-applied-configuration',
   );
   return Object.fromEntries(kept);
 }

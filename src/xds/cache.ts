@@ -6,8 +6,8 @@ import { createNameTable } from './name-table.js';
 import type { EncodedResource, ResourceType } from './resources.js';
 import { changeTypeView, emptyView, forEachType, type NameTables, type OwnResources, type View } from './view.js';
 
-/** Resources that come and go together, under a key that is unique in a view. */
-export type Layers = ReadonlyMap<string, readonly EncodedResource[]>;
+/** Layers by a key that is unique in a view. A section whose object is the same has not changed. */
+export type Section = ReadonlyMap<string, readonly EncodedResource[]>;
 
 /** One proxy: which view it sees, and what is its own. */
 export interface ProxyEntry {
@@ -20,7 +20,7 @@ export interface ProxyEntry {
 /** Everything that should be served from now on. */
 export interface Publication {
   readonly revision: number;
-  readonly views: ReadonlyMap<string, Layers>;
+  readonly views: ReadonlyMap<string, readonly Section[]>;
   readonly proxies: ReadonlyMap<string, ProxyEntry>;
 }
 
@@ -50,7 +50,7 @@ export interface Cache {
 }
 
 interface Slot {
-  layers: Layers;
+  sections: readonly Section[];
   view: View;
 }
 
@@ -60,19 +60,31 @@ type Changes = Map<ResourceType, Map<string, EncodedResource | undefined>>;
 function note(changes: Changes, before: readonly EncodedResource[], after: readonly EncodedResource[]): void {
   const set = (resource: EncodedResource, next: EncodedResource | undefined): void => {
     let ofType = changes.get(resource.type);
-    if (ofType === undefined) changes.set(resource.type, (ofType = new Map()));
+    if (ofType === undefined) {
+      ofType = new Map();
+      changes.set(resource.type, ofType);
+    }
     if (next !== undefined || ofType.get(resource.name) === undefined) ofType.set(resource.name, next);
   };
   for (const resource of before) set(resource, undefined);
   for (const resource of after) set(resource, resource);
 }
 
-function changesBetween(before: Layers, after: Layers): Changes {
-  const changes: Changes = new Map();
+function noteSection(changes: Changes, before: Section, after: Section): void {
   for (const [key, layer] of before) if (!after.has(key)) note(changes, layer, []);
   for (const [key, layer] of after) {
     const previous = before.get(key);
     if (previous !== layer) note(changes, previous ?? [], layer);
+  }
+}
+
+const nothing: Section = new Map();
+
+function changesBetween(before: readonly Section[], after: readonly Section[]): Changes {
+  const changes: Changes = new Map();
+  for (let index = 0; index < Math.max(before.length, after.length); index++) {
+    const [previous, next] = [before[index] ?? nothing, after[index] ?? nothing];
+    if (previous !== next) noteSection(changes, previous, next);
   }
   return changes;
 }
@@ -85,6 +97,17 @@ function changeView(view: View, changes: Changes, revision: number): View {
   return { revision, types };
 }
 
+/** Keys of proxies that are new, gone or changed. */
+function differing(
+  before: ReadonlyMap<string, ProxyEntry>,
+  after: ReadonlyMap<string, ProxyEntry>,
+): ReadonlySet<string> {
+  if (before === after) return new Set();
+  const changed = new Set([...before.keys()].filter((key) => after.get(key) !== before.get(key)));
+  for (const key of after.keys()) if (!before.has(key)) changed.add(key);
+  return changed;
+}
+
 /** An empty cache. */
 export function createCache(): Cache {
   const names: NameTables = forEachType(() => createNameTable());
@@ -92,11 +115,11 @@ export function createCache(): Cache {
   let proxies: ReadonlyMap<string, ProxyEntry> = new Map();
   const listeners = new Set<(change: CacheChange) => void>();
 
-  const publishView = (key: string, layers: Layers, revision: number): void => {
-    const slot = slots.get(key) ?? { layers: new Map(), view: emptyView(names) };
-    const changes = changesBetween(slot.layers, layers);
+  const publishView = (key: string, sections: readonly Section[], revision: number): void => {
+    const slot = slots.get(key) ?? { sections: [], view: emptyView(names) };
+    const changes = changesBetween(slot.sections, sections);
     slot.view = changeView(slot.view, changes, revision);
-    slot.layers = layers;
+    slot.sections = sections;
     slots.set(key, slot);
   };
 
@@ -105,11 +128,9 @@ export function createCache(): Cache {
     publish: (publication) => {
       const before = proxies;
       proxies = publication.proxies;
-      for (const [key, layers] of publication.views) publishView(key, layers, publication.revision);
+      for (const [key, sections] of publication.views) publishView(key, sections, publication.revision);
       for (const key of slots.keys()) if (!publication.views.has(key)) slots.delete(key);
-      const changed = new Set([...before.keys()].filter((key) => proxies.get(key) !== before.get(key)));
-      for (const key of proxies.keys()) if (!before.has(key)) changed.add(key);
-      const change = { views: new Set(publication.views.keys()), proxies: changed };
+      const change = { views: new Set(publication.views.keys()), proxies: differing(before, proxies) };
       for (const listener of [...listeners]) listener(change);
     },
     lookup: (proxy, envoy) => {

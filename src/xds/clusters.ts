@@ -5,7 +5,14 @@ import { Http2ProtocolOptions } from '../gen/envoy/config/core/v3/protocol.js';
 import { LeastRequest } from '../gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request.js';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
 import type { Origin } from '../model/delivery.js';
-import { isHttp, type PortModel, type Protocol, type ProxyModel, type ServiceModel, type Target } from '../model/mesh.js';
+import {
+  isHttp,
+  type PortModel,
+  type Protocol,
+  type ProxyModel,
+  type ServiceModel,
+  type Target,
+} from '../model/mesh.js';
 import { packAny } from './any.js';
 import { durationOfSeconds, endpointsFromAds, socketAddress, unlimited } from './config-source.js';
 import { nameOfCluster, nameOfInbound } from './names.js';
@@ -23,10 +30,16 @@ const http2Options = Http2ProtocolOptions.fromPartial({
 /** What callers speak is spoken on, unless the Service says that it wants HTTP/2. */
 function upstreamProtocol(protocol: Protocol): HttpProtocolOptions['upstreamProtocolOptions'] {
   if (protocol === 'http2' || protocol === 'grpc') {
-    return { $case: 'explicitHttpConfig', value: { protocolConfig: { $case: 'http2ProtocolOptions', value: http2Options } } };
+    return {
+      $case: 'explicitHttpConfig',
+      value: { protocolConfig: { $case: 'http2ProtocolOptions', value: http2Options } },
+    };
   }
   const value = HttpProtocolOptions.fromPartial({
-    upstreamProtocolOptions: { $case: 'useDownstreamProtocolConfig', value: { httpProtocolOptions: {}, http2ProtocolOptions: http2Options } },
+    upstreamProtocolOptions: {
+      $case: 'useDownstreamProtocolConfig',
+      value: { httpProtocolOptions: {}, http2ProtocolOptions: http2Options },
+    },
   });
   return value.upstreamProtocolOptions;
 }
@@ -46,7 +59,10 @@ const leastRequest = {
     name: 'envoy.load_balancing_policies.least_request',
     typedConfig: packAny(
       LeastRequest,
-      LeastRequest.fromPartial({ choiceCount: 2, localityLbConfig: { localityConfigSpecifier: { $case: 'localityWeightedLbConfig', value: {} } } }),
+      LeastRequest.fromPartial({
+        choiceCount: 2,
+        localityLbConfig: { localityConfigSpecifier: { $case: 'localityWeightedLbConfig', value: {} } },
+      }),
     ),
   },
 };
@@ -75,7 +91,9 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     commonLbConfig: { healthyPanicThreshold: { value: 0 } },
     ignoreHealthOnHostRemoval: true,
     circuitBreakers: noBreakers,
-    typedExtensionProtocolOptions: isHttp(port.protocol) ? { [httpOptionsName]: outboundHttpOptions(port.protocol) } : {},
+    typedExtensionProtocolOptions: isHttp(port.protocol)
+      ? { [httpOptionsName]: outboundHttpOptions(port.protocol) }
+      : {},
   });
 }
 
@@ -85,7 +103,12 @@ export function buildClusters(service: ServiceModel): readonly Resource<'cluster
   return service.ports.flatMap((port) =>
     [undefined, ...port.subsets].map((subset): Resource<'cluster'> => {
       const target = { namespace, name, port: port.port, subset };
-      return { type: 'cluster', name: nameOfCluster(target), message: outboundCluster(target, port), origins: [service.origin] };
+      return {
+        type: 'cluster',
+        name: nameOfCluster(target),
+        message: outboundCluster(target, port),
+        origins: [service.origin],
+      };
     }),
   );
 }
@@ -103,7 +126,9 @@ const inboundHttpOptions = {
 };
 
 const inboundBreakers = {
-  thresholds: [{ maxConnections: unlimited, maxPendingRequests: unlimited, maxRequests: unlimited, maxRetries: unlimited }],
+  thresholds: [
+    { maxConnections: unlimited, maxPendingRequests: unlimited, maxRequests: unlimited, maxRetries: unlimited },
+  ],
 };
 
 /** Redirected connections go where they were going, from an address that the redirect rules let through. */
@@ -118,7 +143,9 @@ const redirected = {
 } as const;
 
 function staticTo(name: string, address: string, port: number) {
-  const lbEndpoints = [{ hostIdentifier: { $case: 'endpoint', value: { address: socketAddress(address, port) } } }] as const;
+  const lbEndpoints = [
+    { hostIdentifier: { $case: 'endpoint', value: { address: socketAddress(address, port) } } },
+  ] as const;
   return {
     clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.STATIC },
     loadAssignment: { clusterName: name, endpoints: [{ lbEndpoints }] },
@@ -127,9 +154,10 @@ function staticTo(name: string, address: string, port: number) {
 
 /** The clusters through which a proxy delivers to its own application. */
 export function buildInboundClusters(proxy: ProxyModel, origin: Origin): readonly Resource<'cluster'>[] {
-  return proxy.inbound.map(({ port }): Resource<'cluster'> => {
+  return proxy.inbound.map(({ port, applicationPort }): Resource<'cluster'> => {
     const name = nameOfInbound(port);
-    const delivery = proxy.applicationAddress === undefined ? redirected : staticTo(name, proxy.applicationAddress, port);
+    const delivery =
+      proxy.applicationAddress === undefined ? redirected : staticTo(name, proxy.applicationAddress, applicationPort);
     const message = Cluster.fromPartial({
       name,
       connectTimeout: durationOfSeconds(5),
@@ -154,7 +182,10 @@ const plainOriginalDst = (name: string, extra: Partial<Cluster> = {}): Cluster =
 /** Where redirected connections go that no Service knows. */
 export const fallbackClusters: readonly Cluster[] = [
   plainOriginalDst('passthrough'),
-  Cluster.fromPartial({ ...plainOriginalDst('inbound-passthrough'), upstreamBindConfig: redirected.upstreamBindConfig }),
+  Cluster.fromPartial({
+    ...plainOriginalDst('inbound-passthrough'),
+    upstreamBindConfig: redirected.upstreamBindConfig,
+  }),
   Cluster.fromPartial({
     name: 'blackhole',
     clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.STATIC },

@@ -1,20 +1,20 @@
-// One stream with its socket: feeds the reducer and performs its effects.
+// One stream with its socket: feeds the reducer and performs its effects. Knows no gRPC but status codes.
 
-import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { hash } from 'node:crypto';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { messageOf } from '../lib/result.js';
 import type { Delivery } from '../model/delivery.js';
 import type { Assignment, Cache } from './cache.js';
-import { quoteNack, type Culprit } from './nack.js';
+import { quoteNack } from './nack.js';
 import { decodeNode, podOfNode, type NodeInfo } from './node.js';
 import type { Outbox } from './outbox.js';
-import type { Protocol, Push } from './plan.js';
-import { shortNameOf, typeOfUrl, type EncodedResource, type ResourceType } from './resources.js';
+import type { Protocol } from './plan.js';
+import { shortNameOf, typeOfUrl, type EncodedResource } from './resources.js';
 import { newStream, reduce } from './stream.js';
 import type { StreamEffect, StreamInput, StreamState } from './stream-state.js';
 import { decodeRequest, type RawRequest } from './wire.js';
+import { createWriter, type Call } from './writer.js';
 
 export interface ConnectionDeps {
   readonly cache: Cache;
@@ -22,7 +22,7 @@ export interface ConnectionDeps {
   readonly log: Logger;
   readonly outbox: Outbox;
   readonly protocol: Protocol;
-  readonly call: ServerDuplexStream<Buffer, Buffer>;
+  readonly call: Call;
   readonly onDelivery: (delivery: Delivery) => void;
   readonly onRefused: (refusal: Refusal) => void;
   /** Tells which view the stream follows. */
@@ -55,148 +55,198 @@ export interface Connection {
 }
 
 /** Status codes of gRPC that we close with. */
-const status = { invalidArgument: 3, notFound: 5, unimplemented: 12 } as const;
+const status = { invalidArgument: 3, notFound: 5, resourceExhausted: 8, unimplemented: 12 } as const;
 
 interface Identity {
   readonly proxy: string;
   readonly node: NodeInfo;
+  readonly nodeDigest: string;
   readonly group: string;
+}
+
+const digestOf = (bytes: Buffer): string => hash('sha1', bytes, 'base64');
+
+/** One tick at a time: the earliest that was asked for. */
+function createAlarm(
+  clock: Clock,
+  ring: () => void,
+): { readonly at: (time: number) => void; readonly stop: () => void } {
+  let cancel: (() => void) | undefined;
+  let due = Infinity;
+  return {
+    at: (time) => {
+      if (time >= due) return;
+      cancel?.();
+      due = time;
+      cancel = clock.schedule(Math.max(0, time - clock.now()), () => {
+        due = Infinity;
+        ring();
+      });
+    },
+    stop: () => cancel?.(),
+  };
+}
+
+const gone = 'which does not exist';
+
+/** What changes in the life of a connection. */
+interface Live {
+  state: StreamState;
+  identity: Identity | undefined;
+  assignment: Assignment | undefined;
+  open: boolean;
+}
+
+/** Tells of what a client said, in the words of the log and of status. */
+function createReporter(deps: ConnectionDeps, live: Live): (effect: ReportedEffect) => void {
+  const { log } = deps;
+  return (effect) => {
+    if (live.identity === undefined) return;
+    const { proxy, group, node } = live.identity;
+    if (effect.kind === 'settled') {
+      deps.onDelivery({ kind: 'settled', proxy, group, revision: effect.revision });
+      return;
+    }
+    const [type, envoy] = [shortNameOf[effect.type], node.version];
+    if (effect.kind === 'unattributed') {
+      log.warn('response rejected', {
+        proxy,
+        envoy,
+        type,
+        suspects: effect.suspects,
+        error: quoteNack(effect.message),
+      });
+      return;
+    }
+    const { resource, message } = effect.culprit;
+    const error = quoteNack(message);
+    log.warn('configuration rejected', {
+      proxy,
+      envoy,
+      resource: `${type} ${resource.name}`,
+      version: resource.version,
+      error,
+    });
+    deps.onRefused({ proxy, envoy, viewKey: live.assignment?.viewKey ?? '', resource, message: error });
+  };
+}
+
+type ReportedEffect = Extract<StreamEffect, { kind: 'settled' | 'unattributed' | 'refused' }>;
+
+/** The proxy that the first request of a stream names, or what is wrong with it. */
+function identityOf(bytes: Buffer, cache: Cache): { readonly identity: Identity; readonly found: Assignment } | string {
+  const node = decodeNode(bytes);
+  const proxy = podOfNode(node.id);
+  const id = node.id.slice(0, 256);
+  if (proxy === undefined) return `node id '${id}' names no pod; it must be '<pod>.<namespace>'`;
+  const found = cache.lookup(proxy, node.version);
+  if (found === undefined) return `node id '${id}' names pod '${proxy.slice(0, 256)}', ${gone}`;
+  return { identity: { proxy, node, nodeDigest: digestOf(bytes), group: found.group }, found };
+}
+
+/** Whether a request of a known client names another node. */
+const changesNode = (request: RawRequest, identity: Identity): boolean =>
+  request.node !== undefined &&
+  digestOf(request.node) !== identity.nodeDigest &&
+  decodeNode(request.node).id !== identity.node.id;
+
+/** What a connection does with what the reducer decides, and how it ends. */
+function createDriver(
+  deps: ConnectionDeps,
+  live: Live,
+): { readonly step: (input: StreamInput) => void; readonly end: () => void; readonly close: Connection['close'] } {
+  const { clock, log, call } = deps;
+  const report = createReporter(deps, live);
+
+  const end = (): void => {
+    live.open = false;
+    alarm.stop();
+    writer.stop();
+  };
+
+  const close = (code: number, message: string): void => {
+    if (!live.open) return;
+    log.info('stream closed', { proxy: live.identity?.proxy, code, reason: message });
+    end();
+    call.fail(code, message);
+  };
+
+  const writer = createWriter(deps, () => {
+    close(status.resourceExhausted, 'the client does not read what it asked for');
+  });
+
+  const perform = (effect: StreamEffect): void => {
+    if (effect.kind === 'send') writer.send(effect.push.bytes);
+    else if (effect.kind === 'wake') alarm.at(effect.at);
+    else report(effect);
+  };
+
+  const step = (input: StreamInput): void => {
+    if (!live.open) return;
+    const { state, effects } = reduce(live.state, input);
+    live.state = state;
+    for (const effect of effects) perform(effect);
+  };
+
+  const alarm = createAlarm(clock, () => {
+    step({ kind: 'tick', now: clock.now() });
+  });
+  return { step, end, close };
 }
 
 /** Wraps a call that was just accepted. */
 export function createConnection(deps: ConnectionDeps): Connection {
-  const { cache, clock, call } = deps;
+  const { cache, clock, log } = deps;
   const startedAt = clock.now();
-  let state: StreamState = newStream({ protocol: deps.protocol, names: cache.names });
-  let identity: Identity | undefined;
-  let assignment: Assignment | undefined;
-  let open = true;
-  let cancelWake: (() => void) | undefined;
-  let wakeAt = Infinity;
-  const queue: Push[] = [];
-  let writing = false;
-
-  const close = (code: number, message: string): void => {
-    if (!open) return;
-    open = false;
-    deps.log.info('stream closed', { proxy: identity?.proxy, code, reason: message });
-    call.emit('error', Object.assign(new Error(message), { code, details: message }));
+  const live: Live = {
+    state: newStream({ protocol: deps.protocol, names: cache.names }),
+    identity: undefined,
+    assignment: undefined,
+    open: true,
   };
-
-  const writeNext = (): void => {
-    const push = queue[0];
-    if (push === undefined || writing || !open) return;
-    queue.shift();
-    writing = true;
-    deps.outbox.submit(push.bytes.length, (done) => {
-      if (!open) {
-        done();
-        return;
-      }
-      const flowing = call.write(push.bytes, done);
-      const resume = (): void => {
-        writing = false;
-        writeNext();
-      };
-      if (flowing) resume();
-      else call.once('drain', resume);
-    });
-  };
-
-  const report = (type: ResourceType, culprit: Culprit): void => {
-    if (identity === undefined) return;
-    const { proxy, node } = identity;
-    const { resource } = culprit;
-    const message = quoteNack(culprit.message);
-    deps.log.warn('configuration rejected', {
-      proxy,
-      envoy: node.version,
-      resource: `${shortNameOf[type]} ${resource.name}`,
-      version: resource.version,
-      error: message,
-    });
-    deps.onRefused({ proxy, envoy: node.version, viewKey: assignment?.viewKey ?? '', resource, message });
-  };
-
-  const wake = (at: number): void => {
-    if (at >= wakeAt) return;
-    cancelWake?.();
-    wakeAt = at;
-    cancelWake = clock.schedule(Math.max(0, at - clock.now()), () => {
-      wakeAt = Infinity;
-      step({ kind: 'tick', now: clock.now() });
-    });
-  };
-
-  const perform = (effect: StreamEffect): void => {
-    switch (effect.kind) {
-      case 'send':
-        queue.push(effect.push);
-        writeNext();
-        return;
-      case 'settled':
-        if (identity !== undefined) deps.onDelivery({ kind: 'settled', proxy: identity.proxy, group: identity.group, revision: effect.revision });
-        return;
-      case 'refused':
-        report(effect.type, effect.culprit);
-        return;
-      case 'wake':
-        wake(effect.at);
-    }
-  };
-
-  const step = (input: StreamInput): void => {
-    if (!open) return;
-    const { state: next, effects } = reduce(state, input);
-    state = next;
-    for (const effect of effects) perform(effect);
-  };
+  const { step, end, close } = createDriver(deps, live);
 
   const follow = (next: Assignment): void => {
-    if (assignment?.viewKey !== next.viewKey) deps.moved(connection, assignment?.viewKey, next.viewKey);
-    assignment = next;
+    if (live.assignment?.viewKey !== next.viewKey) deps.moved(connection, live.assignment?.viewKey, next.viewKey);
+    live.assignment = next;
     step({ kind: 'view', view: next.view, own: next.own, now: clock.now() });
   };
 
-  const identify = (bytes: Buffer): string | undefined => {
-    const node = decodeNode(bytes);
-    const proxy = podOfNode(node.id);
-    if (proxy === undefined) return `node id '${node.id}' names no pod; it must be '<pod>.<namespace>'`;
-    const found = cache.lookup(proxy, node.version);
-    if (found === undefined) return `node id '${node.id}' names pod '${proxy}', which does not exist`;
-    identity = { proxy, node, group: found.group };
-    deps.onDelivery({ kind: 'connected', proxy, group: found.group, envoy: node.version });
-    deps.log.info('proxy connected', { proxy, group: found.group, envoy: node.version, protocol: deps.protocol });
+  /** The first request names the node; false when the stream was closed. */
+  const identify = (bytes: Buffer | undefined): boolean => {
+    const named = bytes === undefined ? 'the first request must name its node' : identityOf(bytes, cache);
+    if (typeof named === 'string') {
+      close(named.endsWith(gone) ? status.notFound : status.invalidArgument, named);
+      return false;
+    }
+    const { identity, found } = named;
+    const { proxy, group, node } = identity;
+    live.identity = identity;
+    deps.onDelivery({ kind: 'connected', proxy, group, envoy: node.version });
+    log.info('proxy connected', { proxy, group, envoy: node.version, protocol: deps.protocol });
     follow(found);
-    return undefined;
-  };
-
-  /** The first request names the node; a later one that names another is a mistake or an attack. */
-  const checkNode = (request: RawRequest): string | undefined => {
-    if (identity === undefined) return request.node === undefined ? 'the first request must name its node' : identify(request.node);
-    if (request.node === undefined || decodeNode(request.node).id === identity.node.id) return undefined;
-    return 'the node of a stream must not change';
+    return true;
   };
 
   const handle = (bytes: Buffer): void => {
     const request = decodeRequest(bytes, deps.protocol);
-    const refusal = checkNode(request);
-    if (refusal !== undefined) {
-      close(identity === undefined ? status.notFound : status.invalidArgument, refusal);
+    if (live.identity === undefined ? !identify(request.node) : changesNode(request, live.identity)) {
+      close(status.invalidArgument, 'the node of a stream must not change');
       return;
     }
     const type = typeOfUrl(request.typeUrl);
-    if (type === undefined) close(status.unimplemented, `resource type '${request.typeUrl}' is not served`);
+    if (type === undefined)
+      close(status.unimplemented, `resource type '${request.typeUrl.slice(0, 256)}' is not served`);
     else step({ kind: 'request', type, request, now: clock.now() });
   };
 
   const connection: Connection = {
     startedAt,
-    proxy: () => identity?.proxy,
-    viewKey: () => assignment?.viewKey,
-    ageFactor: () => 0.8 + (0.4 * Number.parseInt(hash('sha1', `${identity?.proxy ?? ''}${String(startedAt)}`, 'hex').slice(0, 4), 16)) / 0xffff,
+    proxy: () => live.identity?.proxy,
+    viewKey: () => live.assignment?.viewKey,
+    ageFactor: () => 0.8 + (0.4 * spreadOf(`${live.identity?.proxy ?? ''}${String(startedAt)}`)) / 0xffff,
     receive: (bytes) => {
-      if (!open) return;
+      if (!live.open) return;
       try {
         handle(bytes);
       } catch (error) {
@@ -205,19 +255,22 @@ export function createConnection(deps: ConnectionDeps): Connection {
       }
     },
     refresh: () => {
-      if (identity === undefined || !open) return;
+      const { identity, assignment } = live;
+      if (identity === undefined || !live.open) return;
       const next = cache.lookup(identity.proxy, identity.node.version);
       if (next === undefined) close(status.notFound, `pod '${identity.proxy}' is gone`);
       else if (next.view !== assignment?.view || next.own !== assignment.own) follow(next);
     },
     close,
     ended: () => {
-      open = false;
-      cancelWake?.();
-      if (identity === undefined) return;
-      deps.onDelivery({ kind: 'disconnected', proxy: identity.proxy, group: identity.group });
-      identity = undefined;
+      end();
+      if (live.identity === undefined) return;
+      const { proxy, group } = live.identity;
+      live.identity = undefined;
+      deps.onDelivery({ kind: 'disconnected', proxy, group });
     },
   };
   return connection;
 }
+
+const spreadOf = (text: string): number => Number.parseInt(hash('sha1', text, 'hex').slice(0, 4), 16);

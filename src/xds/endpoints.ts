@@ -23,7 +23,9 @@ function localities(endpoints: readonly EndpointModel[]): readonly LocalityLbEnd
 function locality(endpoints: readonly EndpointModel[]): LocalityLbEndpoints {
   const [first] = endpoints;
   return LocalityLbEndpoints.fromPartial({
-    ...(first === undefined || (first.region === '' && first.zone === '') ? {} : { locality: { region: first.region, zone: first.zone } }),
+    ...(first === undefined || (first.region === '' && first.zone === '')
+      ? {}
+      : { locality: { region: first.region, zone: first.zone } }),
     loadBalancingWeight: endpoints.length,
     lbEndpoints: endpoints.map((endpoint) => ({
       hostIdentifier: { $case: 'endpoint', value: { address: socketAddress(endpoint.address, endpoint.port) } },

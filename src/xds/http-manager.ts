@@ -68,11 +68,22 @@ const slot = (name: string, config: HttpFilter['configType'], disabled = false):
 const typed = (any: ReturnType<typeof packAny>): HttpFilter['configType'] => ({ $case: 'typedConfig', value: any });
 
 const fault = slot('mesh.fault', typed(packAny(HTTPFault, HTTPFault.fromPartial({}))), true);
-const rateLimit = slot('mesh.local_ratelimit', typed(packAny(LocalRateLimit, LocalRateLimit.fromPartial({ statPrefix: 'lrl' }))), true);
-const headerMutation = slot('mesh.header_mutation', typed(packAny(HeaderMutation, HeaderMutation.fromPartial({}))), true);
+const rateLimit = slot(
+  'mesh.local_ratelimit',
+  typed(packAny(LocalRateLimit, LocalRateLimit.fromPartial({ statPrefix: 'lrl' }))),
+  true,
+);
+const headerMutation = slot(
+  'mesh.header_mutation',
+  typed(packAny(HeaderMutation, HeaderMutation.fromPartial({}))),
+  true,
+);
 const session = slot('mesh.session', typed(packAny(StatefulSession, StatefulSession.fromPartial({}))), true);
 const grpcStats = slot('mesh.grpc_stats', typed(packAny(GrpcStats, GrpcStats.fromPartial({ emitFilterState: true }))));
-const router = slot('envoy.filters.http.router', typed(packAny(Router, Router.fromPartial({ suppressEnvoyHeaders: true }))));
+const router = slot(
+  'envoy.filters.http.router',
+  typed(packAny(Router, Router.fromPartial({ suppressEnvoyHeaders: true }))),
+);
 
 /** Empty slots in their final order: a policy fills one through the route, and no listener changes. */
 const filters: Readonly<Record<Direction, readonly HttpFilter[]>> = {
@@ -83,7 +94,8 @@ const filters: Readonly<Record<Direction, readonly HttpFilter[]>> = {
 export type Direction = 'inbound' | 'outbound';
 
 /** Where a connection manager gets its routes. */
-export type RouteSource = { readonly kind: 'name'; readonly name: string } | { readonly kind: 'scopes'; readonly name: string };
+export type RouteSource =
+  { readonly kind: 'name'; readonly name: string } | { readonly kind: 'scopes'; readonly name: string };
 
 function routeSpecifier(source: RouteSource): HttpConnectionManager['routeSpecifier'] {
   if (source.kind === 'name') return { $case: 'rds', value: { routeConfigName: source.name, configSource: fromAds } };
@@ -94,7 +106,12 @@ function routeSpecifier(source: RouteSource): HttpConnectionManager['routeSpecif
         name: source.name,
         scopeKeyBuilder: {
           fragments: [
-            { type: { $case: 'headerValueExtractor', value: { name: ':authority', extractType: { $case: 'index', value: 0 } } } },
+            {
+              type: {
+                $case: 'headerValueExtractor',
+                value: { name: ':authority', extractType: { $case: 'index', value: 0 } },
+              },
+            },
           ],
         },
         rdsConfigSource: fromAds,
@@ -105,7 +122,11 @@ function routeSpecifier(source: RouteSource): HttpConnectionManager['routeSpecif
 }
 
 /** The network filter that speaks HTTP. */
-export function buildHttpManager(options: { readonly direction: Direction; readonly statPrefix: string; readonly routes: RouteSource }): Filter {
+export function buildHttpManager(options: {
+  readonly direction: Direction;
+  readonly statPrefix: string;
+  readonly routes: RouteSource;
+}): Filter {
   const { direction } = options;
   const manager = HttpConnectionManager.fromPartial({
     statPrefix: options.statPrefix,

@@ -7,7 +7,14 @@ import { HttpInspector } from '../gen/envoy/extensions/filters/listener/http_ins
 import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.js';
 import { ports } from '../api/meta.js';
 import type { Origin } from '../model/delivery.js';
-import { isHttp, type InboundPort, type PortModel, type Protocol, type ProxyModel, type ServiceModel } from '../model/mesh.js';
+import {
+  isHttp,
+  type InboundPort,
+  type PortModel,
+  type Protocol,
+  type ProxyModel,
+  type ServiceModel,
+} from '../model/mesh.js';
 import { packAny } from './any.js';
 import { durationOfSeconds, socketAddress } from './config-source.js';
 import { buildHttpManager, type Direction } from './http-manager.js';
@@ -21,7 +28,10 @@ function tcpProxy(statPrefix: string, cluster: string): Filter {
     idleTimeout: durationOfSeconds(3_600),
     maxConnectAttempts: 3,
   });
-  return { name: 'envoy.filters.network.tcp_proxy', configType: { $case: 'typedConfig', value: packAny(TcpProxy, config) } };
+  return {
+    name: 'envoy.filters.network.tcp_proxy',
+    configType: { $case: 'typedConfig', value: packAny(TcpProxy, config) },
+  };
 }
 
 const httpInspector: ListenerFilter = {
@@ -45,15 +55,30 @@ const detection = {
 };
 
 function chainsOf(port: Port): Partial<Listener> {
-  const http = buildHttpManager({ direction: port.direction, statPrefix: port.name, routes: { kind: 'name', name: port.name } });
+  const http = buildHttpManager({
+    direction: port.direction,
+    statPrefix: port.name,
+    routes: { kind: 'name', name: port.name },
+  });
   const tcp = tcpProxy(port.name, port.cluster);
   if (port.protocol !== 'auto') {
-    return { filterChains: [FilterChain.fromPartial({ name: isHttp(port.protocol) ? 'http' : 'tcp', filters: [isHttp(port.protocol) ? http : tcp] })] };
+    return {
+      filterChains: [
+        FilterChain.fromPartial({
+          name: isHttp(port.protocol) ? 'http' : 'tcp',
+          filters: [isHttp(port.protocol) ? http : tcp],
+        }),
+      ],
+    };
   }
   return {
     ...detection,
     filterChains: [
-      FilterChain.fromPartial({ name: 'http', filterChainMatch: { applicationProtocols: ['http/1.0', 'http/1.1', 'h2c'] }, filters: [http] }),
+      FilterChain.fromPartial({
+        name: 'http',
+        filterChainMatch: { applicationProtocols: ['http/1.0', 'http/1.1', 'h2c'] },
+        filters: [http],
+      }),
     ],
     defaultFilterChain: FilterChain.fromPartial({ name: 'tcp', filters: [tcp] }),
   };
@@ -66,7 +91,11 @@ export function buildListeners(service: ServiceModel): readonly Resource<'listen
   return service.ports.map((port) => outboundListener(service, port, [address, ...more]));
 }
 
-function outboundListener(service: ServiceModel, port: PortModel, addresses: readonly [string, ...string[]]): Resource<'listener'> {
+function outboundListener(
+  service: ServiceModel,
+  port: PortModel,
+  addresses: readonly [string, ...string[]],
+): Resource<'listener'> {
   const name = nameOfOutbound({ ...service.ref, port: port.port });
   const cluster = nameOfCluster({ ...service.ref, port: port.port });
   return {
@@ -84,11 +113,12 @@ function outboundListener(service: ServiceModel, port: PortModel, addresses: rea
   };
 }
 
-function boundTo([first, ...more]: readonly [string, ...string[]], port: number): Partial<Listener> {
-  return Listener.fromPartial({
+/** Only these two fields: a whole message here would reset what stands before it. */
+function boundTo([first, ...more]: readonly [string, ...string[]], port: number) {
+  return {
     address: socketAddress(first, port),
     additionalAddresses: more.map((address) => ({ address: socketAddress(address, port) })),
-  });
+  };
 }
 
 /** Explicit: the one listener through which a pod calls out, as an HTTP proxy; Services are scopes of it. */
@@ -106,7 +136,11 @@ function buildExplicit(address: string, origin: Origin): Resource<'listener'> {
         {
           name: 'http',
           filters: [
-            buildHttpManager({ direction: 'outbound', statPrefix: explicitListener, routes: { kind: 'scopes', name: explicitListener } }),
+            buildHttpManager({
+              direction: 'outbound',
+              statPrefix: explicitListener,
+              routes: { kind: 'scopes', name: explicitListener },
+            }),
           ],
         },
       ],
@@ -138,7 +172,10 @@ export function buildOwnListeners(proxy: ProxyModel, origin: Origin): readonly R
 }
 
 /** The address that redirected connections arrive at, before they are handed to the listener they meant. */
-function virtualListener(name: string, options: { port: number; cluster: string; bind: readonly [string, string]; direction: TrafficDirection }): Listener {
+function virtualListener(
+  name: string,
+  options: { port: number; cluster: string; bind: readonly [string, string]; direction: TrafficDirection },
+): Listener {
   return Listener.fromPartial({
     name,
     ...boundTo(options.bind, options.port),
@@ -147,9 +184,16 @@ function virtualListener(name: string, options: { port: number; cluster: string;
     drainType: Listener_DrainType.MODIFY_ONLY,
     filterChains: [
       // Dialled directly, it would call itself.
-      { name: 'blackhole', filterChainMatch: { destinationPort: options.port }, filters: [tcpProxy('blackhole', 'blackhole')] },
+      {
+        name: 'blackhole',
+        filterChainMatch: { destinationPort: options.port },
+        filters: [tcpProxy('blackhole', 'blackhole')],
+      },
     ],
-    defaultFilterChain: { name: 'passthrough', filters: [tcpProxy(options.cluster.replaceAll('-', '_'), options.cluster)] },
+    defaultFilterChain: {
+      name: 'passthrough',
+      filters: [tcpProxy(options.cluster.replaceAll('-', '_'), options.cluster)],
+    },
   });
 }
 

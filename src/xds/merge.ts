@@ -10,20 +10,22 @@ function join(left: unknown, right: unknown, path: string): unknown {
     const [first, second]: readonly (readonly unknown[])[] = [left, right];
     return [...(first ?? []), ...(second ?? [])];
   }
-  if (isPlain(left) && isPlain(right)) return mergeRecords(left, right, path);
+  if (isPlain(left) && isPlain(right)) return mergeTwo(left, right, path);
   throw new Error(`two features write ${path}`);
 }
 
-function mergeRecords(left: Readonly<Record<string, unknown>>, right: Readonly<Record<string, unknown>>, path: string) {
-  const merged: Record<string, unknown> = { ...left };
-  for (const [key, value] of Object.entries(right)) merged[key] = join(merged[key], value, `${path}.${key}`);
-  return merged;
+/** Both are of one type, and so is their union: each field is of one of them, or joined of both. */
+function mergeTwo<T extends object>(left: T, right: T, path: string): T {
+  const held = new Map<string, unknown>(Object.entries(left));
+  const joined = Object.entries(right).map(([key, value]): [string, unknown] => [
+    key,
+    join(held.get(key), value, `${path}.${key}`),
+  ]);
+  return { ...left, ...Object.fromEntries(joined) };
 }
 
 /** Merges patches: lists join, messages merge, and one field written twice is a bug that throws. */
 export function mergePatches<T extends object>(patches: readonly (T | undefined)[], what: string): T | undefined {
-  let merged: unknown;
-  for (const patch of patches) merged = join(merged, patch, what);
-  // Merged from values of this type, field by field.
-  return merged as T | undefined;
+  const [first, ...more] = patches.filter((patch) => patch !== undefined);
+  return first === undefined ? undefined : more.reduce((merged, patch) => mergeTwo(merged, patch, what), first);
 }

@@ -21,7 +21,10 @@ export const quoteNack = (text: string): string => {
 };
 
 /** Where in the text an entry `NAME: …` begins, for each resource that has one. */
-function entriesOf(text: string, resources: readonly EncodedResource[]): readonly { at: number; resource: EncodedResource }[] {
+function entriesOf(
+  text: string,
+  resources: readonly EncodedResource[],
+): readonly { at: number; resource: EncodedResource }[] {
   return resources
     .map((resource) => ({ at: startOfEntry(text, resource.name), resource }))
     .filter((entry) => entry.at >= 0)
@@ -38,8 +41,7 @@ function startOfEntry(text: string, name: string): number {
 
 function namedInDump(text: string, resources: readonly EncodedResource[]): readonly Culprit[] {
   const match = /^(?:name|cluster_name): "([^"]*)"/m.exec(text) ?? / in route (\S+)/.exec(text);
-  const resource = resources.find((one) => one.name === match?.[1]);
-  return resource === undefined ? [] : [{ resource, message: text }];
+  return resources.filter((one) => one.name === match?.[1]).map((resource) => ({ resource, message: text }));
 }
 
 /** The resources of a refused response that are certainly to blame; empty when the text does not tell. */
@@ -53,6 +55,9 @@ export function culpritsOf(message: string, resources: readonly EncodedResource[
   const entries = entriesOf(body, resources);
   return entries.map((entry, index) => ({
     resource: entry.resource,
-    message: body.slice(entry.at, entries[index + 1]?.at).replace(/^[\n, ]+/, '').trim(),
+    message: body
+      .slice(entry.at, entries[index + 1]?.at)
+      .replace(/^[\n, ]+/, '')
+      .trim(),
   }));
 }

@@ -13,6 +13,7 @@ export interface NameTable {
 
 /** Names that clients ask for and nobody serves are kept up to this number, so that no client can fill the memory. */
 const strangersAllowed = 100_000;
+const strangerBytesAllowed = 16 * 1024 * 1024;
 
 function hashOf(buffer: Uint8Array, start: number, end: number): number {
   let hash = 0x811c9dc5;
@@ -20,11 +21,23 @@ function hashOf(buffer: Uint8Array, start: number, end: number): number {
   return hash >>> 0;
 }
 
+/** Names are short: a loop beats the call of a native comparison. */
+function isSame(
+  known: Uint8Array,
+  buffer: Uint8Array,
+  bounds: { readonly start: number; readonly end: number },
+): boolean {
+  if (known.length !== bounds.end - bounds.start) return false;
+  for (let at = 0; at < known.length; at++) if (known[at] !== buffer[bounds.start + at]) return false;
+  return true;
+}
+
 /** An empty table. */
 export function createNameTable(): NameTable {
   const names: string[] = [];
   const bytes: Buffer[] = [];
   let strangers = 0;
+  let strangerBytes = 0;
   let slots = new Int32Array(1024).fill(-1);
 
   const slotOf = (buffer: Uint8Array, start: number, end: number): number => {
@@ -34,7 +47,7 @@ export function createNameTable(): NameTable {
       const id = slots[slot] ?? -1;
       if (id < 0) return slot;
       const known = bytes[id];
-      if (known?.length === end - start && known.compare(buffer, start, end) === 0) return slot;
+      if (known !== undefined && isSame(known, buffer, { start, end })) return slot;
       slot = (slot + 1) & mask;
     }
   };
@@ -67,8 +80,9 @@ export function createNameTable(): NameTable {
       const slot = slotOf(buffer, start, end);
       const id = slots[slot] ?? -1;
       if (id >= 0) return id;
-      if (strangers >= strangersAllowed) return undefined;
+      if (strangers >= strangersAllowed || strangerBytes + end - start > strangerBytesAllowed) return undefined;
       strangers++;
+      strangerBytes += end - start;
       return add(slot, Buffer.from(buffer.subarray(start, end)));
     },
     nameOf: (id) => names[id] ?? '',

@@ -44,6 +44,12 @@ export const explicitListener = 'explicit';
 /** `s/shop/reviews:9080`: one authority as callers of a namespace write it; `s//reviews.shop:9080` for all callers. */
 export const nameOfScope = (callerNamespace: string, authority: string): string => `s/${callerNamespace}/${authority}`;
 
+/** `reviews`, or `host/reviews.example.com` for rules of some names: virtual hosts must differ in their names. */
+export const nameOfHost = (service: string, hostnames: readonly string[]): string => {
+  const [domain = '*'] = hostnames;
+  return domain === '*' ? service : `host/${domain}`;
+};
+
 /** `shop/reviews/main`: a rule, in access logs and statistics. */
 export const nameOfRule = (rule: { namespace: string; route: string; rule: string }): string =>
   `${rule.namespace}/${rule.route}/${rule.rule}`;

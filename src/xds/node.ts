@@ -12,10 +12,19 @@ export interface NodeInfo {
   readonly version: string;
 }
 
-/** Reads an encoded node. Throws on malformed bytes. */
+function decoded(bytes: Buffer): Node {
+  try {
+    return Node.decode(bytes);
+  } catch (error) {
+    throw new RangeError('malformed node', { cause: error });
+  }
+}
+
+/** Reads an encoded node. Throws RangeError on malformed bytes. */
 export function decodeNode(bytes: Buffer): NodeInfo {
-  const node = Node.decode(bytes);
-  const build = node.userAgentVersionType?.$case === 'userAgentBuildVersion' ? node.userAgentVersionType.value : undefined;
+  const node = decoded(bytes);
+  const build =
+    node.userAgentVersionType?.$case === 'userAgentBuildVersion' ? node.userAgentVersionType.value : undefined;
   const semantic = build?.version;
   const version =
     semantic === undefined

@@ -1,13 +1,21 @@
-// The difference between what a client holds and what it should have, and the responses that close it.
-// Pure, and memoised by the identity of its arguments: a thousand streams in the same state share one
-// computation and one encoded response.
+// The difference between what a client holds and what it should have. Pure, and memoised by the identity
+// of its arguments: a thousand streams in the same state share one computation.
 
-import { ClusterLoadAssignment } from '../gen/envoy/config/endpoint/v3/endpoint.js';
 import { memoised } from '../lib/memo.js';
 import { isOwnName } from './names.js';
-import { anyOf, encodeResource, isWildcardType, typeUrlOfType, type EncodedResource } from './resources.js';
-import { toldAbsent, versionOfSet, wants, type Held, type Subscription, type TypeView } from './view.js';
-import { encodeDeltaResponse, encodeSotwResponse } from './wire.js';
+import type { NameTable } from './name-table.js';
+import type { EncodedResource } from './resources.js';
+import type { OwnHeld } from './subscription.js';
+import {
+  hasVersion,
+  isCurrent,
+  resourceIn,
+  wants,
+  type Held,
+  type HeldEntry,
+  type Subscription,
+  type TypeView,
+} from './view.js';
 
 export type Protocol = 'delta' | 'sotw';
 
@@ -20,20 +28,27 @@ export interface Plan {
   readonly absent: readonly number[];
   /** Ids of names that the client holds and that are gone. */
   readonly removed: readonly number[];
+  /** `held`, or the object that all clients share who hold just this. */
+  readonly canonical: Held;
 }
 
-/** One response, ready to be written. */
-export interface Push {
-  readonly nonce: string;
-  readonly bytes: Buffer;
-  /** Names in the response, removals included. */
-  readonly names: readonly string[];
-  readonly resources: readonly EncodedResource[];
-  /** What the client holds of the shared view once it has processed the response. */
-  readonly next: Held;
+type Lack = 'changed' | 'absent' | 'removed' | undefined;
+
+/** Endpoints that are gone stay: they leave with their clusters. */
+function lackOf(
+  view: TypeView,
+  entry: HeldEntry | undefined,
+  asked: { readonly id: number; readonly named: boolean },
+): Lack {
+  const resource = view.resources[asked.id];
+  if (resource !== undefined) return isCurrent(entry, resource) ? undefined : 'changed';
+  if (entry === undefined) return asked.named && !isOwnName(view.names.nameOf(asked.id)) ? 'absent' : undefined;
+  if (entry === 'absent') return undefined;
+  if (view.type !== 'endpoint') return 'removed';
+  return typeof entry === 'string' && asked.named ? 'absent' : undefined;
 }
 
-/** What a client lacks. Endpoints that are gone stay: they leave with their clusters. */
+/** What a client lacks. */
 export const planFor = memoised((view: TypeView, held: Held, subscription: Subscription): Plan => {
   const changed: EncodedResource[] = [];
   const absent: number[] = [];
@@ -42,14 +57,20 @@ export const planFor = memoised((view: TypeView, held: Held, subscription: Subsc
   for (let id = 0; id < end; id++) {
     if (!wants(subscription, id)) continue;
     const resource = view.resources[id];
-    const version = held[id];
-    if (resource !== undefined) {
-      if (version !== resource.version) changed.push(resource);
-    } else if (version === undefined) {
-      if (subscription.ids[id] === 1 && !isOwnName(view.names.nameOf(id))) absent.push(id);
-    } else if (version !== toldAbsent && view.type !== 'endpoint') removed.push(id);
+    const lack = lackOf(view, held[id], { id, named: subscription.ids[id] === 1 });
+    if (lack === 'changed' && resource !== undefined) changed.push(resource);
+    else if (lack === 'absent') absent.push(id);
+    else if (lack === 'removed') removed.push(id);
   }
-  return { view, held, changed, absent, removed };
+  const whole = changed.length + absent.length + removed.length === 0;
+  return {
+    view,
+    held,
+    changed,
+    absent,
+    removed,
+    canonical: whole ? canonicalOf(held, heldWhenCurrent(view, subscription)) : held,
+  };
 });
 
 /** All resources that a client with this subscription should have. */
@@ -60,98 +81,118 @@ export const wantedOf = memoised((view: TypeView, subscription: Subscription): r
 );
 
 /** What a client holds that has everything it wants. */
-export const heldWhenCurrent = memoised((view: TypeView, subscription: Subscription): Held =>
-  view.resources.map((resource, id) => (wants(subscription, id) ? resource?.version : undefined)),
+export const heldWhenCurrent = memoised((view: TypeView, subscription: Subscription): Held => {
+  const end = Math.max(view.resources.length, subscription.ids.length);
+  return Array.from({ length: end }, (_, id) => {
+    if (!wants(subscription, id)) return undefined;
+    const missing = subscription.ids[id] === 1 && !isOwnName(view.names.nameOf(id)) ? 'absent' : undefined;
+    return view.resources[id] ?? missing;
+  });
+});
+
+/** The shared object where the content is the same. Of a client that has nothing it matters little whether it was told. */
+function canonicalOf(held: Held, current: Held): Held {
+  for (let id = Math.max(held.length, current.length) - 1; id >= 0; id--) {
+    const [one, other] = [held[id], current[id]];
+    const same = typeof other === 'object' ? isCurrent(one, other) : (one ?? 'absent') === (other ?? 'absent');
+    if (!same) return held;
+  }
+  return current;
+}
+
+/** The holdings of a client that changed its mind: what it no longer wants it no longer has. */
+export const withoutUnwanted = memoised((held: Held, subscription: Subscription): Held =>
+  held.every((entry, id) => entry === undefined || wants(subscription, id))
+    ? held
+    : held.map((entry, id) => (wants(subscription, id) ? entry : undefined)),
 );
 
-/** What goes into one response. */
-export interface PushContent {
-  readonly protocol: Protocol;
-  readonly plan: Plan;
-  readonly resources: readonly EncodedResource[];
-  readonly absent: readonly number[];
-  readonly removed: readonly number[];
-  /** Resources of this stream alone; they are not part of `next`. */
-  readonly own: readonly EncodedResource[];
-  /** Own resources that are gone. */
-  readonly goneNames?: readonly string[];
-  /** State of the world: everything the response must list, and the version that stands for it. */
-  readonly full?: readonly EncodedResource[] | undefined;
-}
-
-let pushes = 0;
-
-/** Builds a response. Its nonce is unique in the process. */
-export function buildPush(content: PushContent): Push {
-  pushes++;
-  const nonce = pushes.toString(36);
-  const { view } = content.plan;
-  const empty = view.type === 'endpoint' ? content.absent.map((id) => emptyEndpoints(view.names.nameOf(id))) : [];
-  const gone = view.type === 'endpoint' ? content.removed : [...content.absent, ...content.removed];
-  const removed = [...gone.map((id) => view.names.nameOf(id)), ...(content.goneNames ?? [])];
-  const resources = [...content.resources, ...empty, ...content.own];
-  const typeUrl = typeUrlOfType[view.type];
-  const bytes =
-    content.protocol === 'delta'
-      ? encodeDeltaResponse({ systemVersion: nonce, frames: resources.map((one) => one.frame), typeUrl, nonce, removed })
-      : encodeFull(content, { resources, typeUrl, nonce });
-  return { nonce, bytes, names: [...resources.map((one) => one.name), ...removed], resources, next: nextHeld(content) };
-}
-
-function encodeFull(
-  content: PushContent,
-  response: { resources: readonly EncodedResource[]; typeUrl: string; nonce: string },
-): Buffer {
-  const listed = isWildcardType(content.plan.view.type) ? (content.full ?? response.resources) : response.resources;
-  return encodeSotwResponse({
-    version: versionOfSet(content.full ?? listed),
-    anys: listed.map(anyOf),
-    typeUrl: response.typeUrl,
-    nonce: response.nonce,
-  });
-}
-
-function nextHeld(content: PushContent): Held {
-  const { names } = content.plan.view;
-  const next = [...content.plan.held];
-  const set = (id: number, version: string | undefined): void => {
+/** The holdings after some entries changed. */
+export function withEntries(held: Held, changes: Iterable<readonly [number, HeldEntry | undefined]>): Held {
+  const next = [...held];
+  for (const [id, entry] of changes) {
     while (next.length <= id) next.push(undefined);
-    next[id] = version;
-  };
-  for (const resource of content.resources) set(names.idOf(resource.name), resource.version);
-  for (const id of content.absent) set(id, toldAbsent);
-  for (const id of content.removed) set(id, undefined);
+    next[id] = entry;
+  }
   return next;
 }
 
-/** A cluster without endpoints answers 503 at once; one whose endpoints never come holds its proxy up. */
-const emptyEndpoints = (name: string): EncodedResource =>
-  encodeResource({
-    type: 'endpoint',
-    name,
-    message: ClusterLoadAssignment.fromPartial({ clusterName: name }),
-    origins: [],
-  });
+/** The holdings of a client that was told of everything that is absent. */
+export const withAbsent = memoised((plan: Plan): Held =>
+  withEntries(
+    plan.held,
+    plan.absent.map((id): [number, HeldEntry] => [id, 'absent']),
+  ),
+);
 
-const sharedPushes = new WeakMap<Plan, Map<string, Push>>();
+/** The holdings with some versions no longer trusted. */
+export const withoutTrust = memoised((held: Held, ids: readonly number[]): Held =>
+  withEntries(
+    held,
+    ids.filter((id) => hasVersion(held[id])).map((id): [number, HeldEntry] => [id, 'stale']),
+  ),
+);
 
-/** The response with the first `limit` resources of a plan, shared by all streams with that plan. */
-export function sharedPush(plan: Plan, options: { protocol: Protocol; limit: number; full?: readonly EncodedResource[] }): Push {
-  const key = `${options.protocol}/${String(options.limit)}`;
-  let ofPlan = sharedPushes.get(plan);
-  if (ofPlan === undefined) sharedPushes.set(plan, (ofPlan = new Map()));
-  const known = ofPlan.get(key);
-  if (known !== undefined) return known;
-  const resources = plan.changed.slice(0, options.limit);
-  const push = buildPush({
-    protocol: options.protocol,
-    plan,
-    resources,
-    absent: plan.absent,
-    removed: [],
-    own: [],
-    full: options.full,
-  });
-  ofPlan.set(key, push);
-  return push;
+/** Clusters that held routes and listeners send to. */
+export const clustersNamedBy = memoised(
+  (held: Held): ReadonlySet<string> => new Set(held.flatMap((entry) => resourceIn(entry)?.clusters ?? [])),
+);
+
+/** Route configurations that held listeners and scopes name. */
+export const routesNamedBy = memoised((held: Held): readonly string[] => [
+  ...new Set(held.flatMap((entry) => resourceIn(entry)?.routes ?? [])),
+]);
+
+/** Names of what has changed and of which the client has no version yet. */
+export const addedBy = memoised(
+  (plan: Plan): ReadonlySet<string> =>
+    new Set(
+      plan.changed.filter((one) => !hasVersion(plan.held[plan.view.names.idOf(one.name)])).map((one) => one.name),
+    ),
+);
+
+/** As a plan, of the resources of one stream alone. */
+export interface OwnPlan {
+  readonly changed: readonly EncodedResource[];
+  readonly absent: readonly string[];
+  readonly gone: readonly string[];
 }
+
+const nothingOwn: OwnPlan = { changed: [], absent: [], gone: [] };
+
+/** The own names that a client asks for. */
+interface OwnAsked {
+  readonly wildcard: boolean;
+  readonly listed: readonly string[];
+}
+
+const ownAsked = memoised((subscription: Subscription, names: NameTable): OwnAsked => {
+  const listed: string[] = [];
+  subscription.ids.forEach((bit, id) => {
+    if (bit === 1 && isOwnName(names.nameOf(id))) listed.push(names.nameOf(id));
+  });
+  return { wildcard: subscription.wildcard, listed };
+});
+
+const noneServed: readonly EncodedResource[] = [];
+
+/** What a client lacks of the stream's own resources. */
+export function ownPlanFor(
+  own: readonly EncodedResource[] | undefined,
+  held: OwnHeld,
+  by: { readonly subscription: Subscription; readonly names: NameTable },
+): OwnPlan {
+  const asked = ownAsked(by.subscription, by.names);
+  if ((own?.length ?? 0) + held.size + asked.listed.length === 0) return nothingOwn;
+  return ownPlan(own ?? noneServed, held, asked);
+}
+
+const ownPlan = memoised((own: readonly EncodedResource[], held: OwnHeld, asked: OwnAsked): OwnPlan => {
+  const wanted = asked.wildcard ? own : own.filter((one) => asked.listed.includes(one.name));
+  const served = new Set(wanted.map((one) => one.name));
+  return {
+    changed: wanted.filter((one) => !isCurrent(held.get(one.name), one)),
+    absent: asked.listed.filter((name) => !served.has(name) && !held.has(name)),
+    gone: [...held].filter(([name, entry]) => entry !== 'absent' && !served.has(name)).map(([name]) => name),
+  };
+});

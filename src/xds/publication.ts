@@ -2,8 +2,9 @@
 // checked. Remembers bytes by the identity of what they were made from, and nothing else.
 
 import type { Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
+import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedByKey, memoisedList } from '../lib/memo.js';
-import type { Layers, ProxyEntry, Publication } from './cache.js';
+import type { ProxyEntry, Publication, Section } from './cache.js';
 import { checkConstraints } from './constraints.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
 import { codecOf, encodeResource, type EncodedResource, type Part, type Resource } from './resources.js';
@@ -29,7 +30,6 @@ interface Layer {
 /** Quarantines by Envoy version. */
 export type Quarantines = ReadonlyMap<string, Quarantine>;
 
-
 /** A publication with what was held back before sending. */
 export interface Built {
   readonly publication: Publication;
@@ -51,7 +51,7 @@ function encode(bundle: Bundle): Layer {
   return { resources, guilty };
 }
 
-/** A layer whose broken route configurations were taken apart until they could be sent. */
+/** A layer without the rules that are withheld, nor those that could not be sent. */
 function encodeRoutes(service: ServiceModel, namespace: string, withheld: ReadonlyMap<Part, Part | undefined>): Layer {
   const broken = new Map<Part, Guilt>();
   const substitute = (rule: Rule): Rule | undefined => {
@@ -60,6 +60,8 @@ function encodeRoutes(service: ServiceModel, namespace: string, withheld: Readon
     const good = withheld.get(rule);
     return good === undefined || !isRule(good) ? undefined : good;
   };
+  const all = encode(translateRoutesWith(service, namespace, substitute));
+  if (all.guilty.length === 0) return all;
   for (const rule of rulesOf(service, namespace)) {
     const alone = translateRoutesWith(service, namespace, (one) => (one === rule ? one : undefined));
     const found = encode(alone).guilty[0];
@@ -73,7 +75,9 @@ const isRule = (part: Part): part is Rule => 'backends' in part;
 
 const rulesOf = (service: ServiceModel, namespace: string): readonly Rule[] => [
   ...new Set(
-    service.ports.flatMap((port) => (port.consumers.get(namespace) ?? port.hosts).flatMap((host) => host.entries.map((entry) => entry.rule))),
+    service.ports.flatMap((port) =>
+      (port.consumers.get(namespace) ?? port.hosts).flatMap((host) => host.entries.map((entry) => entry.rule)),
+    ),
   ),
 ];
 
@@ -83,9 +87,16 @@ const serviceLayers: Readonly<Record<Capture, (service: ServiceModel) => Layer>>
 };
 const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service)));
 const endpointLayer = memoised((sets: readonly EndpointSet[]) => encode(translateEndpoints(sets)));
-const common: Readonly<Record<Capture, Layer>> = { explicit: encode(commonResources.explicit), redirect: encode(commonResources.redirect) };
-const claimsOf = memoisedList((_: object, services: readonly ServiceModel[]) => encode(translateClaims(services)));
-const theClaims = {};
+const common: Readonly<Record<Capture, Layer>> = {
+  explicit: encode(commonResources.explicit),
+  redirect: encode(commonResources.redirect),
+};
+
+/** Claims depend on all Services: the last answer is kept for each namespace of callers. */
+const claimants = createInterner<{ readonly namespace: string }>(100_000);
+const claimsOf = memoisedList((caller: { readonly namespace: string }, services: readonly ServiceModel[]) =>
+  encode(translateClaims(services, caller.namespace)),
+);
 
 /** All callers that have no rules of their own share the producer's. */
 const producers = '';
@@ -98,7 +109,8 @@ const partialRoutes = memoised((_service: ServiceModel, _quarantine: Quarantine)
 function routesLayer(service: ServiceModel, namespace: string, quarantine: Quarantine): Layer {
   const consumed = service.ports.some((port) => port.consumers.has(namespace));
   const audience = consumed ? namespace : producers;
-  if (quarantine.parts.size === 0 || !rulesOf(service, namespace).some((rule) => quarantine.parts.has(rule))) return goodRoutes(service, audience);
+  if (quarantine.parts.size === 0 || !rulesOf(service, namespace).some((rule) => quarantine.parts.has(rule)))
+    return goodRoutes(service, audience);
   const known = partialRoutes(service, quarantine);
   const layer = known.get(audience) ?? encodeRoutes(service, audience, quarantine.parts);
   known.set(audience, layer);
@@ -107,12 +119,15 @@ function routesLayer(service: ServiceModel, namespace: string, quarantine: Quara
 
 /** Refused resources are replaced by the last good ones, or left out. */
 function withoutRefused(layer: Layer, quarantine: Quarantine): readonly EncodedResource[] {
-  if (quarantine.resources.size === 0 || !layer.resources.some((one) => quarantine.resources.has(one.version))) return layer.resources;
+  if (quarantine.resources.size === 0 || !layer.resources.some((one) => quarantine.resources.has(one.version)))
+    return layer.resources;
   return replaced(layer, quarantine);
 }
 
 const replaced = memoised((layer: Layer, quarantine: Quarantine): readonly EncodedResource[] =>
-  layer.resources.flatMap((one) => (quarantine.resources.has(one.version) ? (quarantine.resources.get(one.version) ?? []) : one)),
+  layer.resources.flatMap((one) =>
+    quarantine.resources.has(one.version) ? (quarantine.resources.get(one.version) ?? []) : one,
+  ),
 );
 
 interface Audience {
@@ -120,21 +135,54 @@ interface Audience {
   readonly capture: Capture;
 }
 
-function layersFor(model: MeshModel, audience: Audience, use: (key: string, layer: Layer) => readonly EncodedResource[], quarantine: Quarantine): Layers {
-  const layers = new Map<string, readonly EncodedResource[]>();
-  const add = (key: string, layer: Layer): void => {
-    layers.set(key, use(key, layer));
-  };
-  add('common', common[audience.capture]);
-  for (const [key, service] of model.services) {
-    add(`s ${key}`, serviceLayers[audience.capture](service));
-    add(`r ${key}`, routesLayer(service, audience.namespace, quarantine));
-    if (audience.capture === 'explicit' && service.ref.namespace === audience.namespace) add(`n ${key}`, localNames(service));
-  }
-  for (const [key, sets] of model.endpoints) add(`e ${key}`, endpointLayer(sets));
-  if (audience.capture === 'explicit') add('claims', claimsOf(theClaims, [...model.services.values()]));
-  return layers;
+/** One object for each audience. */
+const audiences = createInterner<Audience>(100_000);
+const audienceOf = ({ namespace, capture }: Audience): Audience =>
+  audiences(viewKeyOf({ namespace, capture }), () => ({ namespace, capture }));
+
+/** A section of a view with what it holds back. */
+interface Checked {
+  readonly section: Section;
+  readonly guilty: readonly Guilt[];
 }
+
+function checked(layers: Iterable<readonly [string, Layer]>, quarantine: Quarantine): Checked {
+  const section = new Map<string, readonly EncodedResource[]>();
+  const guilty: Guilt[] = [];
+  for (const [key, layer] of layers) {
+    section.set(key, withoutRefused(layer, quarantine));
+    if (layer.guilty.length > 0) guilty.push(...layer.guilty);
+  }
+  return { section, guilty };
+}
+
+function* layersOfServices(
+  services: MeshModel['services'],
+  audience: Audience,
+  quarantine: Quarantine,
+): Generator<[string, Layer]> {
+  const { namespace, capture } = audience;
+  yield ['common', common[capture]];
+  for (const [key, service] of services) {
+    yield [`s ${key}`, serviceLayers[capture](service)];
+    yield [`r ${key}`, routesLayer(service, namespace, quarantine)];
+    if (capture === 'explicit' && service.ref.namespace === namespace) yield [`n ${key}`, localNames(service)];
+  }
+  if (capture === 'explicit') yield ['claims', claimsOf(claimant(namespace), [...services.values()])];
+}
+
+const serviceSection = memoised((services: MeshModel['services'], audience: Audience, quarantine: Quarantine) =>
+  checked(layersOfServices(services, audience, quarantine), quarantine),
+);
+
+const endpointSection = memoised((endpoints: MeshModel['endpoints'], quarantine: Quarantine) =>
+  checked(
+    [...endpoints].map(([key, sets]): [string, Layer] => [`e ${key}`, endpointLayer(sets)]),
+    quarantine,
+  ),
+);
+
+const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
 
 const viewKeyOf = (proxy: Audience): string => `${proxy.namespace}|${proxy.capture}`;
 
@@ -143,32 +191,39 @@ const ownOf = memoised((proxy: ProxyModel): OwnResources => {
   return forEachType((type) => resources.filter((one) => one.type === type));
 });
 
-/** Collects what the layers of all views hold back, once each. */
-function collector(): { readonly take: (quarantine: Quarantine) => (key: string, layer: Layer) => readonly EncodedResource[]; readonly guilty: () => readonly Guilt[] } {
-  const found = new Map<string, Guilt>();
-  return {
-    take: (quarantine) => (_, layer) => {
-      for (const guilt of layer.guilty) found.set(`${guilt.resource.name} ${guilt.part?.origin.part ?? ''} ${guilt.message}`, guilt);
-      return withoutRefused(layer, quarantine);
-    },
-    guilty: () => [...found.values()],
-  };
-}
+const proxyEntries = memoised(
+  (proxies: MeshModel['proxies'], versions: ReadonlySet<string>): ReadonlyMap<string, ProxyEntry> =>
+    new Map([...proxies].map(([key, proxy]) => [key, entryOf(proxy, versions)])),
+);
+
+const audiencesOf = memoised(
+  (proxies: MeshModel['proxies']): ReadonlySet<Audience> => new Set([...proxies.values()].map(audienceOf)),
+);
+
+/** The same layer may be in several views: each thing that is held back is told once. */
+const distinct = (guilty: readonly Guilt[]): readonly Guilt[] => [
+  ...new Map(guilty.map((one) => [`${one.resource.name} ${one.part?.origin.part ?? ''} ${one.message}`, one])).values(),
+];
 
 /** Builds everything that is to be served for a model. */
 export function buildPublication(model: MeshModel, quarantines: Quarantines): Built {
-  const audiences = new Map<string, Audience>();
-  for (const proxy of model.proxies.values()) audiences.set(viewKeyOf(proxy), { namespace: proxy.namespace, capture: proxy.capture });
-  const { take, guilty } = collector();
-  const views = new Map<string, Layers>();
-  for (const [key, audience] of audiences) {
-    views.set(key, layersFor(model, audience, take(nothingRefused), nothingRefused));
-    for (const [envoy, quarantine] of quarantines) {
-      views.set(`${key}|${envoy}`, layersFor(model, audience, take(quarantine), quarantine));
-    }
+  const views = new Map<string, readonly Section[]>();
+  const guilty: Guilt[] = [];
+  const add = (key: string, audience: Audience, quarantine: Quarantine): void => {
+    const parts = [serviceSection(model.services, audience, quarantine), endpointSection(model.endpoints, quarantine)];
+    views.set(
+      key,
+      parts.map((part) => part.section),
+    );
+    for (const part of parts) guilty.push(...part.guilty);
+  };
+  for (const audience of audiencesOf(model.proxies)) {
+    const key = viewKeyOf(audience);
+    add(key, audience, nothingRefused);
+    for (const [envoy, quarantine] of quarantines) add(`${key}|${envoy}`, audience, quarantine);
   }
-  const proxies = new Map([...model.proxies].map(([key, proxy]): [string, ProxyEntry] => [key, entryOf(proxy, quarantineKeys(quarantines))]));
-  return { publication: { revision: model.revision, views, proxies }, guilty: guilty() };
+  const proxies = proxyEntries(model.proxies, quarantineKeys(quarantines));
+  return { publication: { revision: model.revision, views, proxies }, guilty: distinct(guilty) };
 }
 
 /** One object for each set of Envoy versions that have a quarantine, so that proxy entries keep their identity. */
@@ -182,5 +237,9 @@ function quarantineKeys(quarantines: Quarantines): ReadonlySet<string> {
 
 const entryOf = memoised((proxy: ProxyModel, versions: ReadonlySet<string>): ProxyEntry => {
   const base = viewKeyOf(proxy);
-  return { group: proxy.group, own: ownOf(proxy), viewFor: (envoy) => (versions.has(envoy) ? `${base}|${envoy}` : base) };
+  return {
+    group: proxy.group,
+    own: ownOf(proxy),
+    viewFor: (envoy) => (versions.has(envoy) ? `${base}|${envoy}` : base),
+  };
 });

@@ -5,11 +5,22 @@
 
 import type { EncodedResource, Part } from './resources.js';
 
+/** Some of the parts of a refused resource. */
+interface Group {
+  readonly parts: readonly Part[];
+  /** It holds a culprit if the group that is tried before it holds none. */
+  readonly decided: boolean;
+}
+
 /** How a refused resource is being taken apart. */
 interface Trial {
-  /** The parts that are in it on trial, and those that wait for theirs. */
+  /** The parts that were given back and await an answer. */
   readonly current: readonly Part[];
-  readonly waiting: readonly (readonly Part[])[];
+  readonly waiting: readonly Group[];
+  /** Parts that were accepted on trial. */
+  readonly cleared: readonly Part[];
+  /** The refusal that is being explained. */
+  readonly refused: Refused;
 }
 
 /** A refusal with its culprit. */
@@ -46,82 +57,112 @@ export interface Refused {
   readonly message: string;
 }
 
-/** Takes note of a refusal. */
+/** Takes note of a refusal: what is new in the resource is suspect. */
 export function onRefused(state: Quarantine, refused: Refused): Quarantine {
-  const { resource } = refused;
+  const { resource, good, message } = refused;
   if (state.resources.has(resource.version)) return state;
   const trial = state.trials.get(keyOf(resource));
-  if (trial !== undefined) return onTrialRefused(state, trial, refused);
-  const suspects = resource.parts.filter((part) => refused.good?.parts.includes(part) !== true);
-  const withGood = { ...state, resources: new Map(state.resources).set(resource.version, refused.good) };
-  const [only] = suspects;
-  if (only === undefined) return { ...withGood, guilty: [...state.guilty, { part: undefined, resource, message: refused.message }] };
-  if (suspects.length === 1) return convict(withGood, only, refused);
+  const cleared = trial?.cleared ?? [];
+  const innocent = new Set([...(good?.parts ?? []), ...cleared]);
+  const suspects = resource.parts.filter((part) => !innocent.has(part));
+  const resources = new Map(state.resources).set(resource.version, good);
+  if (suspects.length === 0) {
+    return { ...state, resources, guilty: [...state.guilty, { part: undefined, resource, message }] };
+  }
   const parts = new Map(state.parts);
-  for (const suspect of suspects) parts.set(suspect, lastGood(refused.good, suspect));
-  return { ...withGood, parts, trials: new Map(state.trials).set(keyOf(resource), { current: [], waiting: halves(suspects) }) };
+  for (const suspect of suspects) parts.set(suspect, lastGood(good, suspect));
+  const rest = { waiting: undecided(trial?.waiting ?? []), cleared, refused };
+  return narrow({ ...state, resources, parts }, suspects, rest);
 }
 
 const lastGood = (good: EncodedResource | undefined, part: Part): Part | undefined =>
   good?.parts.find((one) => samePlace(one, part));
 
-const halves = (parts: readonly Part[]): readonly (readonly Part[])[] => {
-  const middle = Math.ceil(parts.length / 2);
-  return [parts.slice(0, middle), parts.slice(middle)].filter((half) => half.length > 0);
-};
+const undecided = (groups: readonly Group[]): readonly Group[] => groups.map((group) => ({ ...group, decided: false }));
 
-function convict(state: Quarantine, part: Part, refused: Refused): Quarantine {
-  return {
-    ...state,
-    parts: new Map(state.parts).set(part, state.parts.get(part) ?? lastGood(refused.good, part)),
-    guilty: [...state.guilty, { part, resource: refused.resource, message: refused.message }],
-  };
-}
+type Rest = Omit<Trial, 'current'>;
 
-function onTrialRefused(state: Quarantine, trial: Trial, refused: Refused): Quarantine {
-  const known = { ...state, resources: new Map(state.resources).set(refused.resource.version, refused.good) };
-  const [only] = trial.current;
-  // Nothing is on trial: what was served before is refused, too. It stays out as a whole.
-  if (only === undefined) return known;
-  const parts = new Map(state.parts);
-  for (const part of trial.current) if (!parts.has(part)) parts.set(part, lastGood(refused.good, part));
-  const withheld = { ...known, parts };
-  if (trial.current.length === 1) {
-    return setTrial(convict(withheld, only, refused), keyOf(refused.resource), { current: [], waiting: trial.waiting });
+/** There is a culprit among the suspects, all of which are withheld: it is found, or half of them are tried. */
+function narrow(state: Quarantine, suspects: readonly Part[], rest: Rest): Quarantine {
+  const { resource, message } = rest.refused;
+  const [only] = suspects;
+  if (suspects.length === 1 && only !== undefined) {
+    return tryNext({ ...state, guilty: [...state.guilty, { part: only, resource, message }] }, rest);
   }
-  return setTrial(withheld, keyOf(refused.resource), { current: [], waiting: [...halves(trial.current), ...trial.waiting] });
+  const middle = Math.ceil(suspects.length / 2);
+  const halves = [
+    { parts: suspects.slice(0, middle), decided: false },
+    { parts: suspects.slice(middle), decided: true },
+  ];
+  return tryNext(state, { ...rest, waiting: [...halves, ...rest.waiting] });
 }
 
-function setTrial(state: Quarantine, key: string, trial: Trial): Quarantine {
+/** Gives back the first of the groups that wait. */
+function tryNext(state: Quarantine, rest: Rest): Quarantine {
+  const [group, ...waiting] = rest.waiting.filter((one) => one.parts.length > 0);
   const trials = new Map(state.trials);
-  if (trial.current.length === 0 && trial.waiting.length === 0) trials.delete(key);
-  else trials.set(key, trial);
-  return { ...state, trials };
+  const parts = new Map(state.parts);
+  if (group === undefined) trials.delete(keyOf(rest.refused.resource));
+  else trials.set(keyOf(rest.refused.resource), { ...rest, current: group.parts, waiting });
+  for (const part of group?.parts ?? []) parts.delete(part);
+  return { ...state, parts, trials };
 }
 
-/** Everything served was accepted: each trial gives back its next group. The same object when there is none. */
-export function onAccepted(state: Quarantine): Quarantine {
-  if (state.trials.size === 0) return state;
-  const parts = new Map(state.parts);
-  let next: Quarantine = { ...state, parts };
-  for (const [key, trial] of state.trials) {
-    const [group, ...waiting] = trial.waiting;
-    for (const part of group ?? []) parts.delete(part);
-    next = setTrial(next, key, { current: group ?? [], waiting });
+/** A resource as a proxy holds it. */
+export type Holds = (key: {
+  readonly type: EncodedResource['type'];
+  readonly name: string;
+}) => EncodedResource | undefined;
+
+/** Whether a resource that a proxy holds is being taken apart. */
+export const isTrying = (state: Quarantine, holds: Holds): boolean =>
+  [...state.trials.values()].some(({ refused }) => holds(refused.resource) !== undefined);
+
+/**
+ * A proxy accepted what it was served: the trials that it took part in, or all, go on. The same object when there is
+ * none. Where one half of a refused group is accepted the other holds the culprit: to try it whole would be to send
+ * refused bytes.
+ */
+export function onAccepted(state: Quarantine, holds?: Holds): Quarantine {
+  let next = state;
+  for (const trial of state.trials.values()) {
+    const { current, waiting, refused } = trial;
+    if (holds !== undefined && !holdsAll(holds(refused.resource), current)) continue;
+    const rest = { refused, waiting, cleared: [...trial.cleared, ...current] };
+    const [first, ...others] = waiting;
+    next = first?.decided === true ? narrow(next, first.parts, { ...rest, waiting: others }) : tryNext(next, rest);
   }
   return next;
 }
 
-/** Forgets what no longer exists: changed content is tried anew. */
-export function forgetGone(state: Quarantine, alive: { readonly parts: ReadonlySet<Part>; readonly versions: ReadonlySet<string> }): Quarantine {
-  const guilty = state.guilty.filter(({ part, resource }) => (part === undefined ? alive.versions.has(resource.version) : alive.parts.has(part)));
+const holdsAll = (held: EncodedResource | undefined, parts: readonly Part[]): boolean =>
+  held !== undefined && parts.every((part) => held.parts.includes(part));
+
+/** Forgets what no longer exists: changed content is tried anew, also where it comes out as the same bytes. */
+export function forgetGone(
+  state: Quarantine,
+  alive: { readonly parts: ReadonlySet<Part>; readonly versions: ReadonlySet<string> },
+): Quarantine {
+  const guilty = state.guilty.filter(({ part, resource }) =>
+    part === undefined ? alive.versions.has(resource.version) : alive.parts.has(part),
+  );
   const parts = new Map([...state.parts].filter(([part]) => alive.parts.has(part)));
-  if (guilty.length === state.guilty.length && parts.size === state.parts.size) return state;
+  const isWhole = [...state.trials.values()].every(({ current, waiting }) =>
+    [...current, ...waiting.flatMap((group) => group.parts)].every((part) => alive.parts.has(part)),
+  );
+  if (isWhole && guilty.length === state.guilty.length && parts.size === state.parts.size) return state;
+  const whole = new Set(guilty.flatMap(({ part, resource }) => (part === undefined ? [resource.version] : [])));
+  const resources = new Map([...state.resources].filter(([version]) => whole.has(version)));
+  const living = (some: readonly Part[]): readonly Part[] => some.filter((part) => alive.parts.has(part));
   const trials = new Map(
     [...state.trials].map(([key, trial]): [string, Trial] => [
       key,
-      { current: trial.current.filter((part) => alive.parts.has(part)), waiting: trial.waiting.map((group) => group.filter((part) => alive.parts.has(part))) },
+      {
+        ...trial,
+        current: living(trial.current),
+        waiting: undecided(trial.waiting.map((group) => ({ ...group, parts: living(group.parts) }))),
+      },
     ]),
   );
-  return { ...state, guilty, parts, trials };
+  return { ...state, resources, guilty, parts, trials };
 }

@@ -7,7 +7,9 @@ import { ClusterLoadAssignment } from '../gen/envoy/config/endpoint/v3/endpoint.
 import { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import { RouteConfiguration } from '../gen/envoy/config/route/v3/route.js';
 import { ScopedRouteConfiguration } from '../gen/envoy/config/route/v3/scoped_route.js';
+import { HttpConnectionManager } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.js';
 import { Secret } from '../gen/envoy/extensions/transport_sockets/tls/v3/secret.js';
+import type { Any } from '../gen/google/protobuf/any.js';
 import type { Origin } from '../model/delivery.js';
 import { encodeMessage } from './encode.js';
 import { resourceFrame } from './wire.js';
@@ -93,6 +95,8 @@ export interface EncodedResource {
   readonly anyEnd: number;
   readonly origins: readonly Origin[];
   readonly clusters: readonly string[];
+  /** Route configurations that a listener or scope names: the client asks for them once it has processed it. */
+  readonly routes: readonly string[];
   readonly parts: readonly Part[];
 }
 
@@ -107,14 +111,39 @@ const encoders: { readonly [T in ResourceType]: (message: MessageOf[T]) => Uint8
   route: (message) => encodeMessage(RouteConfiguration, message),
 };
 
+/** The route configurations that a message names. */
+const routesNamedBy: { readonly [T in ResourceType]: (message: MessageOf[T]) => readonly string[] } = {
+  secret: () => none,
+  cluster: () => none,
+  endpoint: () => none,
+  listener: routesOfListener,
+  scope: (message) => [message.routeConfigurationName],
+  route: () => none,
+};
+
 /** Encodes a resource; equal messages make equal bytes and versions. */
 export function encodeResource<T extends ResourceType>(resource: Resource<T>): EncodedResource {
-  return encodedFrom(resource, encoders[resource.type](resource.message));
+  const routes = routesNamedBy[resource.type](resource.message);
+  return encodedFrom({ ...resource, routes }, encoders[resource.type](resource.message));
+}
+
+function routesOfListener({ filterChains, defaultFilterChain }: Listener): readonly string[] {
+  return [...filterChains, ...(defaultFilterChain === undefined ? [] : [defaultFilterChain])]
+    .flatMap((chain) => chain.filters)
+    .flatMap((filter) => (filter.configType?.$case === 'typedConfig' ? routesOfFilter(filter.configType.value) : none));
+}
+
+function routesOfFilter(config: Any): readonly string[] {
+  if (!config.typeUrl.endsWith(HttpConnectionManager.$type)) return none;
+  const { routeSpecifier } = HttpConnectionManager.decode(config.value);
+  return routeSpecifier?.$case === 'rds' ? [routeSpecifier.value.routeConfigName] : none;
 }
 
 /** An encoded resource around the bytes of its message. */
 export function encodedFrom(
-  resource: Pick<Resource, 'type' | 'name' | 'origins' | 'clusters' | 'parts'>,
+  resource: Pick<Resource, 'type' | 'name' | 'origins' | 'clusters' | 'parts'> & {
+    readonly routes?: readonly string[];
+  },
   bytes: Uint8Array,
 ): EncodedResource {
   const version = hash('sha256', bytes, 'hex').slice(0, 16);
@@ -125,10 +154,10 @@ export function encodedFrom(
     ...resourceFrame({ name: resource.name, version, typeUrl: typeUrlOfType[resource.type], bytes }),
     origins: resource.origins,
     clusters: resource.clusters ?? none,
+    routes: resource.routes ?? none,
     parts: resource.parts ?? none,
   };
 }
 
 /** The bytes of the `google.protobuf.Any` of a resource. */
-export const anyOf = (resource: EncodedResource): Buffer =>
-  resource.frame.subarray(resource.anyStart, resource.anyEnd);
+export const anyOf = (resource: EncodedResource): Buffer => resource.frame.subarray(resource.anyStart, resource.anyEnd);

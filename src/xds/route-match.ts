@@ -6,7 +6,8 @@ import type { HeaderMatch, Match, QueryMatch, TextMatch } from '../model/mesh.js
 
 function stringMatcher(match: Exclude<TextMatch, { kind: 'present' }>): StringMatcher {
   const { kind, value } = match;
-  if (kind === 'regex') return StringMatcher.fromPartial({ matchPattern: { $case: 'safeRegex', value: { regex: value } } });
+  if (kind === 'regex')
+    return StringMatcher.fromPartial({ matchPattern: { $case: 'safeRegex', value: { regex: value } } });
   return StringMatcher.fromPartial({ matchPattern: { $case: kind, value } });
 }
 
@@ -29,7 +30,9 @@ function queryMatcher(query: QueryMatch): QueryParameterMatcher {
   return QueryParameterMatcher.fromPartial({
     name: query.name,
     queryParameterMatchSpecifier:
-      match.kind === 'present' ? { $case: 'presentMatch', value: true } : { $case: 'stringMatch', value: stringMatcher(match) },
+      match.kind === 'present'
+        ? { $case: 'presentMatch', value: true }
+        : { $case: 'stringMatch', value: stringMatcher(match) },
   });
 }
 
@@ -55,12 +58,22 @@ function pathSpecifier(path: Match['path']): RouteMatch['pathSpecifier'] {
 export const safeMethods = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE'];
 
 const methodMatcher = (match: StringMatcher['matchPattern']): HeaderMatcher =>
-  HeaderMatcher.fromPartial({ name: ':method', headerMatchSpecifier: { $case: 'stringMatch', value: { matchPattern: match } } });
+  HeaderMatcher.fromPartial({
+    name: ':method',
+    headerMatchSpecifier: { $case: 'stringMatch', value: { matchPattern: match } },
+  });
 
 /** Builds a match; `onlySafe` narrows it to methods that may be repeated. */
 export function buildMatch(match: Match, onlySafe: boolean): RouteMatch {
   const method = match.method === undefined ? [] : [methodMatcher({ $case: 'exact', value: match.method })];
-  const safe = onlySafe ? [methodMatcher(StringMatcher.fromPartial({ matchPattern: { $case: 'safeRegex', value: { regex: safeMethods.join('|') } } }).matchPattern)] : [];
+  const safe = onlySafe
+    ? [
+        methodMatcher(
+          StringMatcher.fromPartial({ matchPattern: { $case: 'safeRegex', value: { regex: safeMethods.join('|') } } })
+            .matchPattern,
+        ),
+      ]
+    : [];
   return RouteMatch.fromPartial({
     pathSpecifier: pathSpecifier(match.path),
     ...(match.path.ignoreCase && match.path.kind !== 'regex' ? { caseSensitive: false } : {}),

@@ -14,9 +14,18 @@ import { compileFeature, type RouteContext, type RoutePatch } from '../features/
 import { retry, retryDefaults } from '../features/retry.js';
 import { timeouts, timeoutsDefaults } from '../features/timeouts.js';
 import type { Origin } from '../model/delivery.js';
-import type { Backend, HostRules, InboundPort, PortModel, RouteEntry, Rule, ServiceModel, Target } from '../model/mesh.js';
+import type {
+  Backend,
+  HostRules,
+  InboundPort,
+  PortModel,
+  RouteEntry,
+  Rule,
+  ServiceModel,
+  Target,
+} from '../model/mesh.js';
 import { mergePatches } from './merge.js';
-import { nameOfCluster, nameOfInbound, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
+import { nameOfCluster, nameOfHost, nameOfInbound, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import type { Resource } from './resources.js';
 
@@ -52,7 +61,12 @@ function destination(backends: readonly Backend[]): Partial<RouteAction> {
   const clusters = live.map(({ name, weight, backend }) => ({
     name,
     weight,
-    ...(backend.kind === 'service' ? mergePatches(backend.features.map((one) => one.onBackend()), 'backend') : {}),
+    ...(backend.kind === 'service'
+      ? mergePatches(
+          backend.features.map((one) => one.onBackend()),
+          'backend',
+        )
+      : {}),
   }));
   const action = RouteAction.fromPartial({
     clusterSpecifier: { $case: 'weightedClusters', value: { clusters } },
@@ -61,15 +75,22 @@ function destination(backends: readonly Backend[]): Partial<RouteAction> {
   return { clusterSpecifier: action.clusterSpecifier, clusterNotFoundResponseCode: action.clusterNotFoundResponseCode };
 }
 
-const noBackend: Route['action'] = { $case: 'directResponse', value: DirectResponseAction.fromPartial({ status: 500 }) };
+const noBackend: Route['action'] = {
+  $case: 'directResponse',
+  value: DirectResponseAction.fromPartial({ status: 500 }),
+};
 
 function actionOf(rule: Rule, patches: readonly RoutePatch[]): Route['action'] {
   const answer = patches.find((patch) => patch.answer !== undefined)?.answer;
   if (answer?.kind === 'redirect') return { $case: 'redirect', value: RedirectAction.fromPartial(answer.action) };
-  if (answer?.kind === 'respond') return { $case: 'directResponse', value: DirectResponseAction.fromPartial(answer.action) };
+  if (answer?.kind === 'respond')
+    return { $case: 'directResponse', value: DirectResponseAction.fromPartial(answer.action) };
   const resolved = rule.backends.some((backend) => backend.kind === 'service' && backend.weight > 0);
   if (!resolved) return noBackend;
-  const forward = mergePatches(patches.map((patch) => patch.forward), 'route');
+  const forward = mergePatches(
+    patches.map((patch) => patch.forward),
+    'route',
+  );
   return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...destination(rule.backends) }) };
 }
 
@@ -80,7 +101,8 @@ interface RouteVariant {
 
 /** Retries that go further than Envoy's safe set hold for methods that may be repeated; others get a route of their own. */
 function variantsOf({ match, rule }: RouteEntry): readonly RouteVariant[] {
-  if (match.method !== undefined) return [{ methods: safeMethods.includes(match.method) ? 'safe' : 'unsafe', onlySafe: false }];
+  if (match.method !== undefined)
+    return [{ methods: safeMethods.includes(match.method) ? 'safe' : 'unsafe', onlySafe: false }];
   if (!rule.features.some((feature) => feature.splitsMethods)) return [{ methods: 'safe', onlySafe: false }];
   return [
     { methods: 'safe', onlySafe: true },
@@ -90,12 +112,20 @@ function variantsOf({ match, rule }: RouteEntry): readonly RouteVariant[] {
 
 function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner): Route {
   const { match, rule } = entry;
-  const context: RouteContext = { port: owner.port.port, path: match.path, methods: variant.methods, clusterOf: clusterOf(rule) };
+  const context: RouteContext = {
+    port: owner.port.port,
+    path: match.path,
+    methods: variant.methods,
+    clusterOf: clusterOf(rule),
+  };
   const patches = rule.features.map((feature) => feature.onRoute(context));
   const { ref } = rule.origin;
   const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
   return Route.fromPartial({
-    ...mergePatches(patches.map((patch) => patch.route), 'route'),
+    ...mergePatches(
+      patches.map((patch) => patch.route),
+      'route',
+    ),
     name,
     statPrefix: name,
     match: buildMatch(match, variant.onlySafe),
@@ -103,20 +133,31 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
   });
 }
 
-const defaultFeatures = [compileFeature(timeouts, timeoutsDefaults), compileFeature(retry, retryDefaults)].flatMap((one) =>
-  one.ok ? [one.value] : [],
+const defaultFeatures = [compileFeature(timeouts, timeoutsDefaults), compileFeature(retry, retryDefaults)].flatMap(
+  (one) => (one.ok ? [one.value] : []),
 );
 
 /** A Service without rules: everything goes to its own endpoints. */
 function plainRoute({ service, port }: RouteOwner): Route {
   const { namespace, name } = service.ref;
-  const context: RouteContext = { port: port.port, path: { kind: 'prefix', value: '/', ignoreCase: false }, methods: 'safe', clusterOf: () => undefined };
-  const forward = mergePatches(defaultFeatures.map((feature) => feature.onRoute(context).forward), 'route');
+  const context: RouteContext = {
+    port: port.port,
+    path: { kind: 'prefix', value: '/', ignoreCase: false },
+    methods: 'safe',
+    clusterOf: () => undefined,
+  };
+  const forward = mergePatches(
+    defaultFeatures.map((feature) => feature.onRoute(context).forward),
+    'route',
+  );
   const cluster = nameOfCluster({ namespace, name, port: port.port });
   return Route.fromPartial({
     name: nameOfOutbound({ namespace, name, port: port.port }),
     match: { pathSpecifier: { $case: 'prefix', value: '/' } },
-    action: { $case: 'route', value: RouteAction.fromPartial({ ...forward, clusterSpecifier: { $case: 'cluster', value: cluster } }) },
+    action: {
+      $case: 'route',
+      value: RouteAction.fromPartial({ ...forward, clusterSpecifier: { $case: 'cluster', value: cluster } }),
+    },
   });
 }
 
@@ -125,9 +166,8 @@ function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
     rules.entries.length === 0
       ? [plainRoute(owner)]
       : rules.entries.flatMap((entry) => variantsOf(entry).map((variant) => buildRoute(entry, variant, owner)));
-  const [domain] = rules.hostnames;
   return VirtualHost.fromPartial({
-    name: domain === undefined || domain === '*' ? owner.service.ref.name : domain,
+    name: nameOfHost(owner.service.ref.name, rules.hostnames),
     domains: rules.hostnames,
     includeRequestAttemptCount: true,
     routes,
@@ -135,7 +175,9 @@ function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
 }
 
 const clustersOf = (rule: Rule): readonly string[] => {
-  const targets = rule.backends.flatMap((backend): readonly Target[] => (backend.kind === 'service' ? [backend.target] : []));
+  const targets = rule.backends.flatMap((backend): readonly Target[] =>
+    backend.kind === 'service' ? [backend.target] : [],
+  );
   return [...targets, ...rule.references].map(nameOfCluster);
 };
 

@@ -1,70 +1,142 @@
 // What may be sent next on a stream, and what must wait: make before break. Routes wait for the clusters
-// that they name; removals wait for everything else. Nothing else waits on another type: Envoy withholds
-// the ACK of clusters until all of them are warm, so endpoints and secrets must never wait for it.
+// that they name; removals wait for everything else. Nothing else waits for an acknowledgement of another
+// type: Envoy withholds that of clusters until all of them are warm, so endpoints and secrets must never wait for it.
 
-import { buildPush, planFor, sharedPush, wantedOf, type Plan, type Push } from './plan.js';
+import { addedBy, ownPlanFor, planFor, type OwnPlan, type Plan, type Protocol } from './plan.js';
+import { addedByPush, buildPush, sharedPush, type Push } from './push.js';
 import { isWildcardType, type EncodedResource, type ResourceType } from './resources.js';
-import type { StreamState, TypeState } from './stream-state.js';
-import { toldAbsent } from './view.js';
+import { wakeAt, type StreamState, type Turn, type TypeState } from './stream-state.js';
+import { hasVersion, type TypeView } from './view.js';
 
 /** How long a route waits for the acknowledgement of its clusters, in milliseconds. */
 export const clusterWaitMs = 10_000;
 /** After this time an unanswered response no longer stops the next one: slow warming must not hold neighbours. */
 export const unansweredMs = 1_000;
-/** How long removals wait once everything else was acknowledged. */
-export const removalGraceMs = 2_000;
+/** So many unanswered responses of a type are remembered; what the client says of older ones is ignored. */
+export const inFlightAllowed = 8;
 
 /** Up to this number, changed resources of the types whose errors name no culprit go one in a response. */
 const singlesAllowed = 8;
 const batchBytes = 1_048_576;
+const absentAllowed = 1_000;
 
-const nothing: readonly EncodedResource[] = [];
-
-/** Own resources that the client lacks. */
-function ownChanges(state: TypeState, own: readonly EncodedResource[]): readonly EncodedResource[] {
-  if (own.every((one) => state.sentOwn.get(one.name) === one.version)) return nothing;
-  return own.filter((one) => state.sentOwn.get(one.name) !== one.version && !state.refused.has(one.version));
-}
-
-/** Own resources that the client wants: all of a wildcard type, the ones it names of others. */
-function ownWanted(stream: StreamState, type: ResourceType, state: TypeState): readonly EncodedResource[] {
-  const own = stream.own[type];
-  if (own === undefined) return nothing;
-  if (state.subscription.wildcard) return own;
-  return own.filter((one) => state.subscription.ids[stream.names[type].idOf(one.name)] === 1);
-}
-
-/** Names of clusters that are on their way, and since when. */
-function clustersUnderway(stream: StreamState, now: number): ReadonlySet<string> | undefined {
-  const clusters = stream.types.cluster;
-  const recent = clusters?.inFlight.filter((one) => now - one.sentAt < clusterWaitMs) ?? [];
-  if (recent.length === 0) return undefined;
-  return new Set(recent.flatMap((one) => one.push.names));
-}
-
-/** What a client lacks and may have now. */
+/** What a client lacks of a type and has not refused. */
 export interface Due {
   readonly plan: Plan;
+  readonly own: OwnPlan;
   readonly resources: readonly EncodedResource[];
-  readonly own: readonly EncodedResource[];
-  /** Nothing was held back: the plan's response can be shared between streams. */
-  readonly whole: boolean;
-  /** Something waits for its clusters. */
-  readonly waiting: boolean;
+  readonly ownResources: readonly EncodedResource[];
+  /** An answer is owed, be it empty. */
+  readonly unanswered: boolean;
 }
 
-/** Additions and changes that are due on a type. */
-export function dueOf(stream: StreamState, type: ResourceType, now: number): Due | undefined {
-  const state = stream.types[type];
-  if (state === undefined) return undefined;
+const unrefused = (state: TypeState, resources: readonly EncodedResource[]): readonly EncodedResource[] =>
+  state.refused.size === 0 ? resources : resources.filter((one) => !state.refused.has(one.version));
+
+interface Known {
+  readonly view: TypeView;
+  readonly own: readonly EncodedResource[] | undefined;
+  readonly due: Due;
+}
+
+/** The last answer for each state: most inputs leave most types of a stream alone. */
+const known = new WeakMap<TypeState, Known>();
+
+/** Additions and changes of a type, with the plans that they come from. */
+export function dueOf(stream: StreamState, type: ResourceType, state: TypeState): Due {
+  const view = stream.view.types[type];
+  const own = stream.own[type];
+  const last = known.get(state);
+  if (last?.view === view && last.own === own) return last.due;
+  const due = findDue(stream, type, state);
+  known.set(state, { view, own, due });
+  return due;
+}
+
+function findDue(stream: StreamState, type: ResourceType, state: TypeState): Due {
   const plan = planFor(stream.view.types[type], state.sent, state.subscription);
-  const own = ownChanges(state, ownWanted(stream, type, state));
-  if (plan.changed.length === 0 && plan.absent.length === 0 && own.length === 0) return undefined;
-  const allowed = state.refused.size === 0 ? plan.changed : plan.changed.filter((one) => !state.refused.has(one.version));
-  const underway = type === 'route' ? clustersUnderway(stream, now) : undefined;
-  const resources = underway === undefined ? allowed : allowed.filter((one) => !one.clusters.some((name) => underway.has(name)));
-  const waiting = resources.length < allowed.length;
-  return { plan, resources, own, whole: resources.length === plan.changed.length, waiting };
+  const own = ownPlanFor(stream.own[type], state.own, { subscription: state.subscription, names: stream.names[type] });
+  return {
+    plan,
+    own,
+    resources: unrefused(state, plan.changed),
+    ownResources: unrefused(state, own.changed),
+    unanswered: state.unanswered,
+  };
+}
+
+/** Whether there is anything to add or change. */
+export const isDue = ({ plan, own, resources, ownResources, unanswered }: Due): boolean =>
+  unanswered || resources.length + ownResources.length + plan.absent.length + own.absent.length > 0;
+
+/** State of the world has no words for "there is no such route configuration or secret". */
+export const cannotSayAbsent = (stream: StreamState, type: ResourceType): boolean =>
+  stream.protocol === 'sotw' && (type === 'route' || type === 'secret');
+
+/** Clusters that the client is still to get; undefined for one that asks for no clusters here. */
+function dueClusters(stream: StreamState): { readonly state: TypeState; readonly due: Due } | undefined {
+  const state = stream.types.cluster;
+  return state === undefined ? undefined : { state, due: dueOf(stream, 'cluster', state) };
+}
+
+/** Listeners and scopes may use new clusters as soon as these were sent. Passes by itself, after `unansweredMs` at most. */
+function waitsForSending(stream: StreamState): boolean {
+  const clusters = dueClusters(stream);
+  if (clusters === undefined) return false;
+  const { state, due } = clusters;
+  const unsent = (entry: unknown): boolean => entry === undefined || entry === 'absent';
+  return (
+    due.resources.some((one) => unsent(state.sent[stream.names.cluster.idOf(one.name)])) ||
+    due.ownResources.some((one) => unsent(state.own.get(one.name)))
+  );
+}
+
+/** Whether the client does not have a cluster yet and is about to: unsent, or sent and not acknowledged. */
+function clustersUnderway(stream: StreamState, now: number): readonly ((name: string) => boolean)[] {
+  const clusters = dueClusters(stream);
+  if (clusters === undefined) return [];
+  const { state, due } = clusters;
+  const found = state.inFlight
+    .filter((one) => now - one.sentAt < clusterWaitMs)
+    .map(({ push }) => addedByPush(push, stream.names.cluster))
+    .filter((names) => names.size > 0)
+    .map((names) => (name: string) => names.has(name));
+  const unsent = due.resources === due.plan.changed ? addedBy(due.plan) : addedAmong(stream, state, due.resources);
+  if (unsent.size > 0) found.push((name) => unsent.has(name));
+  const own = due.ownResources.filter((one) => !hasVersion(state.own.get(one.name)));
+  if (own.length > 0) found.push((name) => own.some((one) => one.name === name));
+  return found;
+}
+
+const addedAmong = (
+  stream: StreamState,
+  state: TypeState,
+  resources: readonly EncodedResource[],
+): ReadonlySet<string> =>
+  new Set(
+    resources.filter((one) => !hasVersion(state.sent[stream.names.cluster.idOf(one.name)])).map((one) => one.name),
+  );
+
+/** What of the due may be sent now. */
+export function withoutWaiting(stream: StreamState, type: ResourceType, turn: { due: Due; now: number }): Due {
+  const { due, now } = turn;
+  if (type === 'listener' || type === 'scope')
+    return waitsForSending(stream) ? { ...due, resources: [], ownResources: [], unanswered: false } : due;
+  if (type !== 'route') return due;
+  const underway = clustersUnderway(stream, now);
+  if (underway.length === 0) return due;
+  const isReady = (one: EncodedResource): boolean => !one.clusters.some((name) => underway.some((has) => has(name)));
+  const ready = (all: readonly EncodedResource[]): readonly EncodedResource[] =>
+    all.every(isReady) ? all : all.filter(isReady);
+  return { ...due, resources: ready(due.resources), ownResources: ready(due.ownResources) };
+}
+
+/** Asks for a tick when the first of the clusters that something waits for is given up. */
+export function wakeForClusters(stream: StreamState, turn: Turn): void {
+  const ends = (stream.types.cluster?.inFlight ?? [])
+    .map((one) => one.sentAt + clusterWaitMs)
+    .filter((at) => at > turn.now);
+  if (ends.length > 0) wakeAt(turn, Math.min(...ends));
 }
 
 /** How many of the due resources go into one response. */
@@ -77,75 +149,23 @@ function limitOf(type: ResourceType, state: TypeState, resources: readonly Encod
   return over < 0 ? resources.length : Math.max(1, over);
 }
 
-/** The next response of additions and changes, if one is due. */
-export function nextPush(stream: StreamState, type: ResourceType, due: Due): Push | undefined {
-  const state = stream.types[type];
-  if (state === undefined || due.resources.length + due.own.length + due.plan.absent.length === 0) return undefined;
-  const full = stream.protocol === 'sotw' ? fullSet(stream, type, state) : undefined;
-  if (full?.some((one) => state.refused.has(one.version)) === true && isWildcardType(type)) return undefined;
-  const limit = full !== undefined && isWildcardType(type) ? due.resources.length : limitOf(type, state, due.resources);
-  const shared = due.whole && due.own.length === 0 && (full === undefined || stream.own[type] === undefined);
-  if (shared) return sharedPush(due.plan, { protocol: stream.protocol, limit, ...(full === undefined ? {} : { full }) });
-  return buildPush({
-    protocol: stream.protocol,
+/** The next response of additions and changes. */
+export function nextPush(protocol: Protocol, state: TypeState, due: Due): Push {
+  const { type } = due.plan.view;
+  const { priors, own: held } = state;
+  const limit = limitOf(type, state, [...due.ownResources, ...due.resources]);
+  const ownPart = due.ownResources.slice(0, limit);
+  const content = {
+    protocol,
     plan: due.plan,
-    resources: due.resources.slice(0, limit),
-    absent: due.plan.absent,
+    resources: due.resources.slice(0, limit - ownPart.length),
+    absent: due.plan.absent.slice(0, absentAllowed),
     removed: [],
-    own: due.own,
-    full,
-  });
-}
-
-/** State of the world: everything that the client should keep, also what may not be removed yet. */
-function fullSet(stream: StreamState, type: ResourceType, state: TypeState): readonly EncodedResource[] {
-  const view = stream.view.types[type];
-  const wanted = wantedOf(view, state.subscription);
-  const kept = isWildcardType(type)
-    ? [...view.lingering].filter(([id]) => isHeld(state.sent[id])).map(([, resource]) => resource)
-    : [];
-  const own = ownWanted(stream, type, state).filter((one) => !state.refused.has(one.version));
-  return kept.length + own.length === 0 ? wanted : [...wanted, ...kept, ...own];
-}
-
-const isHeld = (version: string | undefined): boolean => version !== undefined && version !== toldAbsent;
-
-/** Types whose removals may break a request, in the order in which they are removed. */
-const removalOrder: readonly ResourceType[] = ['listener', 'scope', 'route', 'cluster', 'secret'];
-
-/** Names of own resources that the client holds and that are gone. */
-function ownGone(stream: StreamState, type: ResourceType, state: TypeState): readonly string[] {
-  if (state.sentOwn.size === 0) return [];
-  const names = new Set((stream.own[type] ?? nothing).map((one) => one.name));
-  return [...state.sentOwn.keys()].filter((name) => !names.has(name));
-}
-
-/** The first type, in order of removal, at which the client holds what is gone. */
-export function removalDue(stream: StreamState): ResourceType | undefined {
-  return removalOrder.find((type) => {
-    const state = stream.types[type];
-    if (state === undefined) return false;
-    return planFor(stream.view.types[type], state.sent, state.subscription).removed.length > 0 || ownGone(stream, type, state).length > 0;
-  });
-}
-
-/** The response that removes what is gone of a type. */
-export function removalPush(stream: StreamState, type: ResourceType): { readonly push: Push; readonly state: TypeState } | undefined {
-  const state = stream.types[type];
-  if (state === undefined) return undefined;
-  const plan = planFor(stream.view.types[type], state.sent, state.subscription);
-  const gone = ownGone(stream, type, state);
-  const remaining = new Map([...state.sentOwn].filter(([name]) => !gone.includes(name)));
-  const own = ownWanted(stream, type, state).filter((one) => !state.refused.has(one.version));
-  const push = buildPush({
-    protocol: stream.protocol,
-    plan,
-    resources: [],
-    absent: [],
-    removed: plan.removed,
-    own: [],
-    goneNames: gone,
-    ...(stream.protocol === 'sotw' ? { full: [...wantedOf(plan.view, state.subscription), ...own] } : {}),
-  });
-  return { push, state: { ...state, sentOwn: remaining } };
+    own: { held, resources: ownPart, absent: due.own.absent, gone: [] },
+    priors,
+  };
+  const lists = protocol === 'sotw' && isWildcardType(type);
+  const isShared = due.resources === due.plan.changed && ownPart.length + due.own.absent.length === 0;
+  if (!isShared || (lists && held.size + priors.size > 0)) return buildPush(content);
+  return sharedPush(due.plan, `${protocol}/${String(limit)}`, () => buildPush(content));
 }

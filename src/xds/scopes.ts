@@ -1,14 +1,19 @@
 // Scopes of the explicit proxy: which authority means which Service port. A new Service is a new scope.
 
 import { ScopedRouteConfiguration } from '../gen/envoy/config/route/v3/scoped_route.js';
-import type { PortModel, ServiceModel } from '../model/mesh.js';
+import { keyOf } from '../api/meta.js';
+import type { HostRules, PortModel, ServiceModel } from '../model/mesh.js';
 import { nameOfOutbound, nameOfScope } from './names.js';
 import type { Resource } from './resources.js';
 
 const forms = (host: string, port: number): readonly string[] =>
   port === 80 ? [host, `${host}:80`] : [`${host}:${String(port)}`];
 
-function scope(service: ServiceModel, port: PortModel, key: { readonly namespace: string; readonly authority: string }): Resource<'scope'> {
+function scope(
+  service: ServiceModel,
+  port: PortModel,
+  key: { readonly namespace: string; readonly authority: string },
+): Resource<'scope'> {
   const name = nameOfScope(key.namespace, key.authority);
   return {
     type: 'scope',
@@ -23,35 +28,74 @@ function scope(service: ServiceModel, port: PortModel, key: { readonly namespace
 }
 
 /** The names by which every namespace may call a Service. */
-export function buildScopes(service: ServiceModel, clusterDomain: string): readonly Resource<'scope'>[] {
-  const { name, namespace } = service.ref;
-  const stem = `${name}.${namespace}`;
-  return service.ports.flatMap((port) => {
-    const hosts = [stem, `${stem}.svc`, `${stem}.svc.${clusterDomain}`];
-    return hosts.flatMap((host) => forms(host, port.port)).map((authority) => scope(service, port, { namespace: '', authority }));
-  });
+function hostsOf({ ref }: ServiceModel, clusterDomain: string): readonly string[] {
+  const stem = `${ref.name}.${ref.namespace}`;
+  return [stem, `${stem}.svc`, `${stem}.svc.${clusterDomain}`];
 }
+
+const authoritiesOf = (service: ServiceModel, port: PortModel, clusterDomain: string): readonly string[] =>
+  hostsOf(service, clusterDomain).flatMap((host) => forms(host, port.port));
+
+/** Scopes for those names. */
+export const buildScopes = (service: ServiceModel, clusterDomain: string): readonly Resource<'scope'>[] =>
+  service.ports.flatMap((port) =>
+    authoritiesOf(service, port, clusterDomain).map((authority) => scope(service, port, { namespace: '', authority })),
+  );
 
 /** The bare name, by which only its own namespace may call a Service. */
 export const buildLocalScopes = (service: ServiceModel): readonly Resource<'scope'>[] =>
   service.ports.flatMap((port) =>
-    forms(service.ref.name, port.port).map((authority) => scope(service, port, { namespace: service.ref.namespace, authority })),
+    forms(service.ref.name, port.port).map((authority) =>
+      scope(service, port, { namespace: service.ref.namespace, authority }),
+    ),
   );
 
-/** Host names that the routes of Services claim. Where two claim one, the first Service by name has it. */
-export function buildClaimedScopes(services: readonly ServiceModel[]): readonly Resource<'scope'>[] {
-  const claimed = new Map<string, Resource<'scope'>>();
-  for (const service of services) {
-    for (const port of service.ports) {
-      const hosts = port.hosts.flatMap((host) => host.hostnames).filter((host) => !host.startsWith('*') && host.includes('.'));
-      for (const authority of hosts.flatMap((host) => forms(host, port.port))) {
-        if (!claimed.has(authority)) claimed.set(authority, scope(service, port, { namespace: '', authority }));
-      }
-    }
-  }
-  return [...claimed.values()];
+/** One authority that a route claims for a Service port. */
+interface Claim {
+  readonly service: ServiceModel;
+  readonly port: PortModel;
+  readonly authority: string;
+  /** Of callers to whom it applies; empty: all. */
+  readonly namespace: string;
 }
+
+const claimsOfPort = (service: ServiceModel, port: PortModel, namespace: string): readonly Claim[] => {
+  const hosts =
+    (namespace === '' ? port.hosts : port.consumers.get(namespace))?.flatMap((host) => host.hostnames) ?? [];
+  const claimed = hosts.filter((host) => !host.startsWith('*') && host.includes('.'));
+  return claimed
+    .flatMap((host) => forms(host, port.port))
+    .map((authority) => ({ service, port, authority, namespace }));
+};
+
+/** A caller's own routes stand in for the producer's, with the names that they claim. */
+const claimsOf = (service: ServiceModel, namespace: string): readonly Claim[] =>
+  service.ports.flatMap((port) => claimsOfPort(service, port, port.consumers.has(namespace) ? namespace : ''));
+
+const byName = (left: ServiceModel, right: ServiceModel): number => (keyOf(left.ref) < keyOf(right.ref) ? -1 : 1);
+
+/**
+ * Host names that the routes of Services claim, for callers of a namespace. Where two claim one, the first Service by
+ * name has it; the name of a Service is nobody else's.
+ */
+export function buildClaimedScopes(
+  services: readonly ServiceModel[],
+  caller: { readonly namespace: string; readonly clusterDomain: string },
+): readonly Resource<'scope'>[] {
+  const claims = [...services].sort(byName).flatMap((service) => claimsOf(service, caller.namespace));
+  if (claims.length === 0) return [];
+  const taken = new Set(
+    services.flatMap((service) => service.ports.flatMap((port) => authoritiesOf(service, port, caller.clusterDomain))),
+  );
+  return claims.flatMap((claim) => {
+    if (taken.has(claim.authority)) return [];
+    taken.add(claim.authority);
+    return [scope(claim.service, claim.port, claim)];
+  });
+}
+
+const isClaim = (hosts: readonly HostRules[]): boolean => hosts.some((host) => !host.hostnames.includes('*'));
 
 /** Whether a Service has routes for host names of their own. */
 export const claimsHosts = (service: ServiceModel): boolean =>
-  service.ports.some((port) => port.hosts.some((host) => !host.hostnames.includes('*')));
+  service.ports.some((port) => isClaim(port.hosts) || [...port.consumers.values()].some(isClaim));

@@ -11,6 +11,7 @@ import type { Cache } from './cache.js';
 import { createConnection, type Connection, type Refusal } from './connection.js';
 import { createOutbox } from './outbox.js';
 import type { Protocol } from './plan.js';
+import type { Call } from './writer.js';
 
 /** What the server needs. */
 export interface ServerDeps {
@@ -57,12 +58,18 @@ const budgetBytes = 24 * 1024 * 1024;
 const streamAgeMs = 30 * 60_000;
 const closuresPerSecond = 20;
 
-/** Serves ADS in plain text. Throws OperationalError when the address cannot be bound. */
-export async function startServer(deps: ServerDeps, address: string): Promise<Server> {
-  const { cache, clock, log } = deps;
-  const connections = new Set<Connection>();
+/** The live streams: which view each follows, and what a publication means to them. */
+interface Streams {
+  add(connection: Connection): void;
+  remove(connection: Connection): void;
+  readonly moved: (connection: Connection, from: string | undefined, to: string) => void;
+  readonly all: ReadonlySet<Connection>;
+  stop(): void;
+}
+
+function createStreams(deps: Pick<ServerDeps, 'cache' | 'yieldToLoop'>): Streams {
+  const all = new Set<Connection>();
   const byView = new Map<string, Set<Connection>>();
-  const outbox = createOutbox(budgetBytes);
   const dirty = new Set<Connection>();
   let pumping = false;
 
@@ -77,67 +84,107 @@ export async function startServer(deps: ServerDeps, address: string): Promise<Se
     if (pumping) deps.yieldToLoop(pump);
   };
 
-  const mark = (connection: Connection): void => {
-    dirty.add(connection);
-    if (pumping) return;
-    pumping = true;
-    pump();
+  const leave = (connection: Connection, key: string): void => {
+    const streams = byView.get(key);
+    streams?.delete(connection);
+    if (streams?.size === 0) byView.delete(key);
   };
 
-  const moved = (connection: Connection, from: string | undefined, to: string): void => {
-    if (from !== undefined) byView.get(from)?.delete(connection);
-    const streams = byView.get(to) ?? new Set<Connection>();
-    byView.set(to, streams.add(connection));
-  };
-
-  const unsubscribe = cache.subscribe((change) => {
+  const unsubscribe = deps.cache.subscribe((change) => {
     for (const key of change.views) for (const connection of byView.get(key) ?? []) dirty.add(connection);
     if (change.proxies.size > 0) {
-      for (const connection of connections) if (change.proxies.has(connection.proxy() ?? '')) dirty.add(connection);
+      for (const connection of all) if (change.proxies.has(connection.proxy() ?? '')) dirty.add(connection);
     }
-    for (const first of dirty) {
-      mark(first);
-      break;
-    }
+    if (pumping || dirty.size === 0) return;
+    pumping = true;
+    pump();
   });
 
-  const accept = (protocol: Protocol) => (call: grpc.ServerDuplexStream<Buffer, Buffer>): void => {
-    const connection = createConnection({ ...deps, outbox, protocol, call, moved });
-    connections.add(connection);
-    const gone = (): void => {
-      connections.delete(connection);
+  return {
+    all,
+    add: (connection) => all.add(connection),
+    remove: (connection) => {
+      all.delete(connection);
       dirty.delete(connection);
       const key = connection.viewKey();
-      if (key !== undefined) byView.get(key)?.delete(connection);
-      connection.ended();
-    };
-    call.on('data', (bytes: Buffer) => {
-      connection.receive(bytes);
-    });
-    call.on('end', () => {
-      call.end();
-    });
-    call.on('error', (error) => {
-      log.debug('stream failed', { error: messageOf(error) });
-    });
-    call.on('close', gone);
-    call.on('cancelled', gone);
+      if (key !== undefined) leave(connection, key);
+    },
+    moved: (connection, from, to) => {
+      if (from !== undefined) leave(connection, from);
+      const streams = byView.get(to) ?? new Set<Connection>();
+      byView.set(to, streams.add(connection));
+    },
+    stop: unsubscribe,
   };
+}
 
-  const sweep = new AbortController();
-  const sweeping = closeOld({ clock, connections, signal: sweep.signal });
+/** Speaks for the newest stream of each proxy: an older one, cut off unnoticed, must not declare it gone. */
+function createSpokesman(onDelivery: ServerDeps['onDelivery']): (stream: object, delivery: Delivery) => void {
+  const newest = new Map<string, object>();
+  return (stream, delivery) => {
+    if (delivery.kind === 'connected') newest.set(delivery.proxy, stream);
+    if (newest.get(delivery.proxy) !== stream) return;
+    if (delivery.kind === 'disconnected') newest.delete(delivery.proxy);
+    onDelivery(delivery);
+  };
+}
+
+const callOf = (call: grpc.ServerDuplexStream<Buffer, Buffer>): Call => ({
+  write: (bytes, done) => call.write(bytes, done),
+  onDrain: (resume) => call.once('drain', resume),
+  fail: (code, message) => call.emit('error', Object.assign(new Error(message), { code, details: message })),
+});
+
+/** Serves ADS in plain text. Throws OperationalError when the address cannot be bound. */
+export async function startServer(deps: ServerDeps, address: string): Promise<Server> {
+  const { clock, log } = deps;
+  const streams = createStreams(deps);
+  const outbox = createOutbox(budgetBytes);
+  const deliver = createSpokesman(deps.onDelivery);
+
+  const accept =
+    (protocol: Protocol) =>
+    (raw: grpc.ServerDuplexStream<Buffer, Buffer>): void => {
+      const call = callOf(raw);
+      const onDelivery = (delivery: Delivery): void => {
+        deliver(call, delivery);
+      };
+      const connection = createConnection({ ...deps, outbox, protocol, call, moved: streams.moved, onDelivery });
+      streams.add(connection);
+      const gone = (): void => {
+        streams.remove(connection);
+        connection.ended();
+      };
+      raw.on('data', (bytes: Buffer) => {
+        connection.receive(bytes);
+      });
+      raw.on('end', () => {
+        raw.end();
+      });
+      raw.on('error', (error) => {
+        log.debug('stream failed', { error: messageOf(error) });
+        gone();
+      });
+      raw.on('close', gone);
+      raw.on('cancelled', gone);
+    };
 
   const server = new grpc.Server(options);
   server.addService(
-    { StreamAggregatedResources: method('StreamAggregatedResources'), DeltaAggregatedResources: method('DeltaAggregatedResources') },
+    {
+      StreamAggregatedResources: method('StreamAggregatedResources'),
+      DeltaAggregatedResources: method('DeltaAggregatedResources'),
+    },
     { StreamAggregatedResources: accept('sotw'), DeltaAggregatedResources: accept('delta') },
   );
   const port = await bind(server, address);
+  const sweep = new AbortController();
+  const sweeping = closeOld({ clock, connections: streams.all, signal: sweep.signal });
   return {
     address: `${address.slice(0, address.lastIndexOf(':'))}:${String(port)}`,
-    connections: () => connections.size,
+    connections: () => streams.all.size,
     stop: async () => {
-      unsubscribe();
+      streams.stop();
       sweep.abort();
       server.forceShutdown();
       await sweeping;
@@ -146,12 +193,17 @@ export async function startServer(deps: ServerDeps, address: string): Promise<Se
 }
 
 /** Old streams are closed, a few at a time, so that clients spread over replicas and prove themselves again. */
-async function closeOld(deps: { clock: Clock; connections: ReadonlySet<Connection>; signal: AbortSignal }): Promise<void> {
+async function closeOld(deps: {
+  clock: Clock;
+  connections: ReadonlySet<Connection>;
+  signal: AbortSignal;
+}): Promise<void> {
   while (!deps.signal.aborted) {
     await deps.clock.sleep(1_000, deps.signal);
     const now = deps.clock.now();
     const old = [...deps.connections].filter((one) => now - one.startedAt > streamAgeMs * one.ageFactor());
-    for (const connection of old.slice(0, closuresPerSecond)) connection.close(grpc.status.UNAVAILABLE, 'stream age reached');
+    for (const connection of old.slice(0, closuresPerSecond))
+      connection.close(grpc.status.UNAVAILABLE, 'stream age reached');
   }
 }
 
@@ -159,7 +211,8 @@ function bind(server: grpc.Server, address: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.bindAsync(address, grpc.ServerCredentials.createInsecure(), (error, port) => {
       if (error === null) resolve(port);
-      else reject(new OperationalError('AddressInUse', `cannot listen on ${address}: ${error.message}`, { cause: error }));
+      else
+        reject(new OperationalError('AddressInUse', `cannot listen on ${address}: ${error.message}`, { cause: error }));
     });
   });
 }

@@ -1,8 +1,10 @@
 // The state of one ADS stream, and what goes into and comes out of its reducer.
 
 import type { Culprit } from './nack.js';
-import type { Protocol, Push } from './plan.js';
-import type { ResourceType } from './resources.js';
+import type { Protocol } from './plan.js';
+import type { Push } from './push.js';
+import type { EncodedResource, ResourceType } from './resources.js';
+import type { OwnHeld } from './subscription.js';
 import type { Held, NameTables, OwnResources, Subscription, View } from './view.js';
 import type { RawRequest } from './wire.js';
 
@@ -16,15 +18,39 @@ export interface InFlight {
 /** What is known of one type on one stream. */
 export interface TypeState {
   readonly subscription: Subscription;
+  /** The client has asked for a name, or for `*`. */
+  readonly everNamed: boolean;
   /** Everything sent of the shared view, answered or not. */
   readonly sent: Held;
-  /** Versions of the stream's own resources that were sent, by name. */
-  readonly sentOwn: ReadonlyMap<string, string>;
+  /** Everything sent of the stream's own resources. */
+  readonly own: OwnHeld;
   readonly inFlight: readonly InFlight[];
+  /** Of the newest response. */
+  readonly lastNonce: string;
   /** Versions that this client refused: never sent to it again. */
   readonly refused: ReadonlySet<string>;
+  /** By name: what the client had before it refused something newer. */
+  readonly priors: ReadonlyMap<string, EncodedResource>;
   /** Resources per response while a refused batch is taken apart; undefined otherwise. */
   readonly bisect: number | undefined;
+  /** The first request must be answered, be it with nothing: Envoy starts only after its first clusters and listeners. */
+  readonly unanswered: boolean;
+}
+
+/** When what is gone may be removed. */
+export interface Removal {
+  /** When it was first seen to be gone. */
+  readonly since: number;
+  /** Undefined while additions and changes are on their way. */
+  readonly at: number | undefined;
+}
+
+/** What a client will ask for but has not yet: Envoy asks for routes only after it has processed what names them. */
+export interface Awaiting {
+  /** When waiting ends; undefined while nothing is awaited. */
+  readonly until: number | undefined;
+  /** What it never asked for in that time. */
+  readonly givenUp: ReadonlySet<string>;
 }
 
 /** All of a stream. Immutable. */
@@ -36,8 +62,10 @@ export interface StreamState {
   readonly types: Readonly<Partial<Record<ResourceType, TypeState>>>;
   /** Newest revision of which everything is acknowledged. */
   readonly settled: number;
-  /** When removals may go; undefined while there are none, or routes are still on their way. */
-  readonly removeAt: number | undefined;
+  readonly removal: Removal | undefined;
+  readonly awaiting: Awaiting;
+  /** Clusters that were changed before the client asked for endpoints: theirs must be sent even if it has them. */
+  readonly owed: readonly number[];
 }
 
 export type StreamInput =
@@ -49,6 +77,8 @@ export type StreamEffect =
   | { readonly kind: 'send'; readonly type: ResourceType; readonly push: Push }
   | { readonly kind: 'settled'; readonly revision: number }
   | { readonly kind: 'refused'; readonly type: ResourceType; readonly culprit: Culprit }
+  /** A response was refused and it is not known which of its resources is to blame. */
+  | { readonly kind: 'unattributed'; readonly type: ResourceType; readonly message: string; readonly suspects: number }
   /** Call again with a tick at this time. */
   | { readonly kind: 'wake'; readonly at: number };
 
@@ -57,8 +87,17 @@ export interface Reduced {
   readonly effects: readonly StreamEffect[];
 }
 
+/** What one input is worked on with. */
+export interface Turn {
+  readonly now: number;
+  readonly effects: StreamEffect[];
+}
+
 /** The state with one type replaced. */
-export const withType = (state: StreamState, type: ResourceType, next: TypeState): StreamState => ({
-  ...state,
-  types: { ...state.types, [type]: next },
-});
+export const withType = (state: StreamState, type: ResourceType, next: TypeState): StreamState =>
+  state.types[type] === next ? state : { ...state, types: { ...state.types, [type]: next } };
+
+/** Asks for a tick, which must be in the future. */
+export function wakeAt(turn: Turn, at: number): void {
+  if (at > turn.now) turn.effects.push({ kind: 'wake', at });
+}

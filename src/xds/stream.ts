@@ -2,15 +2,33 @@
 // one machine; docs/xds.md explains the rules, which are those of Envoy's "xDS REST and gRPC protocol".
 // It is woken by: 1. a request, 2. a new view, 3. a tick that it asked for.
 
-import { memoised } from '../lib/memo.js';
-import { culpritsOf } from './nack.js';
-import { heldWhenCurrent, wantedOf, type Push } from './plan.js';
-import { isWildcardType, resourceTypes, type EncodedResource, type ResourceType } from './resources.js';
-import { clusterWaitMs, dueOf, nextPush, removalDue, removalGraceMs, removalPush, unansweredMs } from './schedule.js';
-import { withType, type InFlight, type Reduced, type StreamEffect, type StreamInput, type StreamState, type TypeState } from './stream-state.js';
-import { idsOf, readInitial, readSubscription } from './subscription.js';
-import { emptyView, noSubscription, nothingHeld, unknownVersion, versionOfSet, type Held, type NameTables } from './view.js';
-import type { RawRequest } from './wire.js';
+import { onRequest } from './answer.js';
+import { withAbsent, withoutTrust, type Plan } from './plan.js';
+import type { Push } from './push.js';
+import { delaysRemoval, doomedOf, isMaking, removalGraceMs, removalPush, removalPatienceMs } from './removal.js';
+import { resourceTypes, type ResourceType } from './resources.js';
+import {
+  cannotSayAbsent,
+  dueOf,
+  inFlightAllowed,
+  isDue,
+  nextPush,
+  unansweredMs,
+  wakeForClusters,
+  withoutWaiting,
+  type Due,
+} from './schedule.js';
+import { nothingAwaited, settle } from './settle.js';
+import {
+  wakeAt,
+  withType,
+  type Reduced,
+  type StreamInput,
+  type StreamState,
+  type Turn,
+  type TypeState,
+} from './stream-state.js';
+import { emptyView, hasVersion, type Held, type NameTables } from './view.js';
 
 /** A stream on which nothing was said yet. */
 export const newStream = (options: { protocol: StreamState['protocol']; names: NameTables }): StreamState => ({
@@ -19,228 +37,142 @@ export const newStream = (options: { protocol: StreamState['protocol']; names: N
   own: {},
   types: {},
   settled: -1,
-  removeAt: undefined,
+  removal: undefined,
+  awaiting: nothingAwaited,
+  owed: [],
 });
 
 /** Applies one input. */
 export function reduce(state: StreamState, input: StreamInput): Reduced {
-  const effects: StreamEffect[] = [];
-  const after = apply(state, input, effects);
-  return { state: advance(after, input.now, effects), effects };
+  const turn: Turn = { now: input.now, effects: [] };
+  return { state: advance(apply(state, input, turn), turn), effects: turn.effects };
 }
 
-function apply(state: StreamState, input: StreamInput, effects: StreamEffect[]): StreamState {
+function apply(state: StreamState, input: StreamInput, turn: Turn): StreamState {
   switch (input.kind) {
     case 'view':
       return { ...state, view: input.view, own: input.own };
     case 'tick':
       return state;
     case 'request':
-      return onRequest(state, input, effects);
+      return onRequest(state, input, turn);
   }
 }
 
-type RequestInput = Extract<StreamInput, { kind: 'request' }>;
-
-function onRequest(state: StreamState, input: RequestInput, effects: StreamEffect[]): StreamState {
-  const { type, request } = input;
-  const before = state.types[type];
-  if (before === undefined) return withType(state, type, firstRequest(state, type, request));
-  const answered = before.inFlight.find((one) => one.push.nonce === request.nonce);
-  // State of the world: a request that answers an older response is void as a whole.
-  if (state.protocol === 'sotw' && answered === undefined && before.inFlight.length > 0 && request.nonce !== '') return state;
-  const settled = answered === undefined ? before : onAnswer({ stream: state, type, before, answered, request }, effects);
-  return withType(state, type, resubscribed(state, type, { before: settled, request }));
-}
-
-function firstRequest(state: StreamState, type: ResourceType, request: RawRequest): TypeState {
-  const { protocol, names, own } = state;
-  const subscription = readSubscription({ protocol, type, names: names[type], before: noSubscription, first: true, request });
-  const start: TypeState = { subscription, sent: nothingHeld, sentOwn: new Map(), inFlight: [], refused: new Set(), bisect: undefined };
-  const view = state.view.types[type];
-  const current = heldWhenCurrent(view, subscription);
-  const mine = own[type] ?? [];
-  if (protocol === 'delta') {
-    const sentOwn = ownVersions(request, mine);
-    return { ...start, sent: readInitial(request, { view, current, ownCount: sentOwn.size }), sentOwn };
-  }
-  // A client that states the version it holds, and that version is all it should have, is left in peace.
-  const full = [...wantedOf(view, subscription), ...mine];
-  if (request.version === '' || request.version !== versionOfSet(full)) return start;
-  return { ...start, sent: current, sentOwn: new Map(mine.map((one) => [one.name, one.version])) };
-}
-
-/** The versions of its own resources that a reconnecting client states. */
-function ownVersions(request: RawRequest, own: readonly { readonly name: string }[]): ReadonlyMap<string, string> {
-  const { buffer, bounds } = request.initial;
-  const names = new Set(own.map((one) => one.name));
-  const versions = new Map<string, string>();
-  if (names.size === 0) return versions;
-  for (let at = 0; at < bounds.length; at += 4) {
-    if ((bounds[at + 1] ?? 0) - (bounds[at] ?? 0) > 16) continue;
-    const name = buffer.toString('latin1', bounds[at], bounds[at + 1]);
-    if (names.has(name)) versions.set(name, buffer.toString('latin1', bounds[at + 2], bounds[at + 3]));
-  }
-  return versions;
-}
-
-interface Answer {
-  readonly stream: StreamState;
-  readonly type: ResourceType;
-  readonly before: TypeState;
-  readonly answered: InFlight;
-  readonly request: RawRequest;
-}
-
-/** An ACK or a NACK. In state of the world Envoy answers only the newest response, for all before it. */
-function onAnswer(answer: Answer, effects: StreamEffect[]): TypeState {
-  const { stream, before, answered, request } = answer;
-  const inFlight = stream.protocol === 'sotw' ? [] : before.inFlight.filter((one) => one !== answered);
-  if (request.error === undefined) return { ...before, inFlight };
-  return onRefusal(answer, inFlight, effects);
-}
-
-/** Nothing of a refused response is known to be applied: all of it is sent again, but for the culprits. */
-function onRefusal(answer: Answer, inFlight: readonly InFlight[], effects: StreamEffect[]): TypeState {
-  const { stream, type, before, answered, request } = answer;
-  const { resources } = answered.push;
-  const named = culpritsOf(request.error ?? '', resources);
-  const unsplittable = stream.protocol === 'sotw' && isWildcardType(type);
-  const culprits = named.length === 0 && unsplittable ? resources.map((resource) => ({ resource, message: request.error ?? '' })) : named;
-  for (const culprit of culprits) effects.push({ kind: 'refused', type, culprit });
-  const sentOwn = new Map([...before.sentOwn].filter(([name]) => !answered.push.names.includes(name)));
-  return {
-    ...before,
-    inFlight,
-    refused: new Set([...before.refused, ...culprits.map((one) => one.resource.version)]),
-    sent: forget(before.sent, resources.map((one) => stream.names[type].idOf(one.name))),
-    sentOwn,
-    bisect: culprits.length === 0 ? Math.max(1, Math.floor(resources.length / 2)) : before.bisect,
-  };
-}
-
-/** The holdings with some versions no longer trusted. */
-function forget(held: Held, ids: readonly number[]): Held {
-  const next = [...held];
-  for (const id of ids) if (next[id] !== undefined) next[id] = unknownVersion;
-  return next;
-}
-
-function resubscribed(stream: StreamState, type: ResourceType, change: { before: TypeState; request: RawRequest }): TypeState {
-  const { before, request } = change;
-  if (stream.protocol === 'delta' && request.subscribe.bounds.length + request.unsubscribe.bounds.length === 0) return before;
-  const names = stream.names[type];
-  const subscription = readSubscription({ protocol: stream.protocol, type, names, before: before.subscription, first: false, request });
-  if (stream.protocol === 'sotw') {
-    if (subscription === before.subscription) return before;
-    return { ...before, subscription, sent: dropUnwanted(before.sent, subscription) };
-  }
-  // Delta: a name that is asked for again is sent again, and one that is given up is no longer held.
-  const mentioned = [...idsOf(request.subscribe, names).ids, ...idsOf(request.unsubscribe, names).ids];
-  const sent = [...before.sent];
-  for (const id of mentioned) if (id < sent.length) sent[id] = undefined;
-  const sentOwn = new Map(before.sentOwn);
-  for (const id of mentioned) sentOwn.delete(names.nameOf(id));
-  return { ...before, subscription, sent: before.sent.length === 0 ? before.sent : canonical(sent, before.sent), sentOwn };
-}
-
-/** The old object where nothing changed: identity is what plans are shared by. */
-const canonical = (next: Held, before: Held): Held => (next.every((version, id) => version === before[id]) ? before : next);
-
-const dropUnwanted = memoised((held: Held, subscription: TypeState['subscription']): Held =>
-  held.map((version, id) => (subscription.wildcard || subscription.ids[id] === 1 ? version : undefined)),
-);
-
-/** Sends what may be sent, in type order, then what may be removed, and says when the client has everything. */
-function advance(state: StreamState, now: number, effects: StreamEffect[]): StreamState {
+/** Sends what may be sent, in type order; says when the client has everything; then removes what may be removed. */
+function advance(state: StreamState, turn: Turn): StreamState {
   let current = state;
   let busy = false;
   for (const type of resourceTypes) {
-    const step = sendType(current, { type, now }, effects);
+    const before = current.types[type];
+    if (before === undefined) continue;
+    const step = sendType(current, { type, before }, turn);
     current = step.state;
     busy ||= step.busy;
   }
-  if (busy) return current;
-  if (current.settled !== current.view.revision) {
-    effects.push({ kind: 'settled', revision: current.view.revision });
-    current = { ...current, settled: current.view.revision };
-  }
-  return remove(current, now, effects);
+  return remove(busy ? current : settle(current, turn), turn);
 }
 
-function sendType(
-  state: StreamState,
-  at: { readonly type: ResourceType; readonly now: number },
-  effects: StreamEffect[],
-): { readonly state: StreamState; readonly busy: boolean } {
-  const before = state.types[at.type];
-  if (before === undefined) return { state, busy: false };
-  const due = dueOf(state, at.type, at.now);
-  if (due === undefined) return { state, busy: before.inFlight.length > 0 };
+interface Step {
+  readonly state: StreamState;
+  readonly busy: boolean;
+}
+
+interface Of {
+  readonly type: ResourceType;
+  readonly before: TypeState;
+}
+
+function sendType(state: StreamState, of: Of, turn: Turn): Step {
+  const { type, before } = of;
+  const due = dueOf(state, type, before);
+  const inFlight = before.inFlight.length > 0;
+  if (!isDue(due)) return { state: withType(state, type, atRest(before, due.plan, inFlight)), busy: inFlight };
+  if (cannotSayAbsent(state, type) && due.plan.absent.length + due.own.absent.length > 0) {
+    const told = toldSilently(before, due);
+    return sendType(withType(state, type, told), { type, before: told }, turn);
+  }
   const last = before.inFlight.at(-1);
-  if (last !== undefined && at.now - last.sentAt < unansweredMs) {
-    effects.push({ kind: 'wake', at: last.sentAt + unansweredMs });
+  if (last !== undefined && turn.now - last.sentAt < unansweredMs) {
+    wakeAt(turn, last.sentAt + unansweredMs);
     return { state, busy: true };
   }
-  if (due.waiting) effects.push({ kind: 'wake', at: at.now + clusterWaitMs });
-  const push = nextPush(state, at.type, due);
-  if (push === undefined) return { state, busy: due.waiting || before.inFlight.length > 0 };
-  const sentOwn = due.own.length === 0 ? before.sentOwn : withOwn(before.sentOwn, due.own);
-  return { state: sent(state, { ...at, before: { ...before, sentOwn }, push }, effects), busy: true };
+  const ready = withoutWaiting(state, type, { due, now: turn.now });
+  if (type === 'route' && ready !== due) wakeForClusters(state, turn);
+  if (!isDue(ready)) return { state, busy: true };
+  return { state: sent(state, { ...of, push: nextPush(state.protocol, before, ready) }, turn), busy: true };
 }
 
-const withOwn = (sentOwn: TypeState['sentOwn'], own: readonly EncodedResource[]): TypeState['sentOwn'] =>
-  new Map([...sentOwn, ...own.map((one): [string, string] => [one.name, one.version])]);
-
-interface Sending {
-  readonly type: ResourceType;
-  readonly now: number;
-  readonly before: TypeState;
-  readonly push: Push;
+/** Streams that have everything hold the same object, so that what comes next is shared. */
+function atRest(state: TypeState, plan: Plan, inFlight: boolean): TypeState {
+  const bisect = inFlight ? state.bisect : undefined;
+  if (plan.canonical === state.sent && bisect === state.bisect) return state;
+  return { ...state, sent: plan.canonical, bisect };
 }
 
-function sent(state: StreamState, sending: Sending, effects: StreamEffect[]): StreamState {
-  const { type, now, before, push } = sending;
-  effects.push({ kind: 'send', type, push });
-  const next = withType(state, type, { ...before, sent: push.next, inFlight: [...before.inFlight, { push, sentAt: now }] });
-  return type === 'cluster' ? oweEndpoints(next, before.sent, push) : next;
+function toldSilently(state: TypeState, due: Due): TypeState {
+  const own = new Map(state.own);
+  for (const name of due.own.absent) own.set(name, 'absent');
+  return { ...state, sent: withAbsent(due.plan), own: due.own.absent.length === 0 ? state.own : own };
+}
+
+function sent(state: StreamState, sending: Of & { readonly push: Push }, turn: Turn): StreamState {
+  const { type, before, push } = sending;
+  turn.effects.push({ kind: 'send', type, push });
+  const next = withType(state, type, {
+    ...before,
+    sent: push.next,
+    own: push.own?.next ?? before.own,
+    inFlight: [...before.inFlight, { push, sentAt: turn.now }].slice(-inFlightAllowed),
+    lastNonce: push.nonce,
+    unanswered: false,
+  });
+  return type === 'cluster' ? oweEndpoints(next, push) : next;
 }
 
 /** Envoy does not ask again for the endpoints of a changed cluster: they follow it unasked. */
-function oweEndpoints(state: StreamState, clustersBefore: Held, push: Push): StreamState {
+function oweEndpoints(state: StreamState, push: Push): StreamState {
+  const owed = owedFor(state.names, push);
+  if (owed.length === 0) return state;
   const endpoints = state.types.endpoint;
-  if (endpoints === undefined) return state;
-  const owed = owedEndpoints({ clusters: state.names.cluster, endpoints: state.names.endpoint }, clustersBefore, push);
-  const held = owed.filter((id) => endpoints.sent[id] !== undefined);
-  if (held.length === 0) return state;
-  return withType(state, 'endpoint', { ...endpoints, sent: withoutTrust(endpoints.sent, owed) });
+  if (endpoints === undefined) return { ...state, owed: [...state.owed, ...owed] };
+  const isHeld = owed.some((id) => hasVersion(endpoints.sent[id]));
+  return isHeld ? withType(state, 'endpoint', { ...endpoints, sent: withoutTrust(endpoints.sent, owed) }) : state;
 }
-
-type ClusterTables = { readonly clusters: NameTables['cluster']; readonly endpoints: NameTables['endpoint'] };
 
 const owedIds = new WeakMap<Push, readonly number[]>();
 
-function owedEndpoints(tables: ClusterTables, clustersBefore: Held, push: Push): readonly number[] {
-  const known = owedIds.get(push);
-  if (known !== undefined) return known;
-  const changed = push.resources.filter((one) => clustersBefore[tables.clusters.idOf(one.name)] !== undefined);
-  const ids = changed.map((one) => tables.endpoints.idOf(one.name));
-  owedIds.set(push, ids);
-  return ids;
+/** Ids of the endpoints of clusters that a response changes. */
+function owedFor(names: NameTables, push: Push): readonly number[] {
+  const known =
+    owedIds.get(push) ??
+    push.resources.filter((one) => wasThere(names, push.before, one.name)).map((one) => names.endpoint.idOf(one.name));
+  owedIds.set(push, known);
+  return known;
 }
 
-const withoutTrust = memoised((held: Held, ids: readonly number[]): Held => forget(held, ids));
+const wasThere = (names: NameTables, before: Held, name: string): boolean => {
+  const entry = before[names.cluster.idOf(name)];
+  return entry !== undefined && entry !== 'absent';
+};
 
-/** Removals come last, after a grace, listeners and scopes before what they name. */
-function remove(state: StreamState, now: number, effects: StreamEffect[]): StreamState {
-  const type = removalDue(state);
-  if (type === undefined) return state.removeAt === undefined ? state : { ...state, removeAt: undefined };
-  const removeAt = state.removeAt ?? now + removalGraceMs;
-  if (now < removeAt) {
-    effects.push({ kind: 'wake', at: removeAt });
-    return { ...state, removeAt };
+/** Removals come last, after a grace. */
+function remove(state: StreamState, turn: Turn): StreamState {
+  const doomed = doomedOf(state);
+  if (doomed === undefined) return state.removal === undefined ? state : { ...state, removal: undefined };
+  const { now } = turn;
+  const removal = state.removal ?? { since: now, at: undefined };
+  const delayed = turn.effects.some((effect) => effect.kind === 'send' && delaysRemoval(effect.type));
+  if (isMaking(state, now)) {
+    wakeForClusters(state, turn);
+    return { ...state, removal: delayed ? { ...removal, at: undefined } : removal };
   }
-  const removal = removalPush(state, type);
-  if (removal === undefined) return state;
-  return sent({ ...state, removeAt }, { type, now, before: removal.state, push: removal.push }, effects);
+  const at = removal.at ?? Math.min(now + removalGraceMs, removal.since + removalPatienceMs);
+  const waiting = { ...state, removal: { ...removal, at } };
+  if (now < at) {
+    wakeAt(turn, at);
+    return waiting;
+  }
+  const { type, state: before } = doomed;
+  return sent(waiting, { type, before, push: removalPush(state.protocol, doomed) }, turn);
 }

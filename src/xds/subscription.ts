@@ -3,13 +3,22 @@
 
 import { hash } from 'node:crypto';
 import { createInterner } from '../lib/intern.js';
+import { memoised } from '../lib/memo.js';
+import { isOwnName } from './names.js';
 import type { NameTable } from './name-table.js';
-import type { Protocol } from './plan.js';
-import { isWildcardType, type ResourceType } from './resources.js';
-import { nothingHeld, unknownVersion, type Held, type Subscription, type TypeView } from './view.js';
-import type { RawNames, RawRequest } from './wire.js';
+import { heldWhenCurrent, wantedOf, type Protocol } from './plan.js';
+import { addUp, fingerprintOf, fingerprintOfStatement } from './statement.js';
+import { isWildcardType, type EncodedResource, type ResourceType } from './resources.js';
+import { nothingHeld, wants, type Held, type HeldEntry, type Subscription, type TypeView } from './view.js';
+import type { RawNames, RawRequest, RawVersions } from './wire.js';
 
-/** Where a request is read into a subscription. */
+/** The names in a request, as ids; `*` is not one of them. */
+export interface Asked {
+  readonly ids: readonly number[];
+  readonly star: boolean;
+}
+
+/** What is known of a type when a request is read. */
 export interface Reading {
   readonly protocol: Protocol;
   readonly type: ResourceType;
@@ -17,24 +26,31 @@ export interface Reading {
   readonly before: Subscription;
   /** The first request of this type on the stream. */
   readonly first: boolean;
-  readonly request: RawRequest;
+  /** The client has asked for a name, or for `*`, before: leaving names out no longer means all. */
+  readonly everNamed: boolean;
+  readonly added: Asked;
+  readonly dropped: Asked;
 }
 
 const interner = createInterner<Subscription>(1_000);
 
-/** The one object for equal subscriptions. */
-const intern = (subscription: Subscription): Subscription =>
-  interner(`${subscription.wildcard ? '*' : ''}${hash('sha1', subscription.ids, 'base64')}`, () => subscription);
+/** The one object for equal subscriptions; trailing zeros do not count. */
+function intern(wildcard: boolean, ids: Uint8Array): Subscription {
+  let end = ids.length;
+  while (end > 0 && ids[end - 1] === 0) end--;
+  const trimmed = ids.slice(0, end);
+  return interner(`${wildcard ? '*' : ''}${hash('sha1', trimmed, 'base64')}`, () => ({ wildcard, ids: trimmed }));
+}
 
-const star = Buffer.from('*');
+const star = 0x2a;
 
-/** The ids of names in a request; `*` is not one of them. */
-export function idsOf(raw: RawNames, names: NameTable): { readonly ids: readonly number[]; readonly star: boolean } {
+/** The ids of names in a request. */
+export function idsOf(raw: RawNames, names: NameTable): Asked {
   const ids: number[] = [];
   let hasStar = false;
   for (let at = 0; at < raw.bounds.length; at += 2) {
     const [start, end] = [raw.bounds[at] ?? 0, raw.bounds[at + 1] ?? 0];
-    if (end - start === 1 && raw.buffer[start] === star[0]) hasStar = true;
+    if (end - start === 1 && raw.buffer[start] === star) hasStar = true;
     else {
       const id = names.idOfBytes(raw.buffer, start, end);
       if (id !== undefined) ids.push(id);
@@ -43,69 +59,127 @@ export function idsOf(raw: RawNames, names: NameTable): { readonly ids: readonly
   return { ids, star: hasStar };
 }
 
+const isEmpty = (asked: Asked): boolean => asked.ids.length === 0 && !asked.star;
+
 /** The subscription after a request; the same object when the request changes nothing. */
 export function readSubscription(reading: Reading): Subscription {
   return reading.protocol === 'delta' ? readDelta(reading) : readSotw(reading);
 }
 
 /** Delta names what is added and what is dropped. An empty first request of a wildcard type asks for all. */
-function readDelta({ request, names, before, first, type }: Reading): Subscription {
-  const added = idsOf(request.subscribe, names);
-  const dropped = idsOf(request.unsubscribe, names);
-  const legacy = first && isWildcardType(type) && added.ids.length === 0 && !added.star;
-  if (added.ids.length + dropped.ids.length === 0 && !added.star && !dropped.star && !legacy) return before;
+function readDelta({ added, dropped, names, before, first, type }: Reading): Subscription {
+  const legacy = first && isWildcardType(type) && isEmpty(added);
+  if (isEmpty(added) && isEmpty(dropped) && !legacy) return before;
   const ids = new Uint8Array(Math.max(names.size(), before.ids.length));
   ids.set(before.ids);
   for (const id of added.ids) ids[id] = 1;
   for (const id of dropped.ids) ids[id] = 0;
-  return intern({ wildcard: (before.wildcard || added.star || legacy) && !dropped.star, ids });
+  const wildcard = [before.wildcard, added.star, legacy].includes(true);
+  return intern(wildcard && !dropped.star, ids);
 }
 
 /** State of the world lists everything each time; once a name was given, an empty list means nothing. */
-function readSotw({ request, names, before, first, type }: Reading): Subscription {
-  const listed = idsOf(request.subscribe, names);
-  const empty = listed.ids.length === 0 && !listed.star;
-  const everNamed = !first && !before.wildcard;
-  const wildcard = listed.star || (isWildcardType(type) && empty && !everNamed);
-  if (wildcard && before.wildcard && listed.ids.length === 0) return before;
+function readSotw({ added, names, before, type, everNamed }: Reading): Subscription {
+  const legacy = isWildcardType(type) && isEmpty(added) && !everNamed;
+  if (sameAs(before, added, legacy)) return before;
   const ids = new Uint8Array(names.size());
-  for (const id of listed.ids) ids[id] = 1;
-  return sameIds(before, { wildcard, ids }) ? before : intern({ wildcard, ids });
+  for (const id of added.ids) ids[id] = 1;
+  return intern(added.star || legacy, ids);
 }
 
-const sameIds = (left: Subscription, right: Subscription): boolean =>
-  left.wildcard === right.wildcard && left.ids.length === right.ids.length && Buffer.compare(left.ids, right.ids) === 0;
+/** Requests mostly repeat the list of the one before. */
+function sameAs(before: Subscription, listed: Asked, legacy: boolean): boolean {
+  if (before.wildcard !== (listed.star || legacy)) return false;
+  return listed.ids.length === countOf(before) && listed.ids.every((id) => before.ids[id] === 1);
+}
 
-/** What a reconnecting delta client says it holds; the object for "everything current" where that is so. */
-export function readInitial(
-  request: RawRequest,
-  now: { readonly view: TypeView; readonly current: Held; readonly ownCount: number },
-): Held {
+const counts = new WeakMap<Subscription, number>();
+
+function countOf(subscription: Subscription): number {
+  const known = counts.get(subscription) ?? subscription.ids.reduce((sum, bit) => sum + bit, 0);
+  counts.set(subscription, known);
+  return known;
+}
+
+/** What a stream has of its own resources, by name. */
+export type OwnHeld = ReadonlyMap<string, HeldEntry>;
+
+/** What a reconnecting client holds. */
+export interface Initial {
+  readonly held: Held;
+  readonly own: OwnHeld;
+}
+
+const noOwn: OwnHeld = new Map();
+
+/** What a client that has everything holds, to compare a statement with. */
+export interface Current {
+  readonly view: TypeView;
+  readonly own: readonly EncodedResource[];
+  readonly subscription: Subscription;
+}
+
+/** What a reconnecting delta client says it holds. Builds no strings: names are found by their bytes. */
+export function readInitial(request: RawRequest, current: Current): Initial {
   const { buffer, bounds } = request.initial;
-  const { view, current } = now;
-  if (bounds.length === 0) return nothingHeld;
-  const held: (string | undefined)[] = new Array<string | undefined>(current.length).fill(undefined);
-  let matching = 0;
+  const { view, own } = current;
+  if (bounds.length === 0) return { held: nothingHeld, own: noOwn };
+  if (statesAll(request.initial, current)) {
+    return { held: heldWhenCurrent(view, current.subscription), own: new Map(own.map((one) => [one.name, one])) };
+  }
+  const held: (HeldEntry | undefined)[] = new Array<HeldEntry | undefined>(view.resources.length).fill(undefined);
+  const ownHeld = new Map<string, HeldEntry>();
   for (let at = 0; at < bounds.length; at += 4) {
     const id = view.names.idOfBytes(buffer, bounds[at] ?? 0, bounds[at + 1] ?? 0);
     if (id === undefined) continue;
-    const resource = view.resources[id];
-    const [start, end] = [bounds[at + 2] ?? 0, bounds[at + 3] ?? 0];
-    const same = resource !== undefined && isText(buffer, { start, end }, resource.version);
-    while (held.length <= id) held.push(undefined);
-    held[id] = same ? resource.version : unknownVersion;
-    if (same && current[id] !== undefined) matching++;
+    const version = { buffer, start: bounds[at + 2] ?? 0, end: bounds[at + 3] ?? 0 };
+    const name = view.names.nameOf(id);
+    if (isOwnName(name))
+      ownHeld.set(
+        name,
+        matching(
+          own.find((one) => one.name === name),
+          version,
+        ),
+      );
+    else {
+      while (held.length <= id) held.push(undefined);
+      held[id] = matching(view.resources[id], version);
+    }
   }
-  const wanted = current.reduce((count, version) => (version === undefined ? count : count + 1), 0);
-  return matching === wanted && bounds.length === (wanted + now.ownCount) * 4 ? current : held;
+  return { held, own: ownHeld };
 }
 
+interface Bytes {
+  readonly buffer: Buffer;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** The resource when the client has it in this very version. */
+const matching = (resource: EncodedResource | undefined, version: Bytes): HeldEntry =>
+  resource !== undefined && isText(version, resource.version) ? resource : 'stale';
+
 /** Compares bytes with ASCII text, without making a string. */
-function isText(buffer: Buffer, bounds: { readonly start: number; readonly end: number }, text: string): boolean {
-  if (bounds.end - bounds.start !== text.length) return false;
+function isText(bytes: Bytes, text: string): boolean {
+  if (bytes.end - bytes.start !== text.length) return false;
   for (let index = 0; index < text.length; index++) {
-    if (buffer[bounds.start + index] !== text.charCodeAt(index)) return false;
+    if (bytes.buffer[bytes.start + index] !== text.charCodeAt(index)) return false;
   }
   return true;
 }
 
+const wantedFingerprint = memoised((view: TypeView, subscription: Subscription) =>
+  wantedOf(view, subscription).map(fingerprintOf).reduce(addUp),
+);
+
+/** Most clients that come back have everything: their statement is told from one number for each side. */
+function statesAll(initial: RawVersions, { view, own, subscription }: Current): boolean {
+  const wanted = wantedOf(view, subscription);
+  const asked = subscription.wildcard ? own : own.filter((one) => wants(subscription, view.names.idOf(one.name)));
+  if (wanted.length === 0 || asked.length !== own.length || initial.bounds.length !== 4 * (wanted.length + own.length))
+    return false;
+  const expected = own.map(fingerprintOf).reduce(addUp, wantedFingerprint(view, subscription));
+  const stated = fingerprintOfStatement(initial);
+  return stated.low === expected.low && stated.high === expected.high;
+}

@@ -4,7 +4,18 @@
 import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import type { Origin } from '../model/delivery.js';
-import type { Capture, EndpointSet, HostRules, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
+import type {
+  Capture,
+  EndpointSet,
+  HostRules,
+  Match,
+  MeshModel,
+  ProxyModel,
+  RouteEntry,
+  Rule,
+  ServiceModel,
+} from '../model/mesh.js';
+import { compareMatches } from '../reconcilers/precedence.js';
 import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildListeners, buildOwnListeners, virtualListeners } from './listeners.js';
@@ -22,14 +33,41 @@ export type Bundle = readonly Resource[];
 /** Which rule stands in for a rule: itself, its last good version, or nothing. */
 export type Substitute = (rule: Rule) => Rule | undefined;
 
+/**
+ * Where an entry belongs that takes the place of the one at `from`. Entries come as one or two ordered lists, those for
+ * the name and those for all names; an entry does not leave its list.
+ */
+function placeOf(match: Match, entries: readonly RouteEntry[], from: number): number {
+  const isAfter = (left: Match, right: RouteEntry | undefined): boolean =>
+    right !== undefined && compareMatches(left, right.match) > 0;
+  const isBefore = (left: Match, right: RouteEntry | undefined): boolean =>
+    right !== undefined && compareMatches(left, right.match) < 0;
+  const isListEnd = (at: number): boolean => {
+    const before = entries[at - 1];
+    return before !== undefined && isAfter(before.match, entries[at]);
+  };
+  let at = from;
+  while (!isListEnd(at) && isBefore(match, entries[at - 1])) at--;
+  while (!isListEnd(at) && isAfter(match, entries[at])) at++;
+  return at;
+}
+
+/** A last good rule comes with its own matches: those of its successor may be what was refused. */
 function substituted(hosts: readonly HostRules[], substitute: Substitute): readonly HostRules[] {
-  return hosts.map((host) => ({
-    ...host,
-    entries: host.entries.flatMap((entry) => {
+  return hosts.map((host) => {
+    const entries: RouteEntry[] = [];
+    const standIns = new Map<Rule, number>();
+    for (const entry of host.entries) {
       const rule = substitute(entry.rule);
-      return rule === undefined ? [] : [{ ...entry, rule }];
-    }),
-  }));
+      if (rule === entry.rule) entries.push(entry);
+      else if (rule !== undefined && !standIns.has(rule)) standIns.set(rule, entries.length);
+    }
+    // From the last to the first, so that the noted places stay true.
+    for (const [rule, from] of [...standIns].reverse()) {
+      for (const match of rule.matches.toReversed()) entries.splice(placeOf(match, entries, from), 0, { match, rule });
+    }
+    return { ...host, entries };
+  });
 }
 
 /** The rules of a port that callers of a namespace get. */
@@ -56,8 +94,9 @@ export const translateRoutesWith = (service: ServiceModel, namespace: string, su
 /** The load assignments of a Service. */
 export const translateEndpoints = (sets: readonly EndpointSet[]): Bundle => sets.map(buildEndpoints);
 
-/** Host names claimed by routes, over all Services. */
-export const translateClaims = (services: readonly ServiceModel[]): Bundle => buildClaimedScopes(services.filter(claimsHosts));
+/** Host names claimed by routes over all Services, for callers of a namespace. */
+export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
+  services.some(claimsHosts) ? buildClaimedScopes(services, { namespace, clusterDomain }) : [];
 
 const nobody: readonly Origin[] = [];
 
@@ -65,8 +104,18 @@ const nobody: readonly Origin[] = [];
 export const commonResources: Readonly<Record<Capture, Bundle>> = {
   explicit: [],
   redirect: [
-    ...fallbackClusters.map((message: Cluster): Resource<'cluster'> => ({ type: 'cluster', name: message.name, message, origins: nobody })),
-    ...virtualListeners.map((message: Listener): Resource<'listener'> => ({ type: 'listener', name: message.name, message, origins: nobody })),
+    ...fallbackClusters.map((message: Cluster): Resource<'cluster'> => ({
+      type: 'cluster',
+      name: message.name,
+      message,
+      origins: nobody,
+    })),
+    ...virtualListeners.map((message: Listener): Resource<'listener'> => ({
+      type: 'listener',
+      name: message.name,
+      message,
+      origins: nobody,
+    })),
   ],
 };
 
@@ -99,5 +148,5 @@ export function translate(
 
 const explicitNames = (services: readonly ServiceModel[], namespace: string): Bundle => [
   ...services.filter((service) => service.ref.namespace === namespace).flatMap(translateLocalNames),
-  ...translateClaims(services),
+  ...translateClaims(services, namespace),
 ];

@@ -3,7 +3,7 @@
 
 import { hash } from 'node:crypto';
 import type { NameTable } from './name-table.js';
-import { resourceTypes, type EncodedResource, type ResourceType } from './resources.js';
+import type { EncodedResource, ResourceType } from './resources.js';
 
 /** All resources of one type. */
 export interface TypeView {
@@ -11,8 +11,6 @@ export interface TypeView {
   readonly names: NameTable;
   /** By name id; undefined where nothing is served under that name. */
   readonly resources: readonly (EncodedResource | undefined)[];
-  /** Served until lately: state of the world has no other way to keep what may not be removed yet. */
-  readonly lingering: ReadonlyMap<number, EncodedResource>;
 }
 
 /** The whole configuration of a kind of proxy. */
@@ -32,54 +30,66 @@ export interface Subscription {
   readonly ids: Uint8Array;
 }
 
-/** What a client was sent of one type: version by name id. Immutable and shared: compare by identity. */
-export type Held = readonly (string | undefined)[];
+/**
+ * What a client has under one name: the resource that it was sent; `stale`, some version that must be sent anew;
+ * `doubt`, perhaps something, since it came in a response that was refused; `absent`, it knows that there is nothing.
+ */
+export type HeldEntry = EncodedResource | 'stale' | 'doubt' | 'absent';
 
-/** In a Held: the client was told that there is nothing under this name. */
-export const toldAbsent = '';
-/** In a Held: the client has some version, but not one that can be trusted to be current. */
-export const unknownVersion = '?';
+/** What a client was sent of one type, by name id. Immutable and shared: compare by identity. */
+export type Held = readonly (HeldEntry | undefined)[];
 
 export const nothingHeld: Held = [];
 export const noSubscription: Subscription = { wildcard: false, ids: new Uint8Array(0) };
+
+/** The resource in an entry, if that is what it is. */
+export const resourceIn = (entry: HeldEntry | undefined): EncodedResource | undefined =>
+  typeof entry === 'object' ? entry : undefined;
+
+/** Whether the client has some version for certain. */
+export const hasVersion = (entry: HeldEntry | undefined): boolean => typeof entry === 'object' || entry === 'stale';
+
+/** Whether an entry is exactly this resource. */
+export const isCurrent = (entry: HeldEntry | undefined, resource: EncodedResource): boolean =>
+  typeof entry === 'object' && entry.version === resource.version;
 
 /** A name table for each type, shared by all views of a server. */
 export type NameTables = Readonly<Record<ResourceType, NameTable>>;
 
 /** Builds a value for each resource type. */
 export function forEachType<T>(make: (type: ResourceType) => T): Record<ResourceType, T> {
-  const entries = resourceTypes.map((type): readonly [ResourceType, T] => [type, make(type)]);
-  // Object.fromEntries forgets that every key is there.
-  return Object.fromEntries(entries) as Record<ResourceType, T>;
+  return {
+    secret: make('secret'),
+    cluster: make('cluster'),
+    endpoint: make('endpoint'),
+    listener: make('listener'),
+    scope: make('scope'),
+    route: make('route'),
+  };
 }
 
-/** A view without resources. */
+/** A view without resources, from before the first World. */
 export const emptyView = (names: NameTables): View => ({
-  revision: 0,
-  types: forEachType((type) => ({ type, names: names[type], resources: [], lingering: new Map() })),
+  revision: -1,
+  types: forEachType((type) => ({ type, names: names[type], resources: [] })),
 });
 
 /** One change of a view: a resource, or `undefined` for a name that is gone. */
 export type ViewChange = ReadonlyMap<string, EncodedResource | undefined>;
 
-const lingeringAllowed = 10_000;
-
 /** A type's view with changes; the same object when nothing differs. */
 export function changeTypeView(view: TypeView, changes: ViewChange): TypeView {
   const resources = [...view.resources];
-  const lingering = new Map(view.lingering.size > lingeringAllowed ? [] : view.lingering);
   let changed = false;
   for (const [name, next] of changes) {
     const id = view.names.idOf(name);
-    const previous = resources[id];
-    if (previous?.version === next?.version) continue;
+    // Another object with equal bytes counts: refusals are traced through what the newest one came from.
+    if (resources[id] === next) continue;
     changed = true;
     while (resources.length <= id) resources.push(undefined);
     resources[id] = next;
-    if (next === undefined && previous !== undefined) lingering.set(id, previous);
-    else lingering.delete(id);
   }
-  return changed ? { ...view, resources, lingering } : view;
+  return changed ? { ...view, resources } : view;
 }
 
 /** Whether a client with this subscription wants a name. */

@@ -66,7 +66,10 @@ type OnField = (field: number, start: number, end: number) => void;
 
 /** Calls `onField` for each length-delimited field between two offsets. Throws RangeError on malformed bytes. */
 function eachField(buffer: Buffer, bounds: { start: number; end: number }, onField: OnField): void {
-  const cursor: Cursor = { buffer: bounds.end === buffer.length ? buffer : buffer.subarray(0, bounds.end), at: bounds.start };
+  const cursor: Cursor = {
+    buffer: bounds.end === buffer.length ? buffer : buffer.subarray(0, bounds.end),
+    at: bounds.start,
+  };
   while (cursor.at < bounds.end) {
     const tag = varint(cursor);
     const start = value(cursor, tag & 7);
@@ -82,7 +85,20 @@ function statusMessage(buffer: Buffer, start: number, end: number): string {
   return message;
 }
 
+/** An entry as everybody writes it: key, then value, each shorter than 128 bytes. */
+function pushPlainEntry(buffer: Buffer, entry: { start: number; end: number }, bounds: number[]): boolean {
+  const keyStart = entry.start + 2;
+  const keyEnd = keyStart + (buffer[keyStart - 1] ?? 0);
+  const valueStart = keyEnd + 2;
+  const valueEnd = valueStart + (buffer[valueStart - 1] ?? 0);
+  if (valueEnd !== entry.end || buffer[entry.start] !== 0x0a || buffer[keyEnd] !== 0x12) return false;
+  if (keyEnd - keyStart > 127 || valueEnd - valueStart > 127) return false;
+  bounds.push(keyStart, keyEnd, valueStart, valueEnd);
+  return true;
+}
+
 function pushMapEntry(buffer: Buffer, entry: { start: number; end: number }, bounds: number[]): void {
+  if (pushPlainEntry(buffer, entry, bounds)) return;
   let [keyStart, keyEnd, valueStart, valueEnd] = [entry.end, entry.end, entry.end, entry.end];
   eachField(buffer, entry, (field, from, to) => {
     if (field === 1) [keyStart, keyEnd] = [from, to];
@@ -103,12 +119,30 @@ interface Layout {
   readonly version: number;
 }
 const absent = -1;
-const deltaLayout: Layout = { node: 1, typeUrl: 2, subscribe: 3, unsubscribe: 4, initial: 5, nonce: 6, error: 7, version: absent };
-const sotwLayout: Layout = { version: 1, node: 2, subscribe: 3, typeUrl: 4, nonce: 5, error: 6, unsubscribe: absent, initial: absent };
+const deltaLayout: Layout = {
+  node: 1,
+  typeUrl: 2,
+  subscribe: 3,
+  unsubscribe: 4,
+  initial: 5,
+  nonce: 6,
+  error: 7,
+  version: absent,
+};
+const sotwLayout: Layout = {
+  version: 1,
+  node: 2,
+  subscribe: 3,
+  typeUrl: 4,
+  nonce: 5,
+  error: 6,
+  unsubscribe: absent,
+  initial: absent,
+};
 
 const recentUrls = new Map<string, string>();
 function internedUrl(buffer: Buffer, start: number, end: number): string {
-  const text = buffer.toString('latin1', start, end);
+  const text = buffer.toString('utf8', start, end);
   const known = recentUrls.get(text);
   if (known !== undefined) return known;
   if (recentUrls.size < 64) recentUrls.set(text, text);
@@ -126,8 +160,8 @@ export function decodeRequest(buffer: Buffer, protocol: 'delta' | 'sotw'): RawRe
   let error: string | undefined;
   const onScalar: OnField = (field, start, end) => {
     if (field === layout.typeUrl) texts.typeUrl = internedUrl(buffer, start, end);
-    else if (field === layout.nonce) texts.nonce = buffer.toString('latin1', start, end);
-    else if (field === layout.version) texts.version = buffer.toString('latin1', start, end);
+    else if (field === layout.nonce) texts.nonce = buffer.toString('utf8', start, end);
+    else if (field === layout.version) texts.version = buffer.toString('utf8', start, end);
     else if (field === layout.node) node = buffer.subarray(start, end);
     else if (field === layout.error) error = statusMessage(buffer, start, end);
   };
@@ -172,12 +206,11 @@ function writeBytes(target: Buffer, at: number, field: { number: number; bytes: 
 }
 
 /** A delta `resources` entry (field 2: Resource {version 1, resource 2, name 3}) around an encoded message. */
-export function resourceFrame(input: {
-  name: string;
-  version: string;
-  typeUrl: string;
-  bytes: Uint8Array;
-}): { frame: Buffer; anyStart: number; anyEnd: number } {
+export function resourceFrame(input: { name: string; version: string; typeUrl: string; bytes: Uint8Array }): {
+  frame: Buffer;
+  anyStart: number;
+  anyEnd: number;
+} {
   const [name, version, typeUrl] = [Buffer.from(input.name), Buffer.from(input.version), Buffer.from(input.typeUrl)];
   const anySize = fieldSize(typeUrl.length) + (input.bytes.length === 0 ? 0 : fieldSize(input.bytes.length));
   const bodySize = fieldSize(version.length) + fieldSize(anySize) + fieldSize(name.length);
@@ -202,11 +235,19 @@ export function encodeDeltaResponse(response: {
   removed: readonly string[];
 }): Buffer {
   const removed = response.removed.map((name) => Buffer.from(name));
-  const texts = { version: Buffer.from(response.systemVersion), url: Buffer.from(response.typeUrl), nonce: Buffer.from(response.nonce) };
+  const texts = {
+    version: Buffer.from(response.systemVersion),
+    url: Buffer.from(response.typeUrl),
+    nonce: Buffer.from(response.nonce),
+  };
   const framesSize = response.frames.reduce((sum, frame) => sum + frame.length, 0);
   const removedSize = removed.reduce((sum, name) => sum + fieldSize(name.length), 0);
   const size =
-    fieldSize(texts.version.length) + framesSize + fieldSize(texts.url.length) + fieldSize(texts.nonce.length) + removedSize;
+    fieldSize(texts.version.length) +
+    framesSize +
+    fieldSize(texts.url.length) +
+    fieldSize(texts.nonce.length) +
+    removedSize;
   const target = Buffer.allocUnsafeSlow(size);
   let at = writeBytes(target, 0, { number: 1, bytes: texts.version });
   for (const frame of response.frames) {
@@ -226,7 +267,11 @@ export function encodeSotwResponse(response: {
   typeUrl: string;
   nonce: string;
 }): Buffer {
-  const texts = { version: Buffer.from(response.version), url: Buffer.from(response.typeUrl), nonce: Buffer.from(response.nonce) };
+  const texts = {
+    version: Buffer.from(response.version),
+    url: Buffer.from(response.typeUrl),
+    nonce: Buffer.from(response.nonce),
+  };
   const size =
     fieldSize(texts.version.length) +
     response.anys.reduce((sum, any) => sum + fieldSize(any.length), 0) +

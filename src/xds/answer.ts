@@ -1,0 +1,269 @@
+// What a request says: that a response was taken or refused, and what the client wants from now on.
+
+import { culpritsOf } from './nack.js';
+import type { NameTable } from './name-table.js';
+import { isOwnName } from './names.js';
+import { heldWhenCurrent, ownPlanFor, planFor, wantedOf, withEntries, withoutTrust, withoutUnwanted } from './plan.js';
+import { heldAfterRefusal, ownAfterRefusal, type Push } from './push.js';
+import { isWildcardType, type EncodedResource, type ResourceType } from './resources.js';
+import {
+  withType,
+  type InFlight,
+  type StreamInput,
+  type StreamState,
+  type Turn,
+  type TypeState,
+} from './stream-state.js';
+import { idsOf, readInitial, readSubscription, type Asked, type OwnHeld } from './subscription.js';
+import {
+  hasVersion,
+  noSubscription,
+  nothingHeld,
+  resourceIn,
+  versionOfSet,
+  wants,
+  type HeldEntry,
+  type Subscription,
+} from './view.js';
+import type { RawRequest } from './wire.js';
+
+type RequestInput = Extract<StreamInput, { kind: 'request' }>;
+
+/** The stream after a request; nothing is sent yet. */
+export function onRequest(state: StreamState, input: RequestInput, turn: Turn): StreamState {
+  const { type, request } = input;
+  const before = state.types[type];
+  if (before === undefined) return firstRequest(state, type, request);
+  // State of the world: a request that answers an older response is void as a whole.
+  if (state.protocol === 'sotw' && request.nonce !== '' && request.nonce !== before.lastNonce) return state;
+  const answered = before.inFlight.find((one) => one.push.nonce === request.nonce);
+  const after = answered === undefined ? before : onAnswer({ stream: state, type, before, answered, request }, turn);
+  return withType(state, type, resubscribed(state, type, { before: after, request }));
+}
+
+const noOwn: OwnHeld = new Map();
+const noVersions: ReadonlySet<string> = new Set();
+const noPriors: ReadonlyMap<string, EncodedResource> = new Map();
+
+const unasked: TypeState = {
+  subscription: noSubscription,
+  everNamed: false,
+  sent: nothingHeld,
+  own: noOwn,
+  inFlight: [],
+  lastNonce: '',
+  refused: noVersions,
+  priors: noPriors,
+  bisect: undefined,
+  unanswered: false,
+};
+
+function firstRequest(state: StreamState, type: ResourceType, request: RawRequest): StreamState {
+  const asked = askedOf(state, type, request);
+  const subscription = readSubscription({
+    ...asked,
+    protocol: state.protocol,
+    type,
+    names: state.names[type],
+    before: noSubscription,
+    first: true,
+    everNamed: false,
+  });
+  const start = { ...unasked, subscription, everNamed: asked.named };
+  const known =
+    state.protocol === 'delta'
+      ? knownToDelta(state, type, { start, request })
+      : knownToSotw(state, type, { start, request });
+  if (type !== 'endpoint' || state.owed.length === 0) return withType(state, type, known);
+  return withType({ ...state, owed: [] }, type, { ...known, sent: withoutTrust(known.sent, state.owed) });
+}
+
+interface Starting {
+  readonly start: TypeState;
+  readonly request: RawRequest;
+}
+
+function knownToDelta(state: StreamState, type: ResourceType, { start, request }: Starting): TypeState {
+  const view = state.view.types[type];
+  const { held, own } = readInitial(request, {
+    view,
+    own: state.own[type] ?? [],
+    subscription: start.subscription,
+  });
+  const unanswered = isWildcardType(type) && request.initial.bounds.length === 0;
+  return { ...start, sent: planFor(view, held, start.subscription).canonical, own, unanswered };
+}
+
+/**
+ * A client that asks for all, and states the version of just that, is left in peace. One that asks by name is
+ * not: its version says nothing of a name that it gave up and took up again.
+ */
+function knownToSotw(state: StreamState, type: ResourceType, { start, request }: Starting): TypeState {
+  const asking = { ...start, unanswered: isWildcardType(type) };
+  if (request.version === '' || !start.subscription.wildcard) return asking;
+  const view = state.view.types[type];
+  const mine = ownPlanFor(state.own[type], noOwn, {
+    subscription: start.subscription,
+    names: state.names[type],
+  }).changed;
+  if (request.version !== versionOfSet([...wantedOf(view, start.subscription), ...mine])) return asking;
+  return {
+    ...start,
+    sent: heldWhenCurrent(view, start.subscription),
+    own: new Map(mine.map((one) => [one.name, one])),
+  };
+}
+
+interface Answer {
+  readonly stream: StreamState;
+  readonly type: ResourceType;
+  readonly before: TypeState;
+  readonly answered: InFlight;
+  readonly request: RawRequest;
+}
+
+/** An ACK or a NACK. In state of the world Envoy answers only the newest response, for all before it. */
+function onAnswer(answer: Answer, turn: Turn): TypeState {
+  const { stream, before, answered, request } = answer;
+  const inFlight = stream.protocol === 'sotw' ? [] : before.inFlight.filter((one) => one !== answered);
+  if (request.error !== undefined) return onRefusal({ ...answer, before: { ...before, inFlight } }, turn);
+  if (before.priors.size === 0) return { ...before, inFlight };
+  const names = new Set(answered.push.names);
+  return { ...before, inFlight, priors: new Map([...before.priors].filter(([name]) => !names.has(name))) };
+}
+
+/** Nothing of a refused response is known to be applied: all of it is sent again, but for the culprits. */
+function onRefusal({ stream, type, before, answered, request }: Answer, turn: Turn): TypeState {
+  const { push } = answered;
+  const names = stream.names[type];
+  const message = request.error ?? '';
+  const culprits = culpritsOf(message, push.resources);
+  for (const culprit of culprits) turn.effects.push({ kind: 'refused', type, culprit });
+  if (culprits.length === 0)
+    turn.effects.push({ kind: 'unattributed', type, message, suspects: push.resources.length });
+  const refused =
+    culprits.length === 0
+      ? before.refused
+      : new Set([...before.refused, ...culprits.map((one) => one.resource.version)]);
+  return {
+    ...before,
+    refused,
+    priors: priorsAfter({ ...before, refused }, push, (name) => push.before[names.idOf(name)]),
+    sent: heldAfterRefusal(before.sent, push, names),
+    own: ownAfterRefusal(before.own, push),
+    bisect:
+      culprits.length > 0 || push.resources.length === 0
+        ? undefined
+        : Math.max(1, Math.floor(push.resources.length / 2)),
+  };
+}
+
+/** What the client had before it refused: the newest that it did not refuse, too. */
+function priorsAfter(
+  state: TypeState,
+  push: Push,
+  entryBefore: (name: string) => HeldEntry | undefined,
+): TypeState['priors'] {
+  const priors = new Map(state.priors);
+  for (const { name } of push.resources) {
+    const prior = resourceIn(push.own?.before.get(name)) ?? resourceIn(entryBefore(name));
+    if (prior !== undefined && !state.refused.has(prior.version)) priors.set(name, prior);
+  }
+  return priors;
+}
+
+interface Asking {
+  readonly added: Asked;
+  readonly dropped: Asked;
+  readonly named: boolean;
+}
+
+function askedOf(state: StreamState, type: ResourceType, request: RawRequest): Asking {
+  const added = idsOf(request.subscribe, state.names[type]);
+  return { added, dropped: idsOf(request.unsubscribe, state.names[type]), named: added.star || added.ids.length > 0 };
+}
+
+interface Change {
+  readonly before: TypeState;
+  readonly request: RawRequest;
+}
+
+function resubscribed(state: StreamState, type: ResourceType, { before, request }: Change): TypeState {
+  const { protocol } = state;
+  if (protocol === 'delta' && request.subscribe.bounds.length + request.unsubscribe.bounds.length === 0) return before;
+  const names = state.names[type];
+  const asked = askedOf(state, type, request);
+  const subscription = readSubscription({
+    ...asked,
+    protocol,
+    type,
+    names,
+    before: before.subscription,
+    first: false,
+    everNamed: before.everNamed,
+  });
+  const everNamed = before.everNamed || asked.named;
+  if (protocol === 'sotw' && subscription === before.subscription)
+    return everNamed === before.everNamed ? before : { ...before, everNamed };
+  const kept = { sent: withoutUnwanted(before.sent, subscription), own: ownWanted(before.own, subscription, names) };
+  const isWider = subscription.wildcard && !before.subscription.wildcard && before.inFlight.length > 0;
+  const next = { ...before, subscription, everNamed, ...kept, ...(isWider ? stillComing(before, kept, names) : {}) };
+  return protocol === 'sotw' ? next : answering({ next, before, asked }, names);
+}
+
+/** Who asks for everything again takes also what was sent before and is only now read. */
+function stillComing(
+  { inFlight }: TypeState,
+  kept: Pick<TypeState, 'sent' | 'own'>,
+  names: NameTable,
+): Pick<TypeState, 'sent' | 'own'> {
+  const entries: [number, HeldEntry][] = [];
+  const own = new Map(kept.own);
+  for (const { name } of inFlight.flatMap((one) => one.push.resources)) {
+    const id = names.idOf(name);
+    if (!isOwnName(name)) entries.push([id, kept.sent[id] ?? 'doubt']);
+    else if (!own.has(name)) own.set(name, 'doubt');
+  }
+  return { sent: withEntries(kept.sent, entries), own };
+}
+
+function ownWanted(own: OwnHeld, subscription: Subscription, names: NameTable): OwnHeld {
+  const isWanted = (name: string): boolean => wants(subscription, names.idOf(name));
+  return [...own.keys()].every(isWanted) ? own : new Map([...own].filter(([name]) => isWanted(name)));
+}
+
+interface Mention {
+  readonly next: TypeState;
+  readonly before: TypeState;
+  readonly asked: Asking;
+}
+
+/** Delta: a name that is asked for again is sent again, and so is one that is given up and still wanted for `*`. */
+function answering({ next, before, asked }: Mention, names: NameTable): TypeState {
+  const entries: [number, HeldEntry | undefined][] = [];
+  const own = new Map(next.own);
+  for (const id of [...asked.added.ids, ...asked.dropped.ids]) {
+    const name = names.nameOf(id);
+    if (isOwnName(name)) setOrDelete(own, name, afterMention(before.own.get(name), next.subscription, id));
+    else entries.push([id, afterMention(before.sent[id], next.subscription, id)]);
+  }
+  const isSame = entries.every(([id, entry]) => next.sent[id] === entry);
+  return {
+    ...next,
+    sent: isSame ? next.sent : withEntries(next.sent, entries),
+    own: own.size + next.own.size === 0 ? next.own : own,
+  };
+}
+
+function setOrDelete(own: Map<string, HeldEntry>, name: string, entry: HeldEntry | undefined): void {
+  if (entry === undefined) own.delete(name);
+  else own.set(name, entry);
+}
+
+/** What the client is taken to have under a name that it has just mentioned: never the current version. */
+function afterMention(entry: HeldEntry | undefined, subscription: Subscription, id: number): HeldEntry | undefined {
+  if (!wants(subscription, id)) return undefined;
+  if (hasVersion(entry)) return 'stale';
+  // Given up, but covered by `*`: it must hear how things are, be it that there is nothing.
+  return subscription.ids[id] === 1 || entry === undefined ? undefined : 'doubt';
+}

@@ -1,0 +1,59 @@
+// When a client has everything: also what it will only ask for once it has processed what names it. Envoy asks
+// for listeners when its clusters are warm, and for routes when it has the listeners and scopes that name them.
+
+import { memoised } from '../lib/memo.js';
+import type { NameTable } from './name-table.js';
+import { routesNamedBy } from './plan.js';
+import { wakeAt, type Awaiting, type StreamState, type Turn } from './stream-state.js';
+import { noSubscription, resourceIn, wants, type Subscription } from './view.js';
+
+/** How long a client may take to ask for what it was told of, in milliseconds. */
+export const askingMs = 5_000;
+
+export const nothingAwaited: Awaiting = { until: undefined, givenUp: new Set() };
+
+/** Stands for the listeners themselves among the names of route configurations. */
+const listeners = '';
+
+/** What the client is expected to ask for and has not. */
+function unasked(stream: StreamState): readonly string[] {
+  const { listener, scope, route } = stream.types;
+  if (listener === undefined) return stream.types.cluster === undefined ? [] : [listeners];
+  const asked = route?.subscription ?? noSubscription;
+  return [listener, scope].flatMap((state) => {
+    if (state === undefined) return [];
+    const own = state.own.size === 0 ? [] : [...state.own.values()].flatMap((entry) => resourceIn(entry)?.routes ?? []);
+    return [
+      ...unaskedOf(routesNamedBy(state.sent), asked, stream.names.route),
+      ...own.filter(isUnasked(asked, stream.names.route)),
+    ];
+  });
+}
+
+const isUnasked =
+  (asked: Subscription, names: NameTable) =>
+  (name: string): boolean =>
+    !wants(asked, names.idOf(name));
+
+const unaskedOf = memoised((named: readonly string[], asked: Subscription, names: NameTable): readonly string[] =>
+  named.filter(isUnasked(asked, names)),
+);
+
+/** The stream after everything that it asked for was acknowledged: settled, or waiting for what it will ask for. */
+export function settle(stream: StreamState, turn: Turn): StreamState {
+  const { revision } = stream.view;
+  if (stream.settled === revision || Object.keys(stream.types).length === 0) return stream;
+  const { until, givenUp } = stream.awaiting;
+  const missing = unasked(stream).filter((name) => !givenUp.has(name));
+  if (missing.length > 0 && (until === undefined || turn.now < until)) {
+    const end = until ?? turn.now + askingMs;
+    wakeAt(turn, end);
+    return until === end ? stream : { ...stream, awaiting: { until: end, givenUp } };
+  }
+  turn.effects.push({ kind: 'settled', revision });
+  const awaiting =
+    missing.length === 0 && until === undefined
+      ? stream.awaiting
+      : { until: undefined, givenUp: new Set([...givenUp, ...missing]) };
+  return { ...stream, settled: revision, awaiting };
+}

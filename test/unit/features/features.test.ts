@@ -1,0 +1,144 @@
+// Features whose compile halves have branches: config in, patches or problems out.
+
+import { expect } from 'chai';
+import { directResponse } from '../../../src/features/direct-response.js';
+import type { RouteContext } from '../../../src/features/feature.js';
+import { requestHeaderModifier } from '../../../src/features/header-modifiers.js';
+import { requestMirror } from '../../../src/features/request-mirror.js';
+import { requestRedirect } from '../../../src/features/request-redirect.js';
+import { retry, retryDefaults } from '../../../src/features/retry.js';
+import { timeouts } from '../../../src/features/timeouts.js';
+import { urlRewrite } from '../../../src/features/url-rewrite.js';
+
+const route: RouteContext = {
+  port: 9080,
+  path: { kind: 'prefix', value: '/', ignoreCase: false },
+  methods: 'safe',
+  clusterOf: ({ name }) => (name === 'there' ? 'o/shop/there/80' : undefined),
+};
+
+describe('requestRedirect: the port', () => {
+  const rows = [
+    [9080, {}, 9080],
+    [9080, { hostname: 'h' }, 9080],
+    [9080, { scheme: 'https' }, 443],
+    [9080, { scheme: 'https', hostname: 'h' }, undefined],
+    [9080, { scheme: 'http', hostname: 'h' }, undefined],
+    [9080, { port: 8443 }, 8443],
+    [9080, { port: 443, scheme: 'https', hostname: 'h' }, undefined],
+    [9080, { port: 443, scheme: 'https' }, 443],
+    [9080, { port: 443, scheme: 'http', hostname: 'h' }, 443],
+    [80, {}, undefined],
+    [80, { hostname: 'h' }, undefined],
+    [80, { scheme: 'https' }, undefined],
+    [443, { scheme: 'https' }, undefined],
+    [443, { scheme: 'http' }, 80],
+  ] as const;
+  for (const [port, config, wanted] of rows) {
+    it(`parent ${String(port)}, ${JSON.stringify(config)}: ${String(wanted)}`, () => {
+      const { answer } = requestRedirect.onRoute({ statusCode: 302, ...config }, { ...route, port });
+      expect(answer?.action).to.have.property('responseCode');
+      expect(answer?.kind === 'redirect' ? answer.action.portRedirect : 0).to.equal(wanted);
+    });
+  }
+});
+
+describe('retry', () => {
+  const policy = (config: Partial<typeof retryDefaults>, methods: RouteContext['methods']) =>
+    retry.onRoute({ ...retryDefaults, ...config }, { ...route, methods }).forward?.retryPolicy;
+  const safe = 'connect-failure,refused-stream,reset-before-request';
+
+  it('retries twice, before anything was done', () => {
+    expect(policy({}, 'unsafe')).to.include({ retryOn: safe, numRetries: 2 });
+    expect(retry.splitsMethods?.(retryDefaults)).to.equal(false);
+  });
+
+  it('goes further for methods that may repeat alone', () => {
+    const config = { codes: [503], retryOn: ['ServerError'] } as const;
+    expect(retry.splitsMethods?.({ ...retryDefaults, ...config })).to.equal(true);
+    expect(policy(config, 'safe')).to.include({ retryOn: '5xx,retriable-status-codes' });
+    expect(policy(config, 'unsafe')).to.include({ retryOn: safe }).and.have.property('retriableStatusCodes').that.is
+      .empty;
+  });
+
+  it('goes further for all where the author promised', () => {
+    const config = { ...retryDefaults, codes: [503], idempotent: true };
+    expect(retry.splitsMethods?.(config)).to.equal(false);
+    expect(policy(config, 'unsafe')).to.include({ retryOn: `${safe},retriable-status-codes` });
+  });
+
+  it('splits nothing where it is off or safe', () => {
+    expect(retry.splitsMethods?.({ ...retryDefaults, attempts: 0, codes: [503] })).to.equal(false);
+    expect(retry.splitsMethods?.({ ...retryDefaults, retryOn: ['ConnectFailure'] })).to.equal(false);
+    expect(policy({ attempts: 0 }, 'safe')).to.include({ numRetries: 0 });
+  });
+});
+
+describe('timeouts', () => {
+  it('writes off what is not set', () => {
+    const { forward } = timeouts.onRoute({ maxStream: '0s' }, route);
+    expect(forward?.timeout).to.deep.equal({ seconds: 0n, nanos: 0 });
+    expect(forward?.idleTimeout).to.deep.equal({ seconds: 0n, nanos: 0 });
+    expect(forward).not.to.have.property('retryPolicy');
+    expect(forward?.maxStreamDuration).not.to.have.property('maxStreamDuration');
+  });
+
+  it('lets the shorter of request and stream stand for both: beside the second, Envoy ignores the first', () => {
+    const limits = (config: { request?: string; maxStream: string }) =>
+      timeouts.onRoute(config, route).forward?.maxStreamDuration;
+    expect(limits({ request: '3s', maxStream: '0s' })).to.equal(undefined);
+    expect(limits({ request: '3s', maxStream: '1h' })?.maxStreamDuration).to.deep.equal({ seconds: 3n, nanos: 0 });
+    expect(limits({ request: '0s', maxStream: '1h' })?.maxStreamDuration).to.deep.equal({ seconds: 3600n, nanos: 0 });
+  });
+});
+
+describe('requestMirror', () => {
+  const backendRef = { group: '', kind: 'Service', name: 'there', port: 80 } as const;
+  const shareOf = (config: object) =>
+    requestMirror.onRoute({ backendRef, ...config }, route).forward?.requestMirrorPolicies?.[0]?.runtimeFraction;
+
+  it('takes percentages and fractions', () => {
+    expect(shareOf({})?.defaultValue).to.deep.equal({ numerator: 100, denominator: 0 });
+    expect(shareOf({ percent: 0 })?.defaultValue?.numerator).to.equal(0);
+    expect(shareOf({ fraction: { numerator: 1, denominator: 10_000 } })?.defaultValue).to.deep.equal({
+      numerator: 1,
+      denominator: 1,
+    });
+    expect(shareOf({ fraction: { numerator: 1, denominator: 3 } })?.defaultValue).to.deep.equal({
+      numerator: 333_333,
+      denominator: 2,
+    });
+  });
+
+  it('is off where it does not resolve', () => {
+    expect(requestMirror.onRoute({ backendRef: { ...backendRef, name: 'gone' } }, route)).to.deep.equal({});
+  });
+});
+
+describe('what Envoy would not take', () => {
+  it('the host as a header', () => {
+    for (const config of [
+      { set: [{ name: 'Host', value: 'x' }] },
+      { add: [{ name: 'host', value: 'x' }] },
+      { remove: ['HOST'] },
+    ]) {
+      expect(requestHeaderModifier.compile(config)).to.have.property('ok', false);
+    }
+    expect(requestHeaderModifier.compile({ set: [{ name: 'x-host', value: 'x' }] })).to.have.property('ok', true);
+  });
+
+  it('a body of too many bytes', () => {
+    expect(directResponse.compile({ statusCode: 200, body: 'x'.repeat(4096) })).to.have.property('ok', true);
+    expect(directResponse.compile({ statusCode: 200, body: 'é'.repeat(2049) })).to.have.property('ok', false);
+  });
+
+  it('a substitution of groups that are not there', () => {
+    const rewrite = (pattern: string, substitution: string) =>
+      urlRewrite.compile({ path: { type: 'RegularExpression', pattern, substitution } }).ok;
+    expect(rewrite('^/a/([0-9]+)', '/b/\\1')).to.equal(true);
+    expect(rewrite('^/a', '/\\0\\\\')).to.equal(true);
+    expect(rewrite('^/a/([0-9]+)', '/b/\\2')).to.equal(false);
+    expect(rewrite('^/a', '/\\x')).to.equal(false);
+    expect(rewrite('^/a', '/\\')).to.equal(false);
+  });
+});

@@ -1,0 +1,98 @@
+// What did not change keeps its references, all the way to the model: everything after it is remembered by them.
+
+import { expect } from 'chai';
+import { reconcile } from '../../../src/reconcilers/index.js';
+import { createWorlds, parsedOfAll, pod, route, service, type Raw } from './harness.js';
+
+const backend = (subset?: Raw): Raw => ({
+  backendRefs: [{ name: 'web', port: 80, ...(subset === undefined ? {} : { subset }) }],
+});
+
+const base: readonly Raw[] = [
+  service('web'),
+  service('other'),
+  pod('web-1', { app: 'web', version: 'v1' }),
+  pod('other-1', { app: 'other' }),
+  route('web', [backend({ version: 'v1' })]),
+];
+
+function build() {
+  const worlds = createWorlds();
+  return (raws: readonly Raw[], capture: 'redirect' | 'explicit' = 'redirect') =>
+    reconcile(worlds.replace(parsedOfAll(raws)), { capture });
+}
+
+const unready = { status: { conditions: [{ type: 'Ready', status: 'False' }] } };
+
+describe('reconcile: identity', () => {
+  it('keeps everything where nothing changed', () => {
+    const next = build();
+    const first = next(base);
+    const second = next(base);
+    for (const key of ['shop/web', 'shop/other']) {
+      expect(second.model.services.get(key)).to.equal(first.model.services.get(key));
+      expect(second.model.endpoints.get(key)).to.equal(first.model.endpoints.get(key));
+    }
+    for (const [key, proxy] of first.model.proxies) expect(second.model.proxies.get(key)).to.equal(proxy);
+  });
+
+  it('changes the Service of an edited route, and no other', () => {
+    const next = build();
+    const first = next(base);
+    const second = next([...base.slice(0, -1), route('web', [backend({ version: 'v2' })])]);
+    expect(second.model.services.get('shop/web')).not.to.equal(first.model.services.get('shop/web'));
+    expect(second.model.services.get('shop/other')).to.equal(first.model.services.get('shop/other'));
+    expect(second.model.endpoints.get('shop/other')).to.equal(first.model.endpoints.get('shop/other'));
+  });
+
+  it('changes the endpoints of a pod that becomes unready, and neither Service nor proxy', () => {
+    const next = build();
+    const first = next(base);
+    const second = next(
+      base.map((raw) => (raw === base[2] ? pod('web-1', { app: 'web', version: 'v1' }, unready) : raw)),
+    );
+    expect(second.model.endpoints.get('shop/web')).not.to.equal(first.model.endpoints.get('shop/web'));
+    expect(second.model.endpoints.get('shop/other')).to.equal(first.model.endpoints.get('shop/other'));
+    expect(second.model.services.get('shop/web')).to.equal(first.model.services.get('shop/web'));
+    expect(second.model.proxies.get('shop/web-1')).to.equal(first.model.proxies.get('shop/web-1'));
+  });
+
+  it('does not look at a pod that stands behind no Service', () => {
+    const next = build();
+    const first = next([...base, pod('lonely', { app: 'none' })]);
+    const second = next([...base, pod('lonely', { app: 'none', x: 'y' })]);
+    for (const key of ['shop/web', 'shop/other']) {
+      expect(second.model.endpoints.get(key)).to.equal(first.model.endpoints.get(key));
+    }
+  });
+});
+
+describe('reconcile: ports of a pod', () => {
+  const low = (port: number): Raw => ({
+    apiVersion: 'discovery.k8s.io/v1',
+    kind: 'EndpointSlice',
+    metadata: { name: 'web-a', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'web' } },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port, protocol: 'TCP' }],
+    endpoints: [{ addresses: ['127.0.0.9'], targetRef: { kind: 'Pod', name: 'web-1', namespace: 'shop' } }],
+  });
+  const lowPod = pod(
+    'web-1',
+    { app: 'web' },
+    { spec: { containers: [{ name: 'main', ports: [{ containerPort: 80 }] }] } },
+  );
+  const inboundOf = (port: number, capture: 'redirect' | 'explicit') =>
+    build()([service('web'), lowPod, low(port)], capture).model.proxies.get('shop/web-1')?.inbound;
+
+  it('binds what slices call, and delivers where the container listens', () => {
+    expect(inboundOf(20_080, 'explicit')).to.deep.equal([{ port: 20_080, applicationPort: 80, protocol: 'http' }]);
+    expect(inboundOf(80, 'explicit')).to.deep.equal([{ port: 80, applicationPort: 80, protocol: 'http' }]);
+  });
+
+  it('shifts nothing where connections are redirected', () => {
+    expect(inboundOf(20_080, 'redirect')).to.deep.equal([
+      { port: 80, applicationPort: 80, protocol: 'auto' },
+      { port: 20_080, applicationPort: 20_080, protocol: 'http' },
+    ]);
+  });
+});

@@ -1,0 +1,24 @@
+// Every scenario twice: with the pure reducer, and over a real socket.
+
+import { createReducerPeer, createSocketPeer, type Peer } from './peers.js';
+import { scenarios } from './scenarios.js';
+import { play } from './script.js';
+
+const protocols = ['delta', 'sotw'] as const;
+
+describe('wire scenarios', () => {
+  for (const scenario of scenarios) {
+    for (const protocol of protocols.filter((one) => (scenario.only ?? one) === one)) {
+      it(`${scenario.name} (${protocol}, reducer)`, () => play(scenario, protocol, createReducerPeer(protocol)));
+
+      it(`${scenario.name} (${protocol}, socket)`, async () => {
+        const peer: Peer = await createSocketPeer(protocol);
+        try {
+          await play(scenario, protocol, peer);
+        } finally {
+          await peer.close();
+        }
+      });
+    }
+  }
+});
