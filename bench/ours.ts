@@ -10,14 +10,26 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { parseArgs } from 'node:util';
-import { refOf, type ObjectRef } from '../src/api/meta.js';
-import { systemClock } from '../src/lib/clock.js';
-import { silentLogger } from '../src/lib/logger.js';
-import { startPipeline } from '../src/runtime/pipeline.js';
-import { readObject } from '../src/sources/parse-object.js';
+import type { ObjectRef } from '../src/api/meta.js';
+import type * as meta from '../src/api/meta.js';
+import type * as clock from '../src/lib/clock.js';
+import type * as freeze from '../src/lib/deep-freeze.js';
+import type * as logger from '../src/lib/logger.js';
+import type * as pipelines from '../src/runtime/pipeline.js';
+import type * as reading from '../src/sources/parse-object.js';
 import type { ObjectEvent, Parsed } from '../src/sources/store.js';
 import { initialObjects, objectsOf, presentation, type KubeJson, type ObjectChange } from './objects.js';
 import type { DoneLine, Op, ReadyLine } from './protocol.js';
+
+/** What is measured is what is shipped: the modules of dist/, with the types of their sources. */
+const dist = (path: string): string => new URL(`../dist/${path}`, import.meta.url).href;
+const { refOf } = (await import(dist('api/meta.js'))) as typeof meta;
+const { systemClock } = (await import(dist('lib/clock.js'))) as typeof clock;
+const { disableFreezing } = (await import(dist('lib/deep-freeze.js'))) as typeof freeze;
+const { silentLogger } = (await import(dist('lib/logger.js'))) as typeof logger;
+const { startPipeline } = (await import(dist('runtime/pipeline.js'))) as typeof pipelines;
+const { readObject } = (await import(dist('sources/parse-object.js'))) as typeof reading;
+disableFreezing();
 
 /** A running Legation. */
 interface Legation {
@@ -29,7 +41,8 @@ interface Legation {
 /** An object as a watch reports it. */
 const parsed = (raw: KubeJson): Parsed => {
   const reading = readObject(raw, { folder: false });
-  if (reading.kind !== 'object') throw new Error(`the bench made an object that is not read: ${JSON.stringify(reading)}`);
+  if (reading.kind !== 'object')
+    throw new Error(`the bench made an object that is not read: ${JSON.stringify(reading)}`);
   return reading.parsed;
 };
 

@@ -4,7 +4,7 @@ import type { MeshModel, ProxyModel } from '../model/mesh.js';
 import type { JsonObject } from '../xds/json.js';
 import { resourceTypes, shortNameOf } from '../xds/resources.js';
 import { translate } from '../xds/translate.js';
-import { resourcesToJson } from './canonical-yaml.js';
+import { resourcesToJson } from '../xds/readable.js';
 
 /** The abbreviations of all types, in the order in which they are sent. */
 export const shortNames: readonly string[] = resourceTypes.map((type) => shortNameOf[type]);

@@ -35,3 +35,8 @@ export const systemClock: Clock = {
     };
   },
 };
+
+/** Calls `action` on the next turn of the event loop: what is waiting already goes first. */
+export function soon(action: () => void): void {
+  setImmediate(action);
+}

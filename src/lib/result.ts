@@ -3,8 +3,7 @@
 
 /** Success with a value, or failure with an error; never thrown. */
 export type Result<T, E = readonly Problem[]> =
-  | { readonly ok: true; readonly value: T }
-  | { readonly ok: false; readonly error: E };
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: E };
 
 /** One mistake in a user's object. `path` is a field path such as `spec.rules[0].matches[1].path.value`. */
 export interface Problem {
@@ -31,12 +30,7 @@ export function collect<T, E>(results: readonly Result<T, readonly E[]>[]): Resu
 
 /** Closed list of ways in which the environment fails. */
 export type OperationalCode =
-  | 'AddressInUse'
-  | 'FileUnreadable'
-  | 'PeerUnreachable'
-  | 'ProcessFailed'
-  | 'Timeout'
-  | 'InvalidConfig';
+  'AddressInUse' | 'FileUnreadable' | 'PeerUnreachable' | 'ProcessFailed' | 'Timeout' | 'InvalidConfig';
 
 /** The environment failed: a port is taken, a file cannot be read, a peer does not answer. */
 export class OperationalError extends Error {

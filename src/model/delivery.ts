@@ -30,9 +30,17 @@ export interface Rejection {
   readonly kept: boolean;
 }
 
-/** One event of one proxy. */
+/** Which stream of which proxy. */
+interface Source {
+  readonly proxy: ProxyKey;
+  readonly group: GroupKey;
+  /** A number of its own for every stream. */
+  readonly stream: number;
+}
+
+/** One event of one stream. */
 export type Delivery =
-  | { readonly kind: 'connected'; readonly proxy: ProxyKey; readonly group: GroupKey; readonly envoy: string }
+  | (Source & { readonly kind: 'connected'; readonly envoy: string })
   /** The proxy holds everything of `revision` that it did not refuse, acknowledged. */
-  | { readonly kind: 'settled'; readonly proxy: ProxyKey; readonly group: GroupKey; readonly revision: number }
-  | { readonly kind: 'disconnected'; readonly proxy: ProxyKey; readonly group: GroupKey };
+  | (Source & { readonly kind: 'settled'; readonly revision: number })
+  | (Source & { readonly kind: 'disconnected' });

@@ -1,6 +1,7 @@
 // The one order of rules: Gateway API's, with regular expressions between exact paths and prefixes. Equal
 // matches fall to the older object, then to `namespace/name`, then to the place in the object.
 
+import { compareMatches } from '../model/match-order.js';
 import type { Match, RouteEntry } from '../model/mesh.js';
 
 /** An entry with what decides between equal matches. */
@@ -11,22 +12,6 @@ export interface RankedEntry extends RouteEntry {
   readonly index: number;
 }
 
-const pathRank = { exact: 0, regex: 1, prefix: 2 } as const;
-
-type Order = (left: Match, right: Match) => number;
-
-/** Negative where `left` is more specific. Zero: the two are of equal rank. */
-const orders: readonly Order[] = [
-  (left, right) => pathRank[left.path.kind] - pathRank[right.path.kind],
-  (left, right) => right.path.value.length - left.path.value.length,
-  (left, right) => Number(right.method !== undefined) - Number(left.method !== undefined),
-  (left, right) => right.headers.length - left.headers.length,
-  (left, right) => right.queryParams.length - left.queryParams.length,
-];
-
-/** Negative where `left` is tried before `right`. Zero: whose object is older decides. */
-export const compareMatches = (left: Match, right: Match): number => first(orders.map((order) => order(left, right)));
-
 function first(comparisons: Iterable<number>): number {
   for (const comparison of comparisons) if (comparison !== 0) return comparison;
   return 0;
@@ -36,7 +21,7 @@ function first(comparisons: Iterable<number>): number {
 export const compareText = (left: string, right: string): number => (left < right ? -1 : left > right ? 1 : 0);
 
 function* comparisonsOf(left: RankedEntry, right: RankedEntry): Generator<number> {
-  for (const order of orders) yield order(left.match, right.match);
+  yield compareMatches(left.match, right.match);
   yield compareText(left.created, right.created);
   yield compareText(left.object, right.object);
   yield left.index - right.index;

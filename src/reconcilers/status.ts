@@ -32,6 +32,8 @@ export interface StatusInputs {
 }
 
 type Draft = Omit<Condition, 'lastTransitionTime'>;
+/** A condition without its type and generation. */
+type Judged = Omit<Draft, 'observedGeneration' | 'type'>;
 
 /** Status as it is shown, `status` of the object. */
 export interface ObjectStatus {
@@ -70,7 +72,7 @@ function rejectedMessage(inputs: StatusInputs, first: Rejection): string {
   return `${part.charAt(0).toUpperCase()}${part.slice(1)} ${where}: "${first.message}" (${first.resource})${kept}${more}`;
 }
 
-function programmed(inputs: StatusInputs): Omit<Draft, 'observedGeneration' | 'type'> {
+function programmed(inputs: StatusInputs): Judged {
   const { delivery, revision } = inputs;
   const [rejection] = inputs.rejections;
   if (rejection !== undefined)
@@ -93,7 +95,7 @@ const positive = (findings: readonly Finding[], condition: ConditionType): Findi
   findings.find((finding) => finding.condition === condition && finding.status === 'True');
 
 /** Accepted by one parent is accepted; by none is not. */
-function accepted(findings: readonly Finding[]): Omit<Draft, 'observedGeneration' | 'type'> {
+function accepted(findings: readonly Finding[]): Judged {
   const whole = findings.find(
     (finding) => finding.condition === 'Accepted' && finding.parent === undefined && finding.status === 'False',
   );
@@ -101,42 +103,59 @@ function accepted(findings: readonly Finding[]): Omit<Draft, 'observedGeneration
   return decisive ?? { status: 'True', reason: 'Accepted', message: 'The object is in force' };
 }
 
-const pick = ({ status, reason, message }: Omit<Draft, 'observedGeneration' | 'type'>) => ({ status, reason, message });
+const pick = ({ status, reason, message }: Judged) => ({ status, reason, message });
 
 /** Conditions that are there only while True. */
 const abnormal: readonly ConditionType[] = ['PartiallyInvalid', 'Conflicted', 'Degraded'];
 
+/** What of an object decides whether it is ready. */
+interface Verdict {
+  readonly accepted: Judged;
+  readonly resolved: Judged | undefined;
+  readonly programmed: Judged;
+  /** The first of these that is not True, or the last. */
+  readonly decisive: Judged;
+}
+
+function verdictOf(inputs: StatusInputs): Verdict {
+  const { findings } = inputs;
+  const base = accepted(findings);
+  const resolved = negative(findings, 'ResolvedRefs') ?? positive(findings, 'ResolvedRefs');
+  const refused: Judged = { status: 'False', reason: base.reason, message: 'Nothing of the object is in force' };
+  const delivered = base.status === 'True' ? programmed(inputs) : refused;
+  const failing = [base, resolved].find((one) => one?.status === 'False');
+  return { accepted: base, resolved, programmed: delivered, decisive: failing ?? delivered };
+}
+
+/** Progress is expected, or a human is needed; neither once all is well. */
+function progressOf(inputs: StatusInputs, verdict: Verdict): readonly [ConditionType, Judged][] {
+  const { decisive, programmed: delivered } = verdict;
+  if (decisive.status === 'True') return [];
+  const waited = inputs.delivery?.waitedMs ?? 0;
+  const isStuck =
+    verdict.accepted.status !== 'True' || delivered.reason === 'RejectedByProxy' || waited > stalledAfterMs;
+  if (isStuck) return [['Stalled', { ...decisive, status: 'True' }]];
+  return delivered.status === 'False' ? [['Reconciling', { ...delivered, status: 'True' }]] : [];
+}
+
 /** The conditions of an object, without times. */
 export function conditionsOf(inputs: StatusInputs): readonly Draft[] {
-  const { findings, generation } = inputs;
-  const as = (type: ConditionType, from: Omit<Draft, 'observedGeneration' | 'type'>): Draft => ({
-    type,
-    ...pick(from),
-    observedGeneration: generation,
+  const verdict = verdictOf(inputs);
+  const found = abnormal.flatMap((type): [ConditionType, Judged][] => {
+    const finding = positive(inputs.findings, type);
+    return finding === undefined ? [] : [[type, finding]];
   });
-  const base = accepted(findings);
-  const isAccepted = base.status === 'True';
-  const resolved = negative(findings, 'ResolvedRefs') ?? positive(findings, 'ResolvedRefs');
-  const delivered = programmed(inputs);
-  const decisive = !isAccepted ? base : resolved?.status === 'False' ? resolved : delivered;
-  const stalled =
-    !isAccepted || delivered.reason === 'RejectedByProxy' || (inputs.delivery?.waitedMs ?? 0) > stalledAfterMs;
-  const progressing = isAccepted && delivered.status === 'False';
-  return [
-    as('Ready', decisive),
-    as('Accepted', base),
-    ...(resolved === undefined ? [] : [as('ResolvedRefs', resolved)]),
-    as(
-      'Programmed',
-      isAccepted ? delivered : { status: 'False', reason: base.reason, message: 'Nothing of the object is in force' },
-    ),
-    ...abnormal.flatMap((type) => {
-      const finding = positive(findings, type);
-      return finding === undefined ? [] : [as(type, finding)];
-    }),
-    ...(progressing && !stalled ? [as('Reconciling', { ...delivered, status: 'True' })] : []),
-    ...(stalled && decisive.status !== 'True' ? [as('Stalled', { ...decisive, status: 'True' })] : []),
+  const all: readonly (readonly [ConditionType, Judged | undefined])[] = [
+    ['Ready', verdict.decisive],
+    ['Accepted', verdict.accepted],
+    ['ResolvedRefs', verdict.resolved],
+    ['Programmed', verdict.programmed],
+    ...found,
+    ...progressOf(inputs, verdict),
   ];
+  return all.flatMap(([type, judged]) =>
+    judged === undefined ? [] : [{ type, ...pick(judged), observedGeneration: inputs.generation }],
+  );
 }
 
 function parentsOf(inputs: StatusInputs, conditions: readonly Condition[]): NonNullable<ObjectStatus['parents']> {
@@ -165,10 +184,9 @@ function rejectionLines(rejections: readonly Rejection[]): NonNullable<ObjectSta
 
 /** The status of an object; times of conditions that did not flip are those of `previous`. */
 export function statusOf(inputs: StatusInputs, previous: ObjectStatus | undefined, now: string): ObjectStatus {
-  let conditions: readonly Condition[] = (previous?.conditions ?? []).filter((one) =>
-    conditionsOf(inputs).some((next) => next.type === one.type),
-  );
-  for (const draft of conditionsOf(inputs)) conditions = setCondition(conditions, draft, now);
+  const drafts = conditionsOf(inputs);
+  const kept = (previous?.conditions ?? []).filter((one) => drafts.some((next) => next.type === one.type));
+  const conditions = drafts.reduce<readonly Condition[]>((all, draft) => setCondition(all, draft, now), kept);
   const { delivery } = inputs;
   const parents = inputs.parents.length === 0 ? undefined : parentsOf(inputs, conditions);
   return {

@@ -2,13 +2,12 @@
 // Secrets do not leave the process.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import type { World } from '../kinds/world.js';
 import type { Logger } from '../lib/logger.js';
 import { messageOf, OperationalError } from '../lib/result.js';
 import type { FileSource } from '../sources/files.js';
-import { messageToJson } from '../xds/json.js';
-import { codecOf, resourceTypes, shortNameOf } from '../xds/resources.js';
+import { resourcesToJson } from '../xds/readable.js';
+import { resourceTypes, shortNameOf, type ResourceType } from '../xds/resources.js';
 import { translate } from '../xds/translate.js';
 import { parseAddress } from './config.js';
 import type { Pipeline } from './pipeline.js';
@@ -65,21 +64,17 @@ function snapshotOf(pipeline: Pipeline, proxyKey: string): Answer {
   if (model === undefined || proxy === undefined)
     return json({ error: `no proxy '${proxyKey}'`, proxies: [...(model?.proxies.keys() ?? [])] }, 404);
   const resources = translate(model, proxy);
-  const shown = resourceTypes.map((type) => [
-    shortNameOf[type],
-    resources[type].map((one) => messageToJson(codecOf[type], one.message)),
-  ]);
-  return json({ proxy: proxyKey, group: proxy.group, resources: Object.fromEntries(shown) });
+  const shown = new Map(resourceTypes.map((type) => [shortNameOf[type], resourcesToJson(resources[type])]));
+  return json({ proxy: proxyKey, group: proxy.group, resources: shown });
 }
 
 function snapshots(pipeline: Pipeline): Answer {
   const views = pipeline.cache.viewKeys().map((key) => {
     const view = pipeline.cache.view(key);
-    const counts = resourceTypes.map((type) => [
-      shortNameOf[type],
-      view?.types[type].resources.filter((one) => one !== undefined).length,
-    ]);
-    return { view: key, revision: view?.revision, resources: Object.fromEntries(counts) };
+    const count = (type: ResourceType): number =>
+      view?.types[type].resources.filter((one) => one !== undefined).length ?? 0;
+    const resources = new Map(resourceTypes.map((type) => [shortNameOf[type], count(type)]));
+    return { view: key, revision: view?.revision, resources };
   });
   return json({ views });
 }
@@ -147,9 +142,9 @@ export async function startAdmin(deps: AdminDeps, address: string): Promise<Admi
     revision: () => pipeline.reconciled()?.model.revision ?? 0,
   });
   const respond = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    if (request.method !== 'GET' && request.method !== 'HEAD')
-      return send(response, json({ error: 'only GET is served' }, 405));
-    send(response, await answer(new URL(request.url ?? '/', 'http://admin'), deps, isServing));
+    const isRead = request.method === 'GET' || request.method === 'HEAD';
+    const url = new URL(request.url ?? '/', 'http://admin');
+    send(response, isRead ? await answer(url, deps, isServing) : json({ error: 'only GET is served' }, 405));
   };
   const server = createServer((request, response) => {
     respond(request, response).catch((error: unknown) => {
@@ -190,8 +185,9 @@ function listen(server: ReturnType<typeof createServer>, address: string): Promi
       reject(new OperationalError('AddressInUse', `cannot listen on ${address}: ${error.message}`, { cause: error }));
     });
     server.listen(parsed?.port ?? 0, parsed?.host ?? '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      resolve(`${address.slice(0, address.lastIndexOf(':'))}:${String(port)}`);
+      const bound = server.address();
+      const port = typeof bound === 'object' ? bound?.port : undefined;
+      resolve(`${address.slice(0, address.lastIndexOf(':'))}:${String(port ?? 0)}`);
     });
   });
 }

@@ -2,6 +2,7 @@
 
 import { rename, writeFile } from 'node:fs/promises';
 import type { Clock } from '../lib/clock.js';
+import { disableFreezing } from '../lib/deep-freeze.js';
 import type { Logger } from '../lib/logger.js';
 import { messageOf } from '../lib/result.js';
 import { createFileSource, type FileSource } from '../sources/files.js';
@@ -21,6 +22,7 @@ export interface ControlPlaneDeps {
 
 /** Runs until `signal` aborts. Throws OperationalError when a port or a folder cannot be used. */
 export async function runControlPlane(config: RunConfig, deps: ControlPlaneDeps, signal: AbortSignal): Promise<void> {
+  disableFreezing();
   const { clock, log } = deps;
   const files = createFileSource({
     paths: config.sources,

@@ -49,8 +49,7 @@ const isLoopback = (host: string): boolean =>
   host === 'localhost' || host === '::1' || /^127\.\d{1,3}\.\d{1,3}\.\d{1,3}$/.test(host);
 
 function choice<T extends string>(
-  flag: string,
-  value: string | undefined,
+  { flag, value }: { readonly flag: string; readonly value: string | undefined },
   allowed: readonly T[],
   mistakes: string[],
 ): T | undefined {
@@ -98,9 +97,9 @@ export function parseRunConfig(flags: RunFlags): Result<RunConfig, readonly stri
   const admin = parseAddress(adminListen);
   if (admin === undefined) mistakes.push(`--admin-listen must be HOST:PORT; found '${adminListen}'`);
   else if (!isLoopback(admin.host)) mistakes.push(`--admin-listen must be a loopback address; found '${admin.host}'`);
-  const capture = choice('capture', flags.capture, captures, mistakes) ?? 'explicit';
-  const logLevel = choice('log-level', flags.logLevel, levels, mistakes) ?? 'info';
-  const logFormat = choice('log-format', flags.logFormat, formats, mistakes) ?? 'json';
+  const capture = choice({ flag: 'capture', value: flags.capture }, captures, mistakes) ?? 'explicit';
+  const logLevel = choice({ flag: 'log-level', value: flags.logLevel }, levels, mistakes) ?? 'info';
+  const logFormat = choice({ flag: 'log-format', value: flags.logFormat }, formats, mistakes) ?? 'json';
   if (mistakes.length > 0) return err(mistakes);
   return ok({
     sources,

@@ -3,6 +3,7 @@
 
 import type { Clock } from '../lib/clock.js';
 import type { Delivery } from '../model/delivery.js';
+import { createReaches } from './reach.js';
 
 /** An object that is delivered. */
 export interface Delivered {
@@ -35,6 +36,8 @@ export interface DeliveryTracker {
 }
 
 interface ProxyState {
+  /** The stream that speaks for the proxy: its newest. */
+  readonly stream: number;
   readonly namespace: string;
   readonly envoy: string;
   revision: number;
@@ -48,112 +51,63 @@ interface Tracked {
   latchedAt: number | undefined;
 }
 
-/** How many proxies hold which revision. */
-interface Reach {
-  readonly counts: Map<number, number>;
-}
-
-const add = (reach: Reach, revision: number, by: number): void => {
-  const count = (reach.counts.get(revision) ?? 0) + by;
-  if (count === 0) reach.counts.delete(revision);
-  else reach.counts.set(revision, count);
-};
-
-const totalOf = (reach: Reach | undefined): number =>
-  [...(reach?.counts.values() ?? [])].reduce((sum, count) => sum + count, 0);
-
-const atLeast = (reach: Reach | undefined, revision: number): number => {
-  let sum = 0;
-  for (const [held, count] of reach?.counts ?? []) if (held >= revision) sum += count;
-  return sum;
-};
-
 /** A tracker; `onProgrammed` is told when an object is live everywhere. */
 export function createDeliveryTracker(deps: {
   readonly clock: Clock;
   readonly onProgrammed: (id: string, progress: Progress) => void;
 }): DeliveryTracker {
   const { clock } = deps;
+  const reaches = createReaches();
   const proxies = new Map<string, ProxyState>();
-  const reaches = new Map<string | undefined, Reach>([[undefined, { counts: new Map() }]]);
   const objects = new Map<string, Tracked>();
   const pending = new Set<string>();
+  let last: readonly Delivered[] | undefined;
 
-  const reachesOf = (namespace: string): readonly Reach[] => {
-    let own = reaches.get(namespace);
-    if (own === undefined) reaches.set(namespace, (own = { counts: new Map() }));
-    const all = reaches.get(undefined);
-    return all === undefined ? [own] : [own, all];
-  };
-
-  const move = (state: ProxyState, to: number | undefined, from: number | undefined): void => {
-    for (const reach of reachesOf(state.namespace)) {
-      if (from !== undefined) add(reach, from, -1);
-      if (to !== undefined) add(reach, to, 1);
-    }
-  };
-
-  const progress = (tracked: Tracked): Progress => {
-    const reach = reaches.get(tracked.reach);
-    const { latchedAt } = tracked;
-    return {
-      total: totalOf(reach),
-      acknowledged: atLeast(reach, tracked.revision),
-      latched: latchedAt !== undefined,
-      tookMs: latchedAt === undefined ? undefined : latchedAt - tracked.publishedAt,
-      waitedMs: clock.now() - tracked.publishedAt,
-    };
-  };
+  const progress = ({ reach, revision, latchedAt, publishedAt }: Tracked): Progress => ({
+    total: reaches.total(reach),
+    acknowledged: reaches.atLeast(reach, revision),
+    latched: latchedAt !== undefined,
+    tookMs: latchedAt === undefined ? undefined : latchedAt - publishedAt,
+    waitedMs: clock.now() - publishedAt,
+  });
 
   /** Objects that wait are few: only they are looked at when a proxy moves. */
   const settlePending = (): void => {
     for (const id of pending) {
       const tracked = objects.get(id);
-      if (tracked === undefined) pending.delete(id);
-      else if (isDone(tracked)) {
-        pending.delete(id);
-        tracked.latchedAt = clock.now();
-        deps.onProgrammed(id, progress(tracked));
-      }
+      if (tracked !== undefined && !reaches.allAtLeast(tracked.reach, tracked.revision)) continue;
+      pending.delete(id);
+      if (tracked === undefined) continue;
+      tracked.latchedAt = clock.now();
+      deps.onProgrammed(id, progress(tracked));
     }
   };
 
-  const isDone = (tracked: Tracked): boolean => {
-    const reach = reaches.get(tracked.reach);
-    for (const held of reach?.counts.keys() ?? []) if (held < tracked.revision) return false;
-    return totalOf(reach) > 0;
-  };
-
-  const onDelivery = (delivery: Delivery): void => {
-    const known = proxies.get(delivery.proxy);
-    switch (delivery.kind) {
-      case 'connected': {
-        if (known !== undefined) move(known, undefined, known.revision);
-        const state = {
-          namespace: delivery.proxy.slice(0, delivery.proxy.indexOf('/')),
-          envoy: delivery.envoy,
-          revision: -1,
-        };
-        proxies.set(delivery.proxy, state);
-        move(state, -1, undefined);
-        return;
-      }
-      case 'settled':
-        if (known === undefined) return;
-        move(known, delivery.revision, known.revision);
-        known.revision = delivery.revision;
-        break;
-      case 'disconnected':
-        if (known === undefined) return;
-        proxies.delete(delivery.proxy);
-        move(known, undefined, known.revision);
-    }
-    if (pending.size > 0) settlePending();
+  const connect = ({ proxy, stream, envoy }: Extract<Delivery, { kind: 'connected' }>): void => {
+    const known = proxies.get(proxy);
+    const state = { stream, envoy, namespace: proxy.slice(0, proxy.indexOf('/')), revision: -1 };
+    proxies.set(proxy, state);
+    reaches.move(state.namespace, known?.revision, state.revision);
   };
 
   return {
-    onDelivery,
+    onDelivery: (delivery) => {
+      if (delivery.kind === 'connected') {
+        connect(delivery);
+        return;
+      }
+      const known = proxies.get(delivery.proxy);
+      // A proxy that redials may be back before the end of its old stream is noticed.
+      if (known?.stream !== delivery.stream) return;
+      const revision = delivery.kind === 'settled' ? delivery.revision : undefined;
+      reaches.move(known.namespace, known.revision, revision);
+      if (revision === undefined) proxies.delete(delivery.proxy);
+      else known.revision = revision;
+      if (pending.size > 0) settlePending();
+    },
     published: (revision, delivered) => {
+      if (delivered === last) return;
+      last = delivered;
       const alive = new Set(delivered.map((one) => one.id));
       for (const id of objects.keys()) if (!alive.has(id)) objects.delete(id);
       for (const { id, token, reach } of delivered) {

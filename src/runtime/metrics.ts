@@ -45,6 +45,12 @@ export function createMetrics(): Metrics {
     labelNames: ['kind'],
     registers,
   });
+  // Bound once: acknowledgements are the most frequent thing that happens.
+  const byKind = {
+    connected: deliveries.labels({ kind: 'connected' }),
+    settled: deliveries.labels({ kind: 'settled' }),
+    disconnected: deliveries.labels({ kind: 'disconnected' }),
+  } as const satisfies Record<Delivery['kind'], unknown>;
   const rejections = new Counter({
     name: 'legation_xds_rejections_total',
     help: 'Resources that an Envoy refused.',
@@ -60,7 +66,7 @@ export function createMetrics(): Metrics {
       failures.inc();
     },
     delivered: (kind) => {
-      deliveries.inc({ kind });
+      byKind[kind].inc();
     },
     refused: () => {
       rejections.inc();

@@ -5,7 +5,16 @@ import type { Rule } from '../model/mesh.js';
 import type { Rejection } from '../model/delivery.js';
 import type { Publication, Section } from '../xds/cache.js';
 import type { Refusal } from '../xds/connection.js';
-import { forgetGone, isTrying, nothingRefused, onAccepted, onRefused, type Guilt, type Holds, type Quarantine } from '../xds/quarantine.js';
+import {
+  forgetGone,
+  isTrying,
+  nothingRefused,
+  onAccepted,
+  onRefused,
+  type Guilt,
+  type Holds,
+  type Quarantine,
+} from '../xds/quarantine.js';
 import type { Quarantines } from '../xds/publication.js';
 import { shortNameOf, type EncodedResource, type Part } from '../xds/resources.js';
 

@@ -5,8 +5,8 @@ import type { Clock } from '../lib/clock.js';
 /** Asks for builds. */
 export interface Rebuild {
   /** A build is due: now, or with the next one. */
-  request(): void;
-  stop(): void;
+  readonly request: () => void;
+  readonly stop: () => void;
 }
 
 const windowLimitMs = 500;

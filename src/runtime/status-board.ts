@@ -39,14 +39,15 @@ const apiVersionOf = (ref: ObjectRef): string =>
   ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute' ? gatewayVersion : apiVersion;
 
 /** What of a route is delivered, and to whom. */
-export const deliveredOf = (routes: readonly CompiledRoute[]): readonly Delivered[] =>
-  routes
-    .filter((route) => route.rules.length > 0)
-    .map((route) => {
-      const consumer =
-        route.parents.length > 0 && route.parents.every((parent) => parent.ref.namespace !== route.ref.namespace);
-      return { id: idOf(route.ref), token: route, reach: consumer ? route.ref.namespace : undefined };
-    });
+export const deliveredOf = memoised((routes: readonly CompiledRoute[]): readonly Delivered[] =>
+  routes.filter((route) => route.rules.length > 0).map(delivered),
+);
+
+const delivered = memoised((route: CompiledRoute): Delivered => {
+  const consumer =
+    route.parents.length > 0 && route.parents.every((parent) => parent.ref.namespace !== route.ref.namespace);
+  return { id: idOf(route.ref), token: route, reach: consumer ? route.ref.namespace : undefined };
+});
 
 const revisionOf = memoised((object: { readonly spec: unknown }): string =>
   hash('sha256', JSON.stringify(object.spec), 'hex').slice(0, 6),

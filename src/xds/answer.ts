@@ -14,7 +14,8 @@ import {
   type Turn,
   type TypeState,
 } from './stream-state.js';
-import { idsOf, readInitial, readSubscription, type Asked, type OwnHeld } from './subscription.js';
+import { readStatement } from './statement.js';
+import { idsOf, readSubscription, type Asked } from './subscription.js';
 import {
   hasVersion,
   noSubscription,
@@ -23,6 +24,7 @@ import {
   versionOfSet,
   wants,
   type HeldEntry,
+  type OwnHeld,
   type Subscription,
 } from './view.js';
 import type { RawRequest } from './wire.js';
@@ -85,7 +87,7 @@ interface Starting {
 
 function knownToDelta(state: StreamState, type: ResourceType, { start, request }: Starting): TypeState {
   const view = state.view.types[type];
-  const { held, own } = readInitial(request, {
+  const { held, own } = readStatement(request.initial, {
     view,
     own: state.own[type] ?? [],
     subscription: start.subscription,
@@ -205,18 +207,23 @@ function resubscribed(state: StreamState, type: ResourceType, { before, request 
   const everNamed = before.everNamed || asked.named;
   if (protocol === 'sotw' && subscription === before.subscription)
     return everNamed === before.everNamed ? before : { ...before, everNamed };
-  const kept = { sent: withoutUnwanted(before.sent, subscription), own: ownWanted(before.own, subscription, names) };
-  const isWider = subscription.wildcard && !before.subscription.wildcard && before.inFlight.length > 0;
-  const next = { ...before, subscription, everNamed, ...kept, ...(isWider ? stillComing(before, kept, names) : {}) };
+  const next = { ...before, subscription, everNamed, ...stillHeld(before, subscription, names) };
   return protocol === 'sotw' ? next : answering({ next, before, asked }, names);
 }
 
+type Holdings = Pick<TypeState, 'sent' | 'own'>;
+
+function stillHeld(before: TypeState, subscription: Subscription, names: NameTable): Holdings {
+  const kept = {
+    sent: withoutUnwanted(before.sent, subscription),
+    own: ownWanted(before.own, subscription, names),
+  };
+  const isWider = subscription.wildcard && !before.subscription.wildcard;
+  return isWider && before.inFlight.length > 0 ? stillComing(before, kept, names) : kept;
+}
+
 /** Who asks for everything again takes also what was sent before and is only now read. */
-function stillComing(
-  { inFlight }: TypeState,
-  kept: Pick<TypeState, 'sent' | 'own'>,
-  names: NameTable,
-): Pick<TypeState, 'sent' | 'own'> {
+function stillComing({ inFlight }: TypeState, kept: Holdings, names: NameTable): Holdings {
   const entries: [number, HeldEntry][] = [];
   const own = new Map(kept.own);
   for (const { name } of inFlight.flatMap((one) => one.push.resources)) {

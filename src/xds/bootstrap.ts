@@ -123,8 +123,8 @@ function dynamicResources(): Bootstrap_DynamicResources {
     initialFetchTimeout: {},
     resourceApiVersion: ApiVersion.V3,
   });
-  // Without a cap a restarted control plane is found after up to 30 s.
-  const retryBackOff = { baseInterval: { nanos: 200_000_000 }, maxInterval: { seconds: 2n } };
+  // Without a cap a restarted control plane is found after up to 30 s; what changed is to be live 2 s after its return.
+  const retryBackOff = { baseInterval: { nanos: 200_000_000 }, maxInterval: { seconds: 1n } };
   return Bootstrap_DynamicResources.fromPartial({
     adsConfig: {
       apiType: ApiConfigSource_ApiType.DELTA_GRPC,

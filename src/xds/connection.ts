@@ -57,7 +57,11 @@ export interface Connection {
 /** Status codes of gRPC that we close with. */
 const status = { invalidArgument: 3, notFound: 5, resourceExhausted: 8, unimplemented: 12 } as const;
 
+let streams = 0;
+
 interface Identity {
+  /** A number of its own for every stream. */
+  readonly stream: number;
   readonly proxy: string;
   readonly node: NodeInfo;
   readonly nodeDigest: string;
@@ -102,9 +106,9 @@ function createReporter(deps: ConnectionDeps, live: Live): (effect: ReportedEffe
   const { log } = deps;
   return (effect) => {
     if (live.identity === undefined) return;
-    const { proxy, group, node } = live.identity;
+    const { stream, proxy, group, node } = live.identity;
     if (effect.kind === 'settled') {
-      deps.onDelivery({ kind: 'settled', proxy, group, revision: effect.revision });
+      deps.onDelivery({ kind: 'settled', stream, proxy, group, revision: effect.revision });
       return;
     }
     const [type, envoy] = [shortNameOf[effect.type], node.version];
@@ -141,7 +145,8 @@ function identityOf(bytes: Buffer, cache: Cache): { readonly identity: Identity;
   if (proxy === undefined) return `node id '${id}' names no pod; it must be '<pod>.<namespace>'`;
   const found = cache.lookup(proxy, node.version);
   if (found === undefined) return `node id '${id}' names pod '${proxy.slice(0, 256)}', ${gone}`;
-  return { identity: { proxy, node, nodeDigest: digestOf(bytes), group: found.group }, found };
+  streams++;
+  return { identity: { stream: streams, proxy, node, nodeDigest: digestOf(bytes), group: found.group }, found };
 }
 
 /** Whether a request of a known client names another node. */
@@ -176,7 +181,7 @@ function createDriver(
   });
 
   const perform = (effect: StreamEffect): void => {
-    if (effect.kind === 'send') writer.send(effect.push.bytes);
+    if (effect.kind === 'send') writer.send(effect.push);
     else if (effect.kind === 'wake') alarm.at(effect.at);
     else report(effect);
   };
@@ -220,9 +225,9 @@ export function createConnection(deps: ConnectionDeps): Connection {
       return false;
     }
     const { identity, found } = named;
-    const { proxy, group, node } = identity;
+    const { stream, proxy, group, node } = identity;
     live.identity = identity;
-    deps.onDelivery({ kind: 'connected', proxy, group, envoy: node.version });
+    deps.onDelivery({ kind: 'connected', stream, proxy, group, envoy: node.version });
     log.info('proxy connected', { proxy, group, envoy: node.version, protocol: deps.protocol });
     follow(found);
     return true;
@@ -265,9 +270,9 @@ export function createConnection(deps: ConnectionDeps): Connection {
     ended: () => {
       end();
       if (live.identity === undefined) return;
-      const { proxy, group } = live.identity;
+      const { stream, proxy, group } = live.identity;
       live.identity = undefined;
-      deps.onDelivery({ kind: 'disconnected', proxy, group });
+      deps.onDelivery({ kind: 'disconnected', stream, proxy, group });
     },
   };
   return connection;

@@ -5,7 +5,6 @@ import { memoised } from '../lib/memo.js';
 import { isOwnName } from './names.js';
 import type { NameTable } from './name-table.js';
 import type { EncodedResource } from './resources.js';
-import type { OwnHeld } from './subscription.js';
 import {
   hasVersion,
   isCurrent,
@@ -13,6 +12,7 @@ import {
   wants,
   type Held,
   type HeldEntry,
+  type OwnHeld,
   type Subscription,
   type TypeView,
 } from './view.js';

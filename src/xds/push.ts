@@ -6,14 +6,16 @@ import { memoised } from '../lib/memo.js';
 import type { NameTable } from './name-table.js';
 import { withEntries, type Plan, type Protocol } from './plan.js';
 import { anyOf, encodeResource, isWildcardType, typeUrlOfType, type EncodedResource } from './resources.js';
-import type { OwnHeld } from './subscription.js';
-import { hasVersion, isCurrent, resourceIn, versionOfSet, type Held, type HeldEntry } from './view.js';
+import { hasVersion, isCurrent, resourceIn, versionOfSet, type Held, type HeldEntry, type OwnHeld } from './view.js';
 import { encodeDeltaResponse, encodeSotwResponse } from './wire.js';
 
 /** One response, ready to be written. */
 export interface Push {
   readonly nonce: string;
-  readonly bytes: Buffer;
+  /** About how many bytes the response has. */
+  readonly size: number;
+  /** The bytes. Made when they are about to leave: a response that waits, or is not answered yet, holds none. */
+  readonly encode: () => Buffer;
   /** Names that the response tells something about, removals included. */
   readonly names: readonly string[];
   /** What it brings that is new to the client: the suspects when it is refused. */
@@ -63,14 +65,15 @@ export function buildPush(content: PushContent): Push {
   const ownNext = nextOwn(content);
   const said = { nonce, typeUrl: typeUrlOfType[view.type] };
   const listed = [...resources, ...empty];
-  const bytes =
+  const encode = (): Buffer =>
     content.protocol === 'delta'
       ? encodeDeltaResponse({ ...said, systemVersion: nonce, frames: framesOf(content, empty), removed: gone })
       : encodeListed(isWildcardType(view.type) ? fullSet(content, { next, ownNext }) : listed, said);
   const names = [...listed.map((one) => one.name), ...gone];
   return {
     nonce,
-    bytes,
+    size: listed.reduce((sum, one) => sum + one.frame.length, 0),
+    encode,
     names,
     resources,
     before: plan.held,
@@ -152,11 +155,17 @@ const emptyEndpoints = (name: string): EncodedResource =>
 
 const sharedPushes = new WeakMap<Plan, Map<string, Push>>();
 
+/** What many streams send is encoded by the first of them. */
+function encodedOnce(push: Push): Push {
+  let bytes: Buffer | undefined;
+  return { ...push, encode: () => (bytes ??= push.encode()) };
+}
+
 /** `build`, or what an earlier stream with the same plan built under the same key. */
 export function sharedPush(plan: Plan, key: string, build: () => Push): Push {
   const ofPlan = sharedPushes.get(plan) ?? new Map<string, Push>();
   sharedPushes.set(plan, ofPlan);
-  const push = ofPlan.get(key) ?? build();
+  const push = ofPlan.get(key) ?? encodedOnce(build());
   ofPlan.set(key, push);
   return push;
 }

@@ -4,7 +4,7 @@ import { clustersNamedBy, type Protocol } from './plan.js';
 import { buildPush, type Push } from './push.js';
 import { isWildcardType, type ResourceType } from './resources.js';
 import { clusterWaitMs, dueOf, type Due } from './schedule.js';
-import { type StreamState, type TypeState } from './stream-state.js';
+import type { StreamState, TypeState } from './stream-state.js';
 import { resourceIn } from './view.js';
 
 /** How long removals wait once everything else was acknowledged, in milliseconds. */

@@ -167,5 +167,8 @@ export function nextPush(protocol: Protocol, state: TypeState, due: Due): Push {
   const lists = protocol === 'sotw' && isWildcardType(type);
   const isShared = due.resources === due.plan.changed && ownPart.length + due.own.absent.length === 0;
   if (!isShared || (lists && held.size + priors.size > 0)) return buildPush(content);
-  return sharedPush(due.plan, `${protocol}/${String(limit)}`, () => buildPush(content));
+  const push = sharedPush(due.plan, `${protocol}/${String(limit)}`, () => buildPush(content));
+  // A client that changes its mind twice is where it was: it still needs a nonce of its own for each response.
+  const isUsed = push.nonce === state.lastNonce || state.inFlight.some((one) => one.push.nonce === push.nonce);
+  return isUsed ? buildPush(content) : push;
 }

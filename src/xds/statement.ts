@@ -1,58 +1,131 @@
-// Two numbers for a set of names and versions, whatever their order: how a client that comes back with
-// thousands of resources is found to have them all without looking up a single one. The seeds are random, so
-// that nobody can make up a set that passes for another; and who could would only fool himself.
+// What a client that comes back says it holds. A version is a hash of a message that holds its own name, so a
+// version that is served stands for its resource: entries are found by their version alone, and only the few
+// that are not current have their names looked up. Clients with the same gaps share one object.
 
-import { randomBytes } from 'node:crypto';
+import { createInterner } from '../lib/intern.js';
+import { memoised } from '../lib/memo.js';
+import { isOwnName } from './names.js';
+import { heldWhenCurrent, wantedOf, withEntries } from './plan.js';
 import type { EncodedResource } from './resources.js';
+import { nothingHeld, type Held, type HeldEntry, type OwnHeld, type Subscription, type TypeView } from './view.js';
 import type { RawVersions } from './wire.js';
 
-/** Sums of 32 bits each. */
-export interface Fingerprint {
-  readonly low: number;
-  readonly high: number;
+/** What is served to the client now. */
+export interface Served {
+  readonly view: TypeView;
+  readonly own: readonly EncodedResource[];
+  readonly subscription: Subscription;
 }
 
-const seeds = randomBytes(8);
-const [lowSeed, highSeed] = [seeds.readInt32LE(0), seeds.readInt32LE(4)];
+/** What a client that comes back holds. */
+export interface Stated {
+  readonly held: Held;
+  readonly own: OwnHeld;
+}
 
-/** Of one name with its version, from the bytes of both. */
-function ofBytes(buffer: Uint8Array, bounds: readonly [number, number, number, number]): Fingerprint {
-  let low = lowSeed;
-  let high = highSeed;
-  for (let part = 0; part < 4; part += 2) {
-    const end = bounds[part + 1] ?? 0;
-    for (let at = bounds[part] ?? 0; at < end; at++) {
-      const byte = buffer[at] ?? 0;
-      low = Math.imul(low ^ byte, 0x01000193);
-      high = Math.imul(high ^ byte, 0x5bd1e995) + (high >>> 15);
+/** Length of a version, in bytes. */
+const versionLength = 16;
+
+/** Finds resources by the bytes of their versions. */
+interface VersionIndex {
+  readonly ids: readonly number[];
+  /** Position in `ids`, or -1. */
+  find(words: DataView, at: number): number;
+}
+
+const wordsOf = (text: string): DataView => {
+  const bytes = Buffer.from(text, 'latin1');
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+};
+
+const indexOf = memoised((view: TypeView, subscription: Subscription): VersionIndex => {
+  const wanted = wantedOf(view, subscription);
+  const mask = 2 ** Math.ceil(Math.log2(wanted.length * 2 + 2)) - 1;
+  const slots = new Int32Array(mask + 1).fill(-1);
+  const known = new Int32Array(wanted.length * 4);
+  const slotOf = (words: DataView, at: number): number => {
+    let slot = words.getInt32(at, true) ^ Math.imul(words.getInt32(at + 4, true), 0x9e3779b1);
+    slot = (slot ^ (slot >>> 15)) & mask;
+    while ((slots[slot] ?? -1) >= 0 && !isSame(slots[slot] ?? 0, words, at)) slot = (slot + 1) & mask;
+    return slot;
+  };
+  const isSame = (position: number, words: DataView, at: number): boolean => {
+    for (let word = 0; word < 4; word++) {
+      if (known[position * 4 + word] !== words.getInt32(at + word * 4, true)) return false;
     }
-    // Where the name ends and the version begins.
-    low = Math.imul(low ^ 0x100, 0x01000193);
-    high = Math.imul(high ^ 0x100, 0x5bd1e995);
-  }
-  return { low: Math.imul(low ^ (low >>> 15), 0x2c1b3c6d), high: Math.imul(high ^ (high >>> 13), 0x297a2d39) };
-}
-
-export const addUp = (left: Fingerprint, right: Fingerprint): Fingerprint => ({
-  low: (left.low + right.low) | 0,
-  high: (left.high + right.high) | 0,
+    return true;
+  };
+  wanted.forEach((one, position) => {
+    const words = wordsOf(one.version);
+    const slot = slotOf(words, 0);
+    for (let word = 0; word < 4; word++) known[position * 4 + word] = words.getInt32(word * 4, true);
+    slots[slot] = position;
+  });
+  return { ids: wanted.map((one) => view.names.idOf(one.name)), find: (words, at) => slots[slotOf(words, at)] ?? -1 };
 });
 
-/** Of a resource that is served. */
-export function fingerprintOf({ name, version }: Pick<EncodedResource, 'name' | 'version'>): Fingerprint {
-  const bytes = Buffer.from(name + version);
-  const middle = bytes.length - Buffer.byteLength(version);
-  return ofBytes(bytes, [0, middle, middle, bytes.length]);
+const noOwn: OwnHeld = new Map();
+
+/** Reads `initial_resource_versions`. Builds no strings but for a client's own resources. */
+export function readStatement(stated: RawVersions, served: Served): Stated {
+  const { buffer, bounds } = stated;
+  if (bounds.length === 0) return { held: nothingHeld, own: noOwn };
+  const index = indexOf(served.view, served.subscription);
+  const words = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
+  const found = new Uint8Array(index.ids.length);
+  const others: number[] = [];
+  for (let at = 0; at < bounds.length; at += 4) {
+    const start = bounds[at + 2] ?? 0;
+    const position = (bounds[at + 3] ?? 0) - start === versionLength ? index.find(words, start) : -1;
+    if (position >= 0) found[position] = 1;
+    else others.push(at);
+  }
+  const { stale, own } = readOthers(stated, others, served);
+  const missing = index.ids.filter((_, position) => found[position] !== 1);
+  return { held: heldWithout(served, missing, stale), own };
 }
 
-/** Of everything that a client states. */
-export function fingerprintOfStatement({ buffer, bounds }: RawVersions): Fingerprint {
-  let low = 0;
-  let high = 0;
-  for (let at = 0; at < bounds.length; at += 4) {
-    const one = ofBytes(buffer, [bounds[at] ?? 0, bounds[at + 1] ?? 0, bounds[at + 2] ?? 0, bounds[at + 3] ?? 0]);
-    low = (low + one.low) | 0;
-    high = (high + one.high) | 0;
+/** Entries whose versions are not served: old ones, and the client's own. */
+function readOthers(
+  { buffer, bounds }: RawVersions,
+  others: readonly number[],
+  { view, own }: Served,
+): { readonly stale: readonly number[]; readonly own: OwnHeld } {
+  const stale: number[] = [];
+  const ownHeld = new Map<string, HeldEntry>();
+  for (const at of others) {
+    const id = view.names.idOfBytes(buffer, bounds[at] ?? 0, bounds[at + 1] ?? 0);
+    const name = id === undefined ? '' : view.names.nameOf(id);
+    if (id === undefined) continue;
+    if (!isOwnName(name)) stale.push(id);
+    else {
+      const version = buffer.toString('latin1', bounds[at + 2], bounds[at + 3]);
+      const served = own.find((one) => one.name === name);
+      ownHeld.set(name, served?.version === version ? served : 'stale');
+    }
   }
-  return { low, high };
+  return { stale, own: ownHeld };
+}
+
+/** Gaps that are longer than this are hardly ever shared. */
+const sharedGaps = 64;
+const internersOf = memoised((_current: Held) => createInterner<Held>(16));
+
+/** All that is served; what is not, the client has yet to be told. */
+const heldOfServed = memoised((view: TypeView, subscription: Subscription): Held => {
+  const current = heldWhenCurrent(view, subscription);
+  return current.includes('absent') ? current.map((entry) => (entry === 'absent' ? undefined : entry)) : current;
+});
+
+/** Everything, but for what is missing and what is old. */
+function heldWithout({ view, subscription }: Served, missing: readonly number[], stale: readonly number[]): Held {
+  const current = heldOfServed(view, subscription);
+  if (missing.length + stale.length === 0) return current;
+  const build = (): Held =>
+    withEntries(current, [
+      ...missing.map((id): [number, undefined] => [id, undefined]),
+      ...stale.map((id): [number, HeldEntry] => [id, 'stale']),
+    ]);
+  if (missing.length + stale.length > sharedGaps) return build();
+  return internersOf(current)(`${missing.join()} ${[...stale].sort((left, right) => left - right).join()}`, build);
 }

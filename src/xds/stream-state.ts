@@ -4,8 +4,7 @@ import type { Culprit } from './nack.js';
 import type { Protocol } from './plan.js';
 import type { Push } from './push.js';
 import type { EncodedResource, ResourceType } from './resources.js';
-import type { OwnHeld } from './subscription.js';
-import type { Held, NameTables, OwnResources, Subscription, View } from './view.js';
+import type { Held, NameTables, OwnHeld, OwnResources, Subscription, View } from './view.js';
 import type { RawRequest } from './wire.js';
 
 /** A response that the client has not answered. */

@@ -3,14 +3,11 @@
 
 import { hash } from 'node:crypto';
 import { createInterner } from '../lib/intern.js';
-import { memoised } from '../lib/memo.js';
-import { isOwnName } from './names.js';
 import type { NameTable } from './name-table.js';
-import { heldWhenCurrent, wantedOf, type Protocol } from './plan.js';
-import { addUp, fingerprintOf, fingerprintOfStatement } from './statement.js';
-import { isWildcardType, type EncodedResource, type ResourceType } from './resources.js';
-import { nothingHeld, wants, type Held, type HeldEntry, type Subscription, type TypeView } from './view.js';
-import type { RawNames, RawRequest, RawVersions } from './wire.js';
+import type { Protocol } from './plan.js';
+import { isWildcardType, type ResourceType } from './resources.js';
+import type { Subscription } from './view.js';
+import type { RawNames } from './wire.js';
 
 /** The names in a request, as ids; `*` is not one of them. */
 export interface Asked {
@@ -99,87 +96,4 @@ function countOf(subscription: Subscription): number {
   const known = counts.get(subscription) ?? subscription.ids.reduce((sum, bit) => sum + bit, 0);
   counts.set(subscription, known);
   return known;
-}
-
-/** What a stream has of its own resources, by name. */
-export type OwnHeld = ReadonlyMap<string, HeldEntry>;
-
-/** What a reconnecting client holds. */
-export interface Initial {
-  readonly held: Held;
-  readonly own: OwnHeld;
-}
-
-const noOwn: OwnHeld = new Map();
-
-/** What a client that has everything holds, to compare a statement with. */
-export interface Current {
-  readonly view: TypeView;
-  readonly own: readonly EncodedResource[];
-  readonly subscription: Subscription;
-}
-
-/** What a reconnecting delta client says it holds. Builds no strings: names are found by their bytes. */
-export function readInitial(request: RawRequest, current: Current): Initial {
-  const { buffer, bounds } = request.initial;
-  const { view, own } = current;
-  if (bounds.length === 0) return { held: nothingHeld, own: noOwn };
-  if (statesAll(request.initial, current)) {
-    return { held: heldWhenCurrent(view, current.subscription), own: new Map(own.map((one) => [one.name, one])) };
-  }
-  const held: (HeldEntry | undefined)[] = new Array<HeldEntry | undefined>(view.resources.length).fill(undefined);
-  const ownHeld = new Map<string, HeldEntry>();
-  for (let at = 0; at < bounds.length; at += 4) {
-    const id = view.names.idOfBytes(buffer, bounds[at] ?? 0, bounds[at + 1] ?? 0);
-    if (id === undefined) continue;
-    const version = { buffer, start: bounds[at + 2] ?? 0, end: bounds[at + 3] ?? 0 };
-    const name = view.names.nameOf(id);
-    if (isOwnName(name))
-      ownHeld.set(
-        name,
-        matching(
-          own.find((one) => one.name === name),
-          version,
-        ),
-      );
-    else {
-      while (held.length <= id) held.push(undefined);
-      held[id] = matching(view.resources[id], version);
-    }
-  }
-  return { held, own: ownHeld };
-}
-
-interface Bytes {
-  readonly buffer: Buffer;
-  readonly start: number;
-  readonly end: number;
-}
-
-/** The resource when the client has it in this very version. */
-const matching = (resource: EncodedResource | undefined, version: Bytes): HeldEntry =>
-  resource !== undefined && isText(version, resource.version) ? resource : 'stale';
-
-/** Compares bytes with ASCII text, without making a string. */
-function isText(bytes: Bytes, text: string): boolean {
-  if (bytes.end - bytes.start !== text.length) return false;
-  for (let index = 0; index < text.length; index++) {
-    if (bytes.buffer[bytes.start + index] !== text.charCodeAt(index)) return false;
-  }
-  return true;
-}
-
-const wantedFingerprint = memoised((view: TypeView, subscription: Subscription) =>
-  wantedOf(view, subscription).map(fingerprintOf).reduce(addUp),
-);
-
-/** Most clients that come back have everything: their statement is told from one number for each side. */
-function statesAll(initial: RawVersions, { view, own, subscription }: Current): boolean {
-  const wanted = wantedOf(view, subscription);
-  const asked = subscription.wildcard ? own : own.filter((one) => wants(subscription, view.names.idOf(one.name)));
-  if (wanted.length === 0 || asked.length !== own.length || initial.bounds.length !== 4 * (wanted.length + own.length))
-    return false;
-  const expected = own.map(fingerprintOf).reduce(addUp, wantedFingerprint(view, subscription));
-  const stated = fingerprintOfStatement(initial);
-  return stated.low === expected.low && stated.high === expected.high;
 }

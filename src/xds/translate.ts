@@ -4,6 +4,7 @@
 import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import type { Origin } from '../model/delivery.js';
+import { compareMatches } from '../model/match-order.js';
 import type {
   Capture,
   EndpointSet,
@@ -15,7 +16,6 @@ import type {
   Rule,
   ServiceModel,
 } from '../model/mesh.js';
-import { compareMatches } from '../reconcilers/precedence.js';
 import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildListeners, buildOwnListeners, virtualListeners } from './listeners.js';

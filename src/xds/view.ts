@@ -39,6 +39,9 @@ export type HeldEntry = EncodedResource | 'stale' | 'doubt' | 'absent';
 /** What a client was sent of one type, by name id. Immutable and shared: compare by identity. */
 export type Held = readonly (HeldEntry | undefined)[];
 
+/** What a stream has of its own resources, by name. */
+export type OwnHeld = ReadonlyMap<string, HeldEntry>;
+
 export const nothingHeld: Held = [];
 export const noSubscription: Subscription = { wildcard: false, ids: new Uint8Array(0) };
 

@@ -11,9 +11,16 @@ export interface Call {
   fail(code: number, message: string): void;
 }
 
+/** A response that is made when it can leave. */
+export interface Outgoing {
+  /** About how many bytes it has. */
+  readonly size: number;
+  encode(): Buffer;
+}
+
 /** Responses of one stream on their way out. */
 export interface Writer {
-  send(bytes: Buffer): void;
+  send(response: Outgoing): void;
   /** Forgets what was not written, and gives back what the outbox lent. */
   stop(): void;
 }
@@ -23,7 +30,7 @@ const waitingAllowed = 256;
 
 /** A writer; `overflow` is called when the client has stopped reading. */
 export function createWriter(deps: { readonly call: Call; readonly outbox: Outbox }, overflow: () => void): Writer {
-  const queue: Buffer[] = [];
+  const queue: Outgoing[] = [];
   const lent = new Set<() => void>();
   let writing = false;
   let open = true;
@@ -33,13 +40,13 @@ export function createWriter(deps: { readonly call: Call; readonly outbox: Outbo
     next();
   };
 
-  const write = (bytes: Buffer, done: () => void): void => {
+  const write = (response: Outgoing, done: () => void): void => {
     if (!open) {
       done();
       return;
     }
     lent.add(done);
-    const flowing = deps.call.write(bytes, () => {
+    const flowing = deps.call.write(response.encode(), () => {
       lent.delete(done);
       done();
     });
@@ -49,18 +56,18 @@ export function createWriter(deps: { readonly call: Call; readonly outbox: Outbo
 
   const next = (): void => {
     if (writing || !open) return;
-    const bytes = queue.shift();
-    if (bytes === undefined) return;
+    const response = queue.shift();
+    if (response === undefined) return;
     writing = true;
-    deps.outbox.submit(bytes.length, (done) => {
-      write(bytes, done);
+    deps.outbox.submit(response.size, (done) => {
+      write(response, done);
     });
   };
 
   return {
-    send: (bytes) => {
+    send: (response) => {
       if (!open) return;
-      queue.push(bytes);
+      queue.push(response);
       next();
       if (queue.length > waitingAllowed) overflow();
     },

@@ -31,7 +31,7 @@ function jsonOf(options: BootstrapOptions, version = '1.39.3'): string {
 }
 
 describe('bootstrap: content', () => {
-  it('names the proxy and finds the control plane by delta ADS, again within two seconds', () => {
+  it('names the proxy and finds the control plane by delta ADS, again within a second', () => {
     const json = bootstrapToJson(buildBootstrap(explicit), '1.39.3');
     expect(json['node']).to.deep.equal({ id: 'web-0.shop', cluster: 'Deployment/web.shop' });
     expect(json['dynamic_resources']).to.deep.equal({
@@ -43,7 +43,7 @@ describe('bootstrap: content', () => {
           {
             envoy_grpc: {
               cluster_name: 'legation-xds',
-              retry_policy: { retry_back_off: { base_interval: '0.2s', max_interval: '2s' } },
+              retry_policy: { retry_back_off: { base_interval: '0.2s', max_interval: '1s' } },
             },
           },
         ],

@@ -7,7 +7,7 @@ import { dirname, join, relative } from 'node:path';
 import { expect } from 'chai';
 import { checkConstraints } from '../../src/xds/constraints.js';
 import type { Json } from '../../src/xds/json.js';
-import { resourcesToJson } from '../../src/cli/canonical-yaml.js';
+import { resourcesToJson } from '../../src/xds/readable.js';
 import { nothingRefused } from '../../src/xds/quarantine.js';
 import { buildPublication } from '../../src/xds/publication.js';
 import { codecOf, encodeResource, resourceTypes, type Resource } from '../../src/xds/resources.js';

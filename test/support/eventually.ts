@@ -23,4 +23,5 @@ export async function eventually(look: () => unknown, options: EventuallyOptions
   }
 }
 
-const shown = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify([value]).slice(1, -1)).slice(0, 4000);
+const shown = (value: unknown): string =>
+  (typeof value === 'string' ? value : JSON.stringify([value]).slice(1, -1)).slice(0, 4000);

@@ -5,10 +5,10 @@ import type { Clock } from '../../src/lib/clock.js';
 /** A clock with its hand. */
 export interface FakeClock extends Clock {
   /** Moves the time, firing what is due on the way. */
-  advance(ms: number): void;
+  readonly advance: (ms: number) => void;
   /** How often the time was read, and who wants to hear of the next time. */
   reads(): number;
-  onRead(listener: () => void): () => void;
+  readonly onRead: (listener: () => void) => () => void;
 }
 
 /** A clock that stands still. */

@@ -6,18 +6,18 @@ import { inFlightAllowed } from '../../src/xds/schedule.js';
 import { isWildcardType, resourceTypes, shortNameOf, type ResourceType } from '../../src/xds/resources.js';
 import type { Received } from './client.js';
 import { createReducerPeer, type Peer } from './peers.js';
-import type { Content, Spec } from './world.js';
+import { names, randomSpec } from './random-world.js';
+import type { Spec } from './world.js';
 
 /** One random move. Numbers choose among what there is. */
 export type Action =
   | { readonly kind: 'serve'; readonly seed: number }
   | { readonly kind: 'answer'; readonly type: number; readonly which: number }
   | { readonly kind: 'refuse'; readonly type: number; readonly seed: number }
-  | { readonly kind: 'ask' | 'drop'; readonly type: number; readonly name: number }
+  | { readonly kind: 'ask'; readonly type: number; readonly name: number }
+  | { readonly kind: 'drop'; readonly type: number; readonly name: number }
   | { readonly kind: 'reconnect' }
   | { readonly kind: 'wait'; readonly ms: number };
-
-const names = ['a', 'b', 'c', 'd'];
 
 interface Pending {
   readonly response: Received;
@@ -53,43 +53,6 @@ const fresh = (): TypeMemory => ({
   doubtful: new Set(),
 });
 
-/** A sequence of small numbers from one. */
-function dice(seed: number): (sides: number) => number {
-  let state = seed + 1;
-  return (sides) => {
-    state = (Math.imul(state, 1_103_515_245) + 12_345) & 0x7fffffff;
-    return (state >>> 8) % sides;
-  };
-}
-
-/** A consistent view: routes name clusters that are there. Clusters are `a` to `d`, and so are the rest. */
-function randomSpec(seed: number): { readonly spec: Spec; readonly own: Spec } {
-  const roll = dice(seed);
-  const pick = (): Record<string, Content> =>
-    Object.fromEntries(names.filter(() => roll(3) > 0).map((name) => [name, 1 + roll(3)]));
-  const cds = pick();
-  const clusters = Object.keys(cds);
-  const rds = Object.fromEntries(
-    Object.entries(pick()).map(([name, v]): [string, Content] => {
-      const target = clusters[roll(Math.max(1, clusters.length))];
-      return [
-        name,
-        { v: 10 * Number(v) + 'abcd'.indexOf(target ?? 'a'), clusters: target === undefined ? [] : [target] },
-      ];
-    }),
-  );
-  const own: Spec =
-    roll(2) === 0
-      ? {}
-      : {
-          cds: { 'i/80': 1 + roll(2) },
-          lds: { explicit: 1 + roll(2) },
-          rds: { 'i/80': { v: roll(2), clusters: ['i/80'] } },
-        };
-  const eds = Object.fromEntries(clusters.map((name) => [name, 1 + roll(3)]));
-  return { spec: { cds, eds, lds: pick(), srds: pick(), rds, sds: pick() }, own };
-}
-
 const fail = (what: string): never => {
   throw new Error(what);
 };
@@ -114,7 +77,7 @@ export function createModel(protocol: Protocol): Model {
   /** What a label of a route names. */
   const clustersOf = new Map<string, readonly string[]>();
   const everSent = new Set<string>();
-  const nonces = new Set<string>();
+  const sentHere = new Set<string>();
 
   const serve = (seed: number): void => {
     served = randomSpec(seed);
@@ -128,12 +91,13 @@ export function createModel(protocol: Protocol): Model {
 
   const checkSent = (type: ResourceType, response: Received): void => {
     const memory = of(type);
-    if (nonces.has(response.nonce)) fail(`nonce ${response.nonce} given twice`);
-    nonces.add(response.nonce);
+    const open = [memory.nonce, ...memory.pending.map((one) => one.response.nonce)];
+    if (open.includes(response.nonce)) fail(`nonce ${response.nonce} given twice`);
     if (memory.pending.length >= inFlightAllowed + 4) fail(`${type}: too many in flight`);
     for (const { label } of response.resources.values()) {
       if (memory.refused.has(label)) fail(`${type} ${label} was refused and is sent again`);
-      if (type === 'cluster') everSent.add(label.slice(0, label.indexOf('@')));
+      if (type === 'cluster') everSent.add(nameIn(label));
+      sentHere.add(`${type} ${label}`);
       if (type === 'route' && of('cluster').asked && of('cluster').wildcard) checkRoute(label);
     }
   };
@@ -161,8 +125,9 @@ export function createModel(protocol: Protocol): Model {
     const was = of(type).held.delete(name);
     if (type !== 'cluster' || !was || !of('cluster').wildcard) return;
     for (const { label } of of('route').held.values()) {
-      if (clustersOf.get(label)?.includes(name) === true)
-        fail(`cluster ${name} is removed while route ${label} names it`);
+      // Nobody tells a server of state of the world what the client has from an earlier stream.
+      if (protocol === 'sotw' && !sentHere.has(`route ${label}`)) continue;
+      if (clustersOf.get(label)?.includes(name) === true) fail(`cluster ${name} is removed while ${label} names it`);
     }
   };
 
@@ -221,20 +186,24 @@ export function createModel(protocol: Protocol): Model {
     const { response } = chosen;
     if (protocol === 'sotw') memory.pending.length = 0;
     else memory.pending.splice(index, 1);
-    const fresh = [...response.resources.values()]
-      .map((one) => one.label)
-      .filter(
-        (label) => memory.held.get(label.slice(0, label.indexOf('@')))?.label !== label && !label.endsWith('@empty'),
-      );
+    const fresh = newTo(memory, response);
     const culprit = fresh[seed % Math.max(1, fresh.length)];
     memory.nonce = response.nonce;
-    if (culprit === undefined) {
-      apply(type, response, new Set());
-      memory.version = response.version;
-      say(type, { nonce: response.nonce });
+    if (culprit !== undefined) {
+      sayRefused(type, { response, culprit, seed });
       return;
     }
-    const name = culprit.slice(0, culprit.indexOf('@'));
+    apply(type, response, new Set());
+    memory.version = response.version;
+    say(type, { nonce: response.nonce });
+  };
+
+  const sayRefused = (
+    type: ResourceType,
+    { response, culprit, seed }: { readonly response: Received; readonly culprit: string; readonly seed: number },
+  ): void => {
+    const memory = of(type);
+    const name = nameIn(culprit);
     const isNamed = isWildcardType(type) && seed % 2 === 0;
     // The server can know: the text tells, or there is nothing else in the response.
     if (isNamed || response.resources.size === 1) memory.refused.add(culprit);
@@ -246,8 +215,7 @@ export function createModel(protocol: Protocol): Model {
 
   const ask = (type: ResourceType, index: number): void => {
     const memory = of(type);
-    const name = isWildcardType(type) && index === 5 ? '*' : index === 4 ? 'i/80' : names[index % 4];
-    if (name === undefined) return;
+    const name = askable(type, index);
     if (isWildcardType(type) && !memory.asked) {
       memory.wildcard = true;
       say(type, { add: [] });
@@ -256,39 +224,48 @@ export function createModel(protocol: Protocol): Model {
     memory.everNamed = true;
     if (name === '*') memory.wildcard = true;
     else memory.names.add(name);
-    if (protocol === 'sotw' && memory.wildcard && !memory.everNamed) return;
     say(type, { add: [name] });
+  };
+
+  const forgetUnwanted = (memory: TypeMemory): void => {
+    for (const name of memory.held.keys()) if (!memory.wildcard && !memory.names.has(name)) memory.held.delete(name);
+  };
+
+  const dropAll = (type: ResourceType): void => {
+    const memory = of(type);
+    if (!memory.wildcard || type === 'cluster') return;
+    memory.wildcard = false;
+    memory.everNamed = true;
+    // State of the world can give up `*` only by naming something, if it never did.
+    if (protocol === 'sotw') memory.names.add('a');
+    forgetUnwanted(memory);
+    say(type, { drop: ['*'] });
   };
 
   const drop = (type: ResourceType, index: number): void => {
     const memory = of(type);
-    const name = index === 5 && isWildcardType(type) ? '*' : [...memory.names][index % Math.max(1, memory.names.size)];
-    if (!memory.asked || name === undefined) return;
-    if (name === '*') {
-      if (!memory.wildcard || type === 'cluster') return;
-      memory.wildcard = false;
-      memory.everNamed = true;
-      if (protocol === 'sotw' && memory.names.size === 0) memory.names.add('a');
-      if (protocol === 'delta') say(type, { drop: ['*'] });
-    } else {
-      memory.names.delete(name);
+    if (index === 5 && isWildcardType(type)) {
+      dropAll(type);
+      return;
     }
-    for (const held of [...memory.held.keys()])
-      if (!memory.wildcard && !memory.names.has(held)) memory.held.delete(held);
-    if (name !== '*' || protocol === 'sotw') say(type, { drop: [name] });
+    const name = [...memory.names][index % Math.max(1, memory.names.size)];
+    if (!memory.asked || name === undefined) return;
+    memory.names.delete(name);
+    forgetUnwanted(memory);
+    say(type, { drop: [name] });
   };
 
   const reconnect = (): void => {
     void peer.reconnect();
-    nonces.clear();
     everSent.clear();
+    sentHere.clear();
     for (const memory of types.values()) {
       memory.pending.length = 0;
       memory.refused.clear();
       memory.doubtful.clear();
       memory.nonce = '';
     }
-    for (const { label } of of('cluster').held.values()) everSent.add(label.slice(0, label.indexOf('@')));
+    for (const { label } of of('cluster').held.values()) everSent.add(nameIn(label));
     for (const type of resourceTypes) {
       const memory = of(type);
       if (!memory.asked) continue;
@@ -301,30 +278,26 @@ export function createModel(protocol: Protocol): Model {
     }
   };
 
-  const perform = (action: Action): void => {
-    switch (action.kind) {
-      case 'serve':
-        serve(action.seed);
-        break;
-      case 'answer':
-        answer(resourceTypes[action.type] ?? 'cluster', action.which);
-        break;
-      case 'refuse':
-        refuse(resourceTypes[action.type] ?? 'cluster', action.seed);
-        break;
-      case 'ask':
-        ask(resourceTypes[action.type] ?? 'cluster', action.name);
-        break;
-      case 'drop':
-        drop(resourceTypes[action.type] ?? 'cluster', action.name);
-        break;
-      case 'reconnect':
-        if (revision > 0) reconnect();
-        break;
-      case 'wait':
-        peer.advance(action.ms);
-    }
-    receive();
+  const handlers: { readonly [K in Action['kind']]: (action: Extract<Action, { kind: K }>) => void } = {
+    serve: (action) => {
+      serve(action.seed);
+    },
+    answer: (action) => {
+      answer(typeAt(action.type), action.which);
+    },
+    refuse: (action) => {
+      refuse(typeAt(action.type), action.seed);
+    },
+    ask: (action) => {
+      ask(typeAt(action.type), action.name);
+    },
+    drop: (action) => {
+      drop(typeAt(action.type), action.name);
+    },
+    reconnect,
+    wait: (action) => {
+      peer.advance(action.ms);
+    },
   };
 
   const answerAll = (): number => {
@@ -353,7 +326,8 @@ export function createModel(protocol: Protocol): Model {
     perform: (action) => {
       // Nobody talks to a server that has nothing to serve.
       if (revision === 0) serve(0);
-      perform(action);
+      (handlers[action.kind] as (action: Action) => void)(action);
+      receive();
     },
     converge: () => {
       if (revision === 0) serve(0);
@@ -367,27 +341,42 @@ export function createModel(protocol: Protocol): Model {
       receive();
       if (answerAll() > 0) fail('responses after convergence');
     },
-    difference: () => resourceTypes.flatMap((type) => differenceOf(type, of(type), wantedOf(type), protocol)),
+    difference: () =>
+      resourceTypes.flatMap((type) => differenceOf({ type, memory: of(type), wanted: wantedOf(type), protocol })),
   };
 }
 
-function differenceOf(
-  type: ResourceType,
-  memory: TypeMemory,
-  wanted: ReadonlyMap<string, string>,
-  protocol: Protocol,
-): readonly string[] {
-  const differences: string[] = [];
-  for (const [name, label] of wanted) {
-    const held = memory.held.get(name)?.label;
-    if (held !== label && !memory.refused.has(label) && !memory.doubtful.has(label))
-      differences.push(`${type} ${label} is missing; there is ${held ?? 'nothing'}`);
-  }
-  for (const [name, { label }] of memory.held) {
-    if (wanted.has(name) || type === 'endpoint') continue;
-    // State of the world cannot remove what is named; a refused route may still need its cluster.
-    if (protocol === 'sotw' && !isWildcardType(type)) continue;
-    if (type !== 'cluster') differences.push(`${type} ${label} should be gone`);
-  }
-  return differences;
+const typeAt = (index: number): ResourceType => resourceTypes[index] ?? 'cluster';
+
+const nameIn = (label: string): string => label.slice(0, label.lastIndexOf('@'));
+
+/** What a client may ask for by number. */
+function askable(type: ResourceType, index: number): string {
+  if (index === 4) return 'i/80';
+  return index === 5 && isWildcardType(type) ? '*' : (names[index % names.length] ?? 'a');
+}
+
+/** Labels of what a response would change. */
+const newTo = (memory: TypeMemory, response: Received): readonly string[] =>
+  [...response.resources.values()]
+    .map((one) => one.label)
+    .filter((label) => memory.held.get(nameIn(label))?.label !== label && !label.endsWith('@empty'));
+
+interface Holding {
+  readonly type: ResourceType;
+  readonly memory: TypeMemory;
+  readonly wanted: ReadonlyMap<string, string>;
+  readonly protocol: Protocol;
+}
+
+function differenceOf({ type, memory, wanted, protocol }: Holding): readonly string[] {
+  const isExcused = (label: string): boolean => memory.refused.has(label) || memory.doubtful.has(label);
+  const missing = [...wanted]
+    .filter(([name, label]) => memory.held.get(name)?.label !== label && !isExcused(label))
+    .map(([name, label]) => `${type} ${label} is missing; there is ${memory.held.get(name)?.label ?? 'nothing'}`);
+  // Endpoints leave with their clusters; state of the world cannot remove what is named; a refused route may still need its cluster.
+  const mayStay = type === 'endpoint' || type === 'cluster' || (protocol === 'sotw' && !isWildcardType(type));
+  if (mayStay) return missing;
+  const surplus = [...memory.held.keys()].filter((name) => !wanted.has(name));
+  return [...missing, ...surplus.map((name) => `${type} ${name} should be gone`)];
 }

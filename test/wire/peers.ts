@@ -21,7 +21,7 @@ export interface Peer {
   readonly refused: string[];
   say(said: Said): Promise<void>;
   serve(revision: number, spec: Spec, own?: Spec): void;
-  advance(ms: number): void;
+  readonly advance: (ms: number) => void;
   /** Resolves when this many responses have come. */
   hears(count: number): Promise<void>;
   reconnect(): Promise<void>;
@@ -44,7 +44,7 @@ export function createReducerPeer(protocol: Protocol): Peer {
     const { state: next, effects } = reduce(state, input);
     state = next;
     for (const effect of effects) {
-      if (effect.kind === 'send') peer.received.push(readResponse(protocol, effect.push.bytes));
+      if (effect.kind === 'send') peer.received.push(readResponse(protocol, effect.push.encode()));
       else if (effect.kind === 'settled') peer.settled.push(effect.revision);
       else if (effect.kind === 'refused') peer.refused.push(effect.culprit.resource.name);
       else if (effect.kind === 'wake') {

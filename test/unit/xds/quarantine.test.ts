@@ -13,7 +13,7 @@ const ruleOf = (index: number, generation = 1): Rule => {
   const origin: Origin = {
     ref: { kind: 'TrafficRoute', namespace: 'shop', name: `r${String(index)}` },
     generation,
-  } as Origin;
+  };
   return { origin, text: `r${String(index)}@${String(generation)}` };
 };
 

@@ -6,7 +6,6 @@ import type { Protocol } from '../../../src/xds/plan.js';
 import { inFlightAllowed } from '../../../src/xds/schedule.js';
 import { newStream, reduce } from '../../../src/xds/stream.js';
 import type { StreamEffect, StreamState } from '../../../src/xds/stream-state.js';
-import type { ResourceType } from '../../../src/xds/resources.js';
 import type { Push } from '../../../src/xds/push.js';
 import { decodeRequest } from '../../../src/xds/wire.js';
 import { requestOf, type Said } from '../../wire/client.js';
@@ -41,9 +40,9 @@ const pushesIn = (effects: readonly StreamEffect[]): readonly Push[] =>
   effects.flatMap((effect) => (effect.kind === 'send' ? [effect.push] : []));
 
 /** Acknowledges until nothing more comes. */
-function settle(talk: Talk, type: ResourceType, effects: readonly StreamEffect[], names: readonly string[] = []): void {
+function settle(talk: Talk, effects: readonly StreamEffect[], names: readonly string[] = []): void {
   for (let [push] = pushesIn(effects); push !== undefined;)
-    [push] = pushesIn(say(talk, { type, nonce: push.nonce, names }));
+    [push] = pushesIn(say(talk, { type: 'endpoint', nonce: push.nonce, names }));
 }
 
 const many = (count: number, v = 1): Spec => ({
@@ -63,9 +62,9 @@ describe('stream', () => {
         // Each asks in its own order and in its own steps.
         const names = [...namesOf(spec)].sort((a, b) => (a < b ? -1 : 1) * (index % 2 === 0 ? 1 : -1));
         const [first, rest] = [names.slice(0, index), names.slice(index)];
-        settle(talk, 'endpoint', say(talk, { type: 'endpoint', add: first, names: first }), first);
+        settle(talk, say(talk, { type: 'endpoint', add: first, names: first }), first);
         const { lastNonce = '' } = talk.state.types.endpoint ?? {};
-        settle(talk, 'endpoint', say(talk, { type: 'endpoint', add: rest, names, nonce: lastNonce }), names);
+        settle(talk, say(talk, { type: 'endpoint', add: rest, names, nonce: lastNonce }), names);
       });
       expect(
         new Set(streams.map((talk) => talk.state.types.endpoint?.sent)).size,
@@ -116,7 +115,7 @@ describe('stream', () => {
     let effects = say(talk, { type: 'endpoint', add: names });
     let answered = 0;
     for (let [push] = pushesIn(effects); push !== undefined; [push] = pushesIn(effects)) {
-      expect(push.bytes.length).to.be.below(2 * 1_048_576);
+      expect(push.encode().length).to.be.below(2 * 1_048_576);
       answered += push.names.length;
       if (answered > 5_000) break;
       effects = say(talk, { type: 'endpoint', nonce: push.nonce });
@@ -134,7 +133,7 @@ describe('stream', () => {
     const sizes: number[] = [];
     let effects = say(talk, { type: 'endpoint', add: Object.keys(long) });
     for (let [push] = pushesIn(effects); push !== undefined; [push] = pushesIn(effects)) {
-      sizes.push(push.bytes.length);
+      sizes.push(push.encode().length);
       effects = say(talk, { type: 'endpoint', nonce: push.nonce });
     }
     expect(Math.max(...sizes)).to.be.below(1_200_000);
@@ -147,7 +146,7 @@ describe('stream', () => {
     cache.publish(publicationOf(1, spec));
     const first = started(cache, 'delta');
     look(first, cache);
-    settle(first, 'endpoint', say(first, { type: 'endpoint', add: namesOf(spec) }));
+    settle(first, say(first, { type: 'endpoint', add: namesOf(spec) }));
     const initial = Object.fromEntries(
       (first.state.types.endpoint?.sent ?? []).flatMap((entry) =>
         typeof entry === 'object' ? [[entry.name, entry.version]] : [],

@@ -1,0 +1,138 @@
+// Applications of a test, in its own process on the loopback addresses of their pods: each notes what arrives and
+// echoes it. The caller says by headers how it wants to be treated: `x-app-delay: 300` (ms), `x-app-fail: 2` (the first
+// two tries of this id fail), `x-app-status: 503`, `x-app-slow: 2` (the first two tries hang), `x-app-reply: name=value`.
+
+import { createServer as createHttp1, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createHttp2, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
+import { createServer, type Socket } from 'node:net';
+import { systemClock as clock } from '../../src/lib/clock.js';
+
+/** A request as it arrived at a pod. */
+export interface Arrival {
+  readonly pod: string;
+  readonly httpVersion: string;
+  readonly method: string;
+  readonly path: string;
+  /** The authority. */
+  readonly host: string;
+  readonly headers: IncomingHttpHeaders;
+  /** `x-id` of the request, if it has one. */
+  readonly id: string;
+}
+
+/** Where an application listens. */
+export interface ApplicationPlace {
+  /** `namespace/name`. */
+  readonly pod: string;
+  readonly address: string;
+  readonly ports: readonly number[];
+}
+
+/** The applications of a mesh. */
+export interface Applications {
+  open(place: ApplicationPlace): Promise<void>;
+  /** Everything that arrived since the last `forget`. */
+  arrivals(): readonly Arrival[];
+  /** How often a request with this id arrived. */
+  triesOf(id: string): number;
+  forget(): void;
+  close(): Promise<void>;
+}
+
+/** How long a hanging answer takes. */
+const hangMs = 5_000;
+
+const numberIn = (headers: IncomingHttpHeaders, name: string): number => Number(headers[name] ?? 0);
+const textIn = (headers: IncomingHttpHeaders, name: string): string => String(headers[name] ?? '');
+
+function arrivalOf(pod: string, request: IncomingMessage | Http2ServerRequest): Arrival {
+  const { headers, httpVersion, method = '', url = '' } = request;
+  const host = textIn(headers, ':authority') || textIn(headers, 'host');
+  return { pod, httpVersion, method, path: url, host, id: textIn(headers, 'x-id'), headers: { ...headers } };
+}
+
+/** How the caller wants this try to be treated. */
+function treatmentOf(headers: IncomingHttpHeaders, count: number) {
+  const fails = count <= numberIn(headers, 'x-app-fail');
+  return {
+    delayMs: count <= numberIn(headers, 'x-app-slow') ? hangMs : numberIn(headers, 'x-app-delay'),
+    status: fails ? numberIn(headers, 'x-app-status') || 503 : 200,
+    reply: textIn(headers, 'x-app-reply').split(',').flatMap((one) => {
+      const at = one.indexOf('=');
+      return at < 0 ? [] : [[one.slice(0, at), one.slice(at + 1)] as const];
+    }),
+  };
+}
+
+/** No applications yet. */
+export function createApplications(): Applications {
+  let arrivals: Arrival[] = [];
+  const tries = new Map<string, number>();
+  const closers: (() => Promise<void>)[] = [];
+
+  async function answer(pod: string, request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): Promise<void> {
+    request.resume();
+    const arrival = arrivalOf(pod, request);
+    arrivals.push(arrival);
+    const count = (tries.get(arrival.id) ?? 0) + 1;
+    tries.set(arrival.id, count);
+    const { delayMs, status, reply } = treatmentOf(request.headers, count);
+    if (delayMs > 0) await clock.sleep(delayMs);
+    if (response.destroyed) return;
+    response.statusCode = status;
+    response.setHeader('content-type', 'application/json');
+    for (const [name, value] of reply) response.setHeader(name, value);
+    const body = JSON.stringify({ ...arrival, count });
+    if (request.method === 'HEAD') response.end();
+    else response.end(body);
+  }
+
+  async function listen(pod: string, address: string, port: number): Promise<void> {
+    const http1 = createHttp1((request, response) => void answer(pod, request, response));
+    const http2 = createHttp2((request, response) => void answer(pod, request, response));
+    http1.keepAliveTimeout = 0;
+    http1.on('clientError', (_error, socket) => socket.destroy());
+    http2.on('sessionError', () => undefined);
+    const sockets = new Set<Socket>();
+    const server = createServer((socket) => {
+      sockets.add(socket);
+      socket.once('close', () => sockets.delete(socket));
+      socket.on('error', () => undefined);
+      socket.once('data', (first) => {
+        socket.pause();
+        socket.unshift(first);
+        const isHttp2 = first.subarray(0, 3).toString('latin1') === 'PRI';
+        (isHttp2 ? http2 : http1).emit('connection', socket);
+        if (!isHttp2) socket.resume();
+      });
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(port, address, resolve);
+    });
+    closers.push(
+      () =>
+        new Promise((resolve) => {
+          server.close(() => {
+            resolve();
+          });
+          for (const socket of sockets) socket.destroy();
+        }),
+    );
+  }
+
+  return {
+    open: async ({ pod, address, ports }) => {
+      for (const port of ports) await listen(pod, address, port);
+    },
+    arrivals: () => arrivals,
+    triesOf: (id) => tries.get(id) ?? 0,
+    forget: () => {
+      arrivals = [];
+      tries.clear();
+    },
+    close: async () => {
+      await Promise.all(closers.splice(0).map((close) => close()));
+    },
+  };
+}
