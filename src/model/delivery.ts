@@ -30,15 +30,12 @@ export interface Rejection {
   readonly kept: boolean;
 }
 
-/** Which stream of which proxy. */
 interface Source {
   readonly proxy: ProxyKey;
   readonly group: GroupKey;
-  /** A number of its own for every stream. */
-  readonly stream: number;
 }
 
-/** One event of one stream. */
+/** One event of one proxy: where it has several streams, of the newest. */
 export type Delivery =
   | (Source & { readonly kind: 'connected'; readonly envoy: string })
   /** The proxy holds everything of `revision` that it did not refuse, acknowledged. */

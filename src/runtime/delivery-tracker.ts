@@ -36,8 +36,6 @@ export interface DeliveryTracker {
 }
 
 interface ProxyState {
-  /** The stream that speaks for the proxy: its newest. */
-  readonly stream: number;
   readonly namespace: string;
   readonly envoy: string;
   revision: number;
@@ -83,9 +81,9 @@ export function createDeliveryTracker(deps: {
     }
   };
 
-  const connect = ({ proxy, stream, envoy }: Extract<Delivery, { kind: 'connected' }>): void => {
+  const connect = ({ proxy, envoy }: Extract<Delivery, { kind: 'connected' }>): void => {
     const known = proxies.get(proxy);
-    const state = { stream, envoy, namespace: proxy.slice(0, proxy.indexOf('/')), revision: -1 };
+    const state = { envoy, namespace: proxy.slice(0, proxy.indexOf('/')), revision: -1 };
     proxies.set(proxy, state);
     reaches.move(state.namespace, known?.revision, state.revision);
   };
@@ -97,8 +95,7 @@ export function createDeliveryTracker(deps: {
         return;
       }
       const known = proxies.get(delivery.proxy);
-      // A proxy that redials may be back before the end of its old stream is noticed.
-      if (known?.stream !== delivery.stream) return;
+      if (known === undefined) return;
       const revision = delivery.kind === 'settled' ? delivery.revision : undefined;
       reaches.move(known.namespace, known.revision, revision);
       if (revision === undefined) proxies.delete(delivery.proxy);

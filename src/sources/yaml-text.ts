@@ -198,7 +198,12 @@ function readUnguarded(text: string): PieceReading {
   const note: Note = (severity, offset, message) => {
     if (findings.length < yamlLimits.findings) findings.push({ severity, ...parsing.positionOf(offset), message });
   };
-  for (const error of document.errors) note('error', error.pos[0], error.message);
+  // One mistake ends several nested collections at one place; the innermost is reported first, and says enough.
+  const places = new Set<number>();
+  for (const { pos, message } of document.errors) {
+    if (!places.has(pos[0])) note('error', pos[0], message);
+    places.add(pos[0]);
+  }
   for (const warning of document.warnings) note('warning', warning.pos[0], warning.message);
   if (document.errors.length > 0) return { objects: [], findings };
   visit({ note, aliases: 0, stopped: false }, document.contents, 1);

@@ -47,7 +47,7 @@ const noOwn: OwnHeld = new Map();
 const noVersions: ReadonlySet<string> = new Set();
 const noPriors: ReadonlyMap<string, EncodedResource> = new Map();
 
-const unasked: TypeState = {
+const unasked: Omit<TypeState, 'last'> = {
   subscription: noSubscription,
   everNamed: false,
   sent: nothingHeld,
@@ -58,6 +58,8 @@ const unasked: TypeState = {
   priors: noPriors,
   bisect: undefined,
   unanswered: false,
+  blind: false,
+  blocked: undefined,
 };
 
 function firstRequest(state: StreamState, type: ResourceType, request: RawRequest): StreamState {
@@ -71,7 +73,7 @@ function firstRequest(state: StreamState, type: ResourceType, request: RawReques
     first: true,
     everNamed: false,
   });
-  const start = { ...unasked, subscription, everNamed: asked.named };
+  const start = { ...unasked, subscription, everNamed: asked.named, last: {} };
   const known =
     state.protocol === 'delta'
       ? knownToDelta(state, type, { start, request })
@@ -101,7 +103,7 @@ function knownToDelta(state: StreamState, type: ResourceType, { start, request }
  * not: its version says nothing of a name that it gave up and took up again.
  */
 function knownToSotw(state: StreamState, type: ResourceType, { start, request }: Starting): TypeState {
-  const asking = { ...start, unanswered: isWildcardType(type) };
+  const asking = { ...start, unanswered: isWildcardType(type), blind: isWildcardType(type) && request.version !== '' };
   if (request.version === '' || !start.subscription.wildcard) return asking;
   const view = state.view.types[type];
   const mine = ownPlanFor(state.own[type], noOwn, {
@@ -129,6 +131,7 @@ function onAnswer(answer: Answer, turn: Turn): TypeState {
   const { stream, before, answered, request } = answer;
   const inFlight = stream.protocol === 'sotw' ? [] : before.inFlight.filter((one) => one !== answered);
   if (request.error !== undefined) return onRefusal({ ...answer, before: { ...before, inFlight } }, turn);
+  if (before.blind) return { ...before, inFlight, blind: false, blocked: undefined };
   if (before.priors.size === 0) return { ...before, inFlight };
   const names = new Set(answered.push.names);
   return { ...before, inFlight, priors: new Map([...before.priors].filter(([name]) => !names.has(name))) };
@@ -153,6 +156,7 @@ function onRefusal({ stream, type, before, answered, request }: Answer, turn: Tu
     priors: priorsAfter({ ...before, refused }, push, (name) => push.before[names.idOf(name)]),
     sent: heldAfterRefusal(before.sent, push, names),
     own: ownAfterRefusal(before.own, push),
+    blocked: before.blind ? { view: stream.view.types[type], own: stream.own[type] } : undefined,
     bisect:
       culprits.length > 0 || push.resources.length === 0
         ? undefined
@@ -171,6 +175,7 @@ function priorsAfter(
     const prior = resourceIn(push.own?.before.get(name)) ?? resourceIn(entryBefore(name));
     if (prior !== undefined && !state.refused.has(prior.version)) priors.set(name, prior);
   }
+  for (const [name, { version }] of priors) if (state.refused.has(version)) priors.delete(name);
   return priors;
 }
 

@@ -57,11 +57,7 @@ export interface Connection {
 /** Status codes of gRPC that we close with. */
 const status = { invalidArgument: 3, notFound: 5, resourceExhausted: 8, unimplemented: 12 } as const;
 
-let streams = 0;
-
 interface Identity {
-  /** A number of its own for every stream. */
-  readonly stream: number;
   readonly proxy: string;
   readonly node: NodeInfo;
   readonly nodeDigest: string;
@@ -106,9 +102,9 @@ function createReporter(deps: ConnectionDeps, live: Live): (effect: ReportedEffe
   const { log } = deps;
   return (effect) => {
     if (live.identity === undefined) return;
-    const { stream, proxy, group, node } = live.identity;
+    const { proxy, group, node } = live.identity;
     if (effect.kind === 'settled') {
-      deps.onDelivery({ kind: 'settled', stream, proxy, group, revision: effect.revision });
+      deps.onDelivery({ kind: 'settled', proxy, group, revision: effect.revision });
       return;
     }
     const [type, envoy] = [shortNameOf[effect.type], node.version];
@@ -145,8 +141,7 @@ function identityOf(bytes: Buffer, cache: Cache): { readonly identity: Identity;
   if (proxy === undefined) return `node id '${id}' names no pod; it must be '<pod>.<namespace>'`;
   const found = cache.lookup(proxy, node.version);
   if (found === undefined) return `node id '${id}' names pod '${proxy.slice(0, 256)}', ${gone}`;
-  streams++;
-  return { identity: { stream: streams, proxy, node, nodeDigest: digestOf(bytes), group: found.group }, found };
+  return { identity: { proxy, node, nodeDigest: digestOf(bytes), group: found.group }, found };
 }
 
 /** Whether a request of a known client names another node. */
@@ -225,9 +220,9 @@ export function createConnection(deps: ConnectionDeps): Connection {
       return false;
     }
     const { identity, found } = named;
-    const { stream, proxy, group, node } = identity;
+    const { proxy, group, node } = identity;
     live.identity = identity;
-    deps.onDelivery({ kind: 'connected', stream, proxy, group, envoy: node.version });
+    deps.onDelivery({ kind: 'connected', proxy, group, envoy: node.version });
     log.info('proxy connected', { proxy, group, envoy: node.version, protocol: deps.protocol });
     follow(found);
     return true;
@@ -270,9 +265,9 @@ export function createConnection(deps: ConnectionDeps): Connection {
     ended: () => {
       end();
       if (live.identity === undefined) return;
-      const { stream, proxy, group } = live.identity;
+      const { proxy, group } = live.identity;
       live.identity = undefined;
-      deps.onDelivery({ kind: 'disconnected', stream, proxy, group });
+      deps.onDelivery({ kind: 'disconnected', proxy, group });
     },
   };
   return connection;

@@ -37,7 +37,8 @@ export interface Built {
   readonly guilty: readonly Guilt[];
 }
 
-const isChecked = (resource: Resource): boolean => resource.type !== 'endpoint';
+/** Endpoints and scopes hold nothing that a user wrote but names, which Kubernetes has checked. */
+const isChecked = ({ type }: Resource): boolean => type !== 'endpoint' && type !== 'scope';
 
 function encode(bundle: Bundle): Layer {
   const guilty: Guilt[] = [];

@@ -3,8 +3,8 @@
 import { clustersNamedBy, type Protocol } from './plan.js';
 import { buildPush, type Push } from './push.js';
 import { isWildcardType, type ResourceType } from './resources.js';
-import { clusterWaitMs, dueOf, type Due } from './schedule.js';
-import type { StreamState, TypeState } from './stream-state.js';
+import { clusterWaitMs, dueOf, isDue } from './schedule.js';
+import type { Due, StreamState, TypeState } from './stream-state.js';
 import { resourceIn } from './view.js';
 
 /** How long removals wait once everything else was acknowledged, in milliseconds. */
@@ -25,8 +25,7 @@ export function isMaking(stream: StreamState, now: number): boolean {
   return makers.some((type) => {
     const state = stream.types[type];
     if (state === undefined) return false;
-    const { plan, resources, ownResources } = dueOf(stream, type, state);
-    if (resources.length + ownResources.length + plan.absent.length > 0) return true;
+    if (isDue(dueOf(stream, type, state))) return true;
     // The ACK of clusters may be withheld for long; other types are answered at once.
     return state.inFlight.some((one) => type !== 'cluster' || now - one.sentAt < clusterWaitMs);
   });
@@ -49,7 +48,7 @@ const leavesWithItsName = (stream: StreamState, type: ResourceType): boolean =>
 export function doomedOf(stream: StreamState): Doomed | undefined {
   for (const type of removalOrder) {
     const state = stream.types[type];
-    if (state === undefined || leavesWithItsName(stream, type)) continue;
+    if (state === undefined || state.blind || leavesWithItsName(stream, type)) continue;
     const due = dueOf(stream, type, state);
     const gone = { ids: due.plan.removed, own: due.own.gone };
     if (gone.ids.length + gone.own.length === 0) continue;

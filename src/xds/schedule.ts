@@ -2,11 +2,11 @@
 // that they name; removals wait for everything else. Nothing else waits for an acknowledgement of another
 // type: Envoy withholds that of clusters until all of them are warm, so endpoints and secrets must never wait for it.
 
-import { addedBy, ownPlanFor, planFor, type OwnPlan, type Plan, type Protocol } from './plan.js';
+import { addedBy, ownPlanFor, planFor, type Protocol } from './plan.js';
 import { addedByPush, buildPush, sharedPush, type Push } from './push.js';
 import { isWildcardType, type EncodedResource, type ResourceType } from './resources.js';
-import { wakeAt, type StreamState, type Turn, type TypeState } from './stream-state.js';
-import { hasVersion, type TypeView } from './view.js';
+import { wakeAt, type Due, type StreamState, type Turn, type TypeState } from './stream-state.js';
+import { hasVersion } from './view.js';
 
 /** How long a route waits for the acknowledgement of its clusters, in milliseconds. */
 export const clusterWaitMs = 10_000;
@@ -20,54 +20,39 @@ const singlesAllowed = 8;
 const batchBytes = 1_048_576;
 const absentAllowed = 1_000;
 
-/** What a client lacks of a type and has not refused. */
-export interface Due {
-  readonly plan: Plan;
-  readonly own: OwnPlan;
-  readonly resources: readonly EncodedResource[];
-  readonly ownResources: readonly EncodedResource[];
-  /** An answer is owed, be it empty. */
-  readonly unanswered: boolean;
-}
-
 const unrefused = (state: TypeState, resources: readonly EncodedResource[]): readonly EncodedResource[] =>
   state.refused.size === 0 ? resources : resources.filter((one) => !state.refused.has(one.version));
 
-interface Known {
-  readonly view: TypeView;
-  readonly own: readonly EncodedResource[] | undefined;
-  readonly due: Due;
-}
-
-/** The last answer for each state: most inputs leave most types of a stream alone. */
-const known = new WeakMap<TypeState, Known>();
-
-/** Additions and changes of a type, with the plans that they come from. */
+/** Additions and changes of a type, with the plans that they come from. Most inputs leave most types alone. */
 export function dueOf(stream: StreamState, type: ResourceType, state: TypeState): Due {
   const view = stream.view.types[type];
   const own = stream.own[type];
-  const last = known.get(state);
-  if (last?.view === view && last.own === own) return last.due;
+  const { last } = state;
+  if (last.due !== undefined && last.state === state && last.view === view && last.own === own) return last.due;
   const due = findDue(stream, type, state);
-  known.set(state, { view, own, due });
+  Object.assign(last, { state, view, own, due });
   return due;
 }
 
 function findDue(stream: StreamState, type: ResourceType, state: TypeState): Due {
   const plan = planFor(stream.view.types[type], state.sent, state.subscription);
-  const own = ownPlanFor(stream.own[type], state.own, { subscription: state.subscription, names: stream.names[type] });
-  return {
-    plan,
-    own,
-    resources: unrefused(state, plan.changed),
-    ownResources: unrefused(state, own.changed),
-    unanswered: state.unanswered,
-  };
+  const own = ownPlanFor(stream.own[type], state.own, {
+    subscription: state.subscription,
+    names: stream.names[type],
+  });
+  const resources = unrefused(state, plan.changed);
+  const ownResources = unrefused(state, own.changed);
+  const isPartial = resources.length < plan.changed.length || ownResources.length < own.changed.length;
+  const blocked = state.blind && (isPartial || isStillRefused(stream, type, state));
+  return { plan, own, resources, ownResources, unanswered: state.unanswered, blocked };
 }
 
+const isStillRefused = (stream: StreamState, type: ResourceType, { blocked }: TypeState): boolean =>
+  blocked?.view === stream.view.types[type] && blocked.own === stream.own[type];
+
 /** Whether there is anything to add or change. */
-export const isDue = ({ plan, own, resources, ownResources, unanswered }: Due): boolean =>
-  unanswered || resources.length + ownResources.length + plan.absent.length + own.absent.length > 0;
+export const isDue = ({ plan, own, resources, ownResources, unanswered, blocked }: Due): boolean =>
+  !blocked && (unanswered || resources.length + ownResources.length + plan.absent.length + own.absent.length > 0);
 
 /** State of the world has no words for "there is no such route configuration or secret". */
 export const cannotSayAbsent = (stream: StreamState, type: ResourceType): boolean =>
@@ -76,7 +61,10 @@ export const cannotSayAbsent = (stream: StreamState, type: ResourceType): boolea
 /** Clusters that the client is still to get; undefined for one that asks for no clusters here. */
 function dueClusters(stream: StreamState): { readonly state: TypeState; readonly due: Due } | undefined {
   const state = stream.types.cluster;
-  return state === undefined ? undefined : { state, due: dueOf(stream, 'cluster', state) };
+  if (state === undefined) return undefined;
+  const due = dueOf(stream, 'cluster', state);
+  // Nobody waits for what will not be sent.
+  return due.blocked ? undefined : { state, due };
 }
 
 /** Listeners and scopes may use new clusters as soon as these were sent. Passes by itself, after `unansweredMs` at most. */

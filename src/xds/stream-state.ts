@@ -1,10 +1,10 @@
 // The state of one ADS stream, and what goes into and comes out of its reducer.
 
 import type { Culprit } from './nack.js';
-import type { Protocol } from './plan.js';
+import type { OwnPlan, Plan, Protocol } from './plan.js';
 import type { Push } from './push.js';
 import type { EncodedResource, ResourceType } from './resources.js';
-import type { Held, NameTables, OwnHeld, OwnResources, Subscription, View } from './view.js';
+import type { Held, NameTables, OwnHeld, OwnResources, Subscription, View, TypeView } from './view.js';
 import type { RawRequest } from './wire.js';
 
 /** A response that the client has not answered. */
@@ -12,6 +12,27 @@ export interface InFlight {
   readonly push: Push;
   /** Milliseconds since the epoch. */
   readonly sentAt: number;
+}
+
+/** What a client lacks of a type and has not refused. */
+export interface Due {
+  readonly plan: Plan;
+  readonly own: OwnPlan;
+  readonly resources: readonly EncodedResource[];
+  readonly ownResources: readonly EncodedResource[];
+  /** An answer is owed, be it empty. */
+  readonly unanswered: boolean;
+  /** It may be sent neither as it is, for it was refused, nor without what was refused. */
+  readonly blocked: boolean;
+}
+
+/** The last answer to what is due, with what it was asked for. The one thing here that changes in place: it holds
+ * nothing that does not follow from the state, and saves most of the work of most inputs. */
+export interface LastDue {
+  state?: TypeState;
+  view?: TypeView;
+  own?: readonly EncodedResource[] | undefined;
+  due?: Due;
 }
 
 /** What is known of one type on one stream. */
@@ -34,6 +55,11 @@ export interface TypeState {
   readonly bisect: number | undefined;
   /** The first request must be answered, be it with nothing: Envoy starts only after its first clusters and listeners. */
   readonly unanswered: boolean;
+  /** State of the world: the client has things from an earlier stream, and nobody knows which; to leave one out deletes it. */
+  readonly blind: boolean;
+  /** What was refused while blind: nothing is sent until it changes. */
+  readonly blocked: { readonly view: TypeView; readonly own: readonly EncodedResource[] | undefined } | undefined;
+  readonly last: LastDue;
 }
 
 /** When what is gone may be removed. */

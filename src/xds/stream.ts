@@ -16,12 +16,12 @@ import {
   unansweredMs,
   wakeForClusters,
   withoutWaiting,
-  type Due,
 } from './schedule.js';
 import { nothingAwaited, settle } from './settle.js';
 import {
   wakeAt,
   withType,
+  type Due,
   type Reduced,
   type StreamInput,
   type StreamState,
@@ -87,6 +87,7 @@ function sendType(state: StreamState, of: Of, turn: Turn): Step {
   const { type, before } = of;
   const due = dueOf(state, type, before);
   const inFlight = before.inFlight.length > 0;
+  if (due.blocked) return { state, busy: true };
   if (!isDue(due)) return { state: withType(state, type, atRest(before, due.plan, inFlight)), busy: inFlight };
   if (cannotSayAbsent(state, type) && due.plan.absent.length + due.own.absent.length > 0) {
     const told = toldSilently(before, due);

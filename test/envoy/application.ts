@@ -2,7 +2,12 @@
 // echoes it. The caller says by headers how it wants to be treated: `x-app-delay: 300` (ms), `x-app-fail: 2` (the first
 // two tries of this id fail), `x-app-status: 503`, `x-app-slow: 2` (the first two tries hang), `x-app-reply: name=value`.
 
-import { createServer as createHttp1, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
+import {
+  createServer as createHttp1,
+  type IncomingHttpHeaders,
+  type IncomingMessage,
+  type ServerResponse,
+} from 'node:http';
 import { createServer as createHttp2, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
 import { systemClock as clock } from '../../src/lib/clock.js';
@@ -57,10 +62,12 @@ function treatmentOf(headers: IncomingHttpHeaders, count: number) {
   return {
     delayMs: count <= numberIn(headers, 'x-app-slow') ? hangMs : numberIn(headers, 'x-app-delay'),
     status: fails ? numberIn(headers, 'x-app-status') || 503 : 200,
-    reply: textIn(headers, 'x-app-reply').split(',').flatMap((one) => {
-      const at = one.indexOf('=');
-      return at < 0 ? [] : [[one.slice(0, at), one.slice(at + 1)] as const];
-    }),
+    reply: textIn(headers, 'x-app-reply')
+      .split(',')
+      .flatMap((one) => {
+        const at = one.indexOf('=');
+        return at < 0 ? [] : [[one.slice(0, at), one.slice(at + 1)] as const];
+      }),
   };
 }
 
@@ -70,7 +77,11 @@ export function createApplications(): Applications {
   const tries = new Map<string, number>();
   const closers: (() => Promise<void>)[] = [];
 
-  async function answer(pod: string, request: IncomingMessage | Http2ServerRequest, response: ServerResponse | Http2ServerResponse): Promise<void> {
+  async function answer(
+    pod: string,
+    request: IncomingMessage | Http2ServerRequest,
+    response: ServerResponse | Http2ServerResponse,
+  ): Promise<void> {
     request.resume();
     const arrival = arrivalOf(pod, request);
     arrivals.push(arrival);

@@ -7,7 +7,17 @@ import { expect } from 'chai';
 import { eventually } from '../support/eventually.js';
 import { conditionOf, type Mesh, startMesh, type StatusItem, supportedVersions } from './harness.js';
 import { startLoad, type Load } from './load.js';
-import { answering, deployment, fileOf, ownNamespace, prefix, service, to, trafficRoute, type Written } from './objects.js';
+import {
+  answering,
+  deployment,
+  fileOf,
+  ownNamespace,
+  prefix,
+  service,
+  to,
+  trafficRoute,
+  type Written,
+} from './objects.js';
 
 const namespace = ownNamespace('broken');
 const callers = supportedVersions.map((_, index) => `${namespace}/caller-${String(index)}`);
@@ -46,12 +56,23 @@ const cases: readonly Case[] = [
   {
     title: 'bad YAML',
     content: route('      matches: [{ path: { value: "/" }\n') + respond,
-    message: { words: /./ },
+    message: {
+      line: 10,
+      words: /must be sufficiently indented and end with a }; the last good objects of this file stay in force/,
+    },
     answers: 'well',
   },
   {
     title: 'alias bomb',
-    content: ['a: &a [x, x, x, x, x, x, x, x, x]', ...'bcdefghij'.split('').map((name, index) => `${name}: &${name} [${Array(9).fill(`*${'abcdefghi'.charAt(index)}`).join(', ')}]`)].join('\n'),
+    content: [
+      'a: &a [x, x, x, x, x, x, x, x, x]',
+      ...'bcdefghij'.split('').map(
+        (name, index) =>
+          `${name}: &${name} [${Array(9)
+            .fill(`*${'abcdefghi'.charAt(index)}`)
+            .join(', ')}]`,
+      ),
+    ].join('\n'),
     message: { words: /alias/i },
     answers: 'well',
   },
@@ -72,7 +93,11 @@ const cases: readonly Case[] = [
   {
     title: 'unknown backend',
     content: route('      backendRefs: [{ name: nowhere, port: 80 }]\n'),
-    condition: { type: 'ResolvedRefs', is: 'False BackendNotFound', words: /Service '.*\/nowhere' does not exist.*'main' answers 500/ },
+    condition: {
+      type: 'ResolvedRefs',
+      is: 'False BackendNotFound',
+      words: /Service '.*\/nowhere' does not exist.*'main' answers 500/,
+    },
     answers: '500',
   },
   {
@@ -85,7 +110,7 @@ const cases: readonly Case[] = [
   {
     title: 'duplicate object',
     content: `${victimFile('well')}${victimFile('twin')}`,
-    message: { words: /TrafficRoute '.*\/victim'.*victim\.yaml/ },
+    message: { words: /TrafficRoute.*\/victim.*victim\.yaml:\d+/ },
     answers: 'well',
   },
   {
@@ -96,8 +121,16 @@ const cases: readonly Case[] = [
   },
   {
     title: 'a rule that Envoy itself rejects',
-    content: fileOf([victim('new', { matches: [prefix('/'), { headers: [{ name: 'x', type: 'RegularExpression', value: '\\pL{900}' }] }] })]),
-    condition: { type: 'Programmed', is: 'False RejectedByProxy', words: /Rule 'main' rejected by Envoy .*(program size|too large).*last good version/ },
+    content: fileOf([
+      victim('new', {
+        matches: [prefix('/'), { headers: [{ name: 'x', type: 'RegularExpression', value: '\\pL{900}' }] }],
+      }),
+    ]),
+    condition: {
+      type: 'Programmed',
+      is: 'False RejectedByProxy',
+      words: /Rule 'main' rejected by Envoy .*(program size|too large).*last good version/,
+    },
     answers: 'well',
   },
 ];
@@ -117,18 +150,25 @@ describe('bad input, on a mesh at work', function () {
           deployment(namespace, 'echo'),
           service(namespace, 'echo', { selector: { app: 'echo' } }),
           service(namespace, 'victim', { selector: { app: 'echo' } }),
-          trafficRoute(namespace, 'echo', { parent: 'echo', rules: [{ name: 'main', backendRefs: [to('echo')], retry: { attempts: 0 } }] }),
+          trafficRoute(namespace, 'echo', {
+            parent: 'echo',
+            rules: [{ name: 'main', backendRefs: [to('echo')], retry: { attempts: 0 } }],
+          }),
         ]),
         'victim.yaml': victimFile('well'),
       },
-      envoys: [...callers.map((pod, index) => ({ pod, version: supportedVersions[index] ?? '' })), { pod: `${namespace}/echo-0` }],
+      envoys: [
+        ...callers.map((pod, index) => ({ pod, version: supportedVersions[index] ?? '' })),
+        { pod: `${namespace}/echo-0` },
+      ],
     });
     await mesh.programmed();
     pid = mesh.controlPlane.pid();
     load = startLoad({
       perSecond: 50,
       applications: mesh.applications,
-      send: (nth, id) => mesh.ask(callers[nth % callers.length] ?? '', { url: 'http://echo/', headers: { 'x-id': id } }),
+      send: (nth, id) =>
+        mesh.ask(callers[nth % callers.length] ?? '', { url: 'http://echo/', headers: { 'x-id': id } }),
     });
   });
   after(() => mesh.stop());
@@ -142,7 +182,8 @@ describe('bad input, on a mesh at work', function () {
       if ('version_info' in value) {
         const text = JSON.stringify(value);
         const name = /"name":"([^"]+)"/.exec(text)?.[1] ?? '';
-        if (!name.includes('/victim') && !name.endsWith('victim')) found[`${name} ${String('route_config' in value)}`] = String(value.version_info);
+        if (!name.includes('/victim') && !name.endsWith('victim'))
+          found[`${name} ${String('route_config' in value)}`] = String(value.version_info);
       }
       for (const member of Object.values(value)) walk(member);
     };
@@ -151,9 +192,15 @@ describe('bad input, on a mesh at work', function () {
   }
 
   const victimAnswers = async (): Promise<readonly string[]> =>
-    Promise.all(callers.map(async (pod) => mesh.ask(pod, { url: 'http://victim/' }).then(({ status, body }) => (status === 200 ? body : String(status)))));
+    Promise.all(
+      callers.map(async (pod) =>
+        mesh.ask(pod, { url: 'http://victim/' }).then(({ status, body }) => (status === 200 ? body : String(status))),
+      ),
+    );
   const untilAnswers = (wanted: string): Promise<number> =>
-    eventually(async () => (await victimAnswers()).every((answer) => answer === wanted) || victimAnswers(), { what: `the victim to answer '${wanted}'` });
+    eventually(async () => (await victimAnswers()).every((answer) => answer === wanted) || victimAnswers(), {
+      what: `the victim to answer '${wanted}'`,
+    });
   const statusOfVictim = (): Promise<StatusItem | undefined> => mesh.statusOf('TrafficRoute', `${namespace}/victim`);
 
   interface Diagnostic {
@@ -162,9 +209,14 @@ describe('bad input, on a mesh at work', function () {
     readonly message: string;
   }
   const diagnostics = async (): Promise<readonly Diagnostic[]> =>
-    (JSON.parse((await mesh.controlPlane.get('/debug/diagnostics')).body) as { diagnostics: readonly Diagnostic[] }).diagnostics;
+    (JSON.parse((await mesh.controlPlane.get('/debug/diagnostics')).body) as { diagnostics: readonly Diagnostic[] })
+      .diagnostics;
   const complaints = (from: number): readonly string[] =>
-    mesh.controlPlane.log().slice(from).filter((line) => line.message === 'file has a problem').map((line) => `${String(line['place'])} ${String(line['problem'])}`);
+    mesh.controlPlane
+      .log()
+      .slice(from)
+      .filter((line) => line.message === 'file has a problem')
+      .map((line) => `${String(line['place'])} ${String(line['problem'])}`);
 
   // Fixing the file heals, whatever it was.
   afterEach(async () => {
@@ -185,18 +237,25 @@ describe('bad input, on a mesh at work', function () {
     if (wanted.line !== undefined) expect(all[0]?.line).to.equal(wanted.line);
     const said = complaints(from);
     expect(said, said.join('\n')).to.have.length(1);
-    expect(said[0]).to.match(/victim\.yaml:\d+/).and.to.match(wanted.words);
+    expect(said[0])
+      .to.match(/victim\.yaml:\d+/)
+      .and.to.match(wanted.words);
   }
 
   async function expectCondition(wanted: NonNullable<Case['condition']>): Promise<void> {
-    await eventually(async () => conditionOf(await statusOfVictim(), wanted.type).is === wanted.is || (await statusOfVictim())?.status, { what: `${wanted.type} ${wanted.is}` });
+    await eventually(
+      async () => conditionOf(await statusOfVictim(), wanted.type).is === wanted.is || (await statusOfVictim())?.status,
+      { what: `${wanted.type} ${wanted.is}` },
+    );
     expect(conditionOf(await statusOfVictim(), wanted.type).message).to.match(wanted.words);
     expect(conditionOf(await statusOfVictim(), 'Ready').is).to.equal(wanted.is);
   }
 
   const expectRest = async (before: readonly Readonly<Record<string, string>>[]): Promise<void> => {
     expect(await Promise.all(callers.map(neighbours))).to.deep.equal(before);
-    expect(conditionOf(await mesh.statusOf('TrafficRoute', `${namespace}/echo`), 'Ready').is).to.equal('True Programmed');
+    expect(conditionOf(await mesh.statusOf('TrafficRoute', `${namespace}/echo`), 'Ready').is).to.equal(
+      'True Programmed',
+    );
     expect([mesh.controlPlane.isRunning(), mesh.controlPlane.pid()]).to.deep.equal([true, pid]);
   };
 
@@ -219,9 +278,8 @@ describe('bad input, on a mesh at work', function () {
     const whole = route(respond).replace('body: new', 'body: whole');
     const middle = whole.indexOf('filters:') + 20;
     const from = mesh.controlPlane.log().length;
-    // An editor that empties the file first and takes its time: what is there is never what anybody meant.
+    // As a writer does that empties the file first; what is there meanwhile is never what anybody meant.
     await writeFile(file, '');
-    await untilAnswers('well');
     await appendFile(file, whole.slice(0, middle));
     await eventually(async () => (await diagnostics()).length === 1, { what: 'a message' });
     expect((await diagnostics())[0]?.file).to.equal(file);

@@ -95,7 +95,7 @@ export function askHttp2(question: Question): Promise<Reply> {
     let body = '';
     stream.once('error', failed);
     stream.once('response', (received) => {
-      headers = { ...received } as IncomingHttpHeaders;
+      headers = { ...received };
     });
     stream.setEncoding('utf8');
     stream.on('data', (chunk: string) => (body += chunk));
@@ -108,7 +108,11 @@ export function askHttp2(question: Question): Promise<Reply> {
 }
 
 /** Runs `task` for 0 … count − 1, some at a time. */
-export async function inParallel<T>(count: number, width: number, task: (index: number) => Promise<T>): Promise<readonly T[]> {
+export async function inParallel<T>(
+  count: number,
+  width: number,
+  task: (index: number) => Promise<T>,
+): Promise<readonly T[]> {
   const results: T[] = [];
   let next = 0;
   const worker = async (): Promise<void> => {

@@ -2,8 +2,8 @@
 // bootstraps, applications in this process, a folder to edit. Everything is on loopback and stopped by process id,
 // also when a test fails.
 
-import { type ChildProcess, execFile, spawn } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, readdirSync, statSync } from 'node:fs';
+import { type ChildProcess, execFile } from 'node:child_process';
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -19,11 +19,16 @@ import type { JsonObject } from '../../src/xds/json.js';
 import { eventually } from '../support/eventually.js';
 import { type Applications, createApplications } from './application.js';
 import { type Client, createClient, type Question, type Reply } from './client.js';
+import { end, isAlive, launch } from './processes.js';
 
 const run = promisify(execFile);
 
 /** The Envoys that are tested; `ENVOY_VERSIONS=1.39.3` narrows them. */
-export const supportedVersions: readonly string[] = process.env['ENVOY_VERSIONS']?.split(',') ?? ['1.36.4', '1.39.3', '1.40.0'];
+export const supportedVersions: readonly string[] = process.env['ENVOY_VERSIONS']?.split(',') ?? [
+  '1.36.4',
+  '1.39.3',
+  '1.40.0',
+];
 
 /** The version that is used where one is enough. */
 export const usualVersion = '1.39.3';
@@ -42,7 +47,9 @@ export async function envoyBinary(version: string): Promise<string> {
 
 /** Newest change below a folder. */
 const newest = (folder: string): number =>
-  Math.max(...readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => statSync(join(folder, name)).mtimeMs));
+  Math.max(
+    ...readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => statSync(join(folder, name)).mtimeMs),
+  );
 
 /** The compiled program where it is current, else the sources. */
 export const cliArguments = ((): readonly string[] => {
@@ -60,13 +67,26 @@ export interface StatusItem {
   readonly metadata: { readonly name: string; readonly namespace: string; readonly generation: number };
   readonly status: {
     readonly applied?: { readonly proxies: string; readonly rejected: number; readonly pending: number };
-    readonly conditions: readonly { readonly type: string; readonly status: string; readonly reason: string; readonly message: string }[];
-    readonly rejections?: readonly { readonly rule?: string; readonly resource: string; readonly message: string; readonly envoy?: string }[];
+    readonly conditions: readonly {
+      readonly type: string;
+      readonly status: string;
+      readonly reason: string;
+      readonly message: string;
+    }[];
+    readonly rejections?: readonly {
+      readonly rule?: string;
+      readonly resource: string;
+      readonly message: string;
+      readonly envoy?: string;
+    }[];
   };
 }
 
 /** The condition of an object, as `True Programmed`; empty when it has none. */
-export const conditionOf = (item: StatusItem | undefined, type: string): { readonly is: string; readonly message: string } => {
+export const conditionOf = (
+  item: StatusItem | undefined,
+  type: string,
+): { readonly is: string; readonly message: string } => {
   const found = item?.status.conditions.find((one) => one.type === type);
   return { is: found === undefined ? '' : `${found.status} ${found.reason}`, message: found?.message ?? '' };
 };
@@ -123,7 +143,12 @@ export interface Mesh {
   write(name: string, content: string): Promise<void>;
   remove(name: string): Promise<void>;
   envoy(pod: string): RealEnvoy;
+  /** Starts an Envoy beside a pod of the folder; resolves once it serves. */
   startEnvoy(order: EnvoyOrder): Promise<RealEnvoy>;
+  /** A pod of the folder. */
+  placeOf(pod: string): Promise<SandboxPod>;
+  /** Starts the Envoy of a pod that need not be there, and does not wait for it. */
+  launchEnvoy(order: EnvoyOrder, place: SandboxPod): Promise<RealEnvoy>;
   /** A request as this pod. */
   ask(pod: string, question: Omit<Question, 'proxy'>): Promise<Reply>;
   statuses(): Promise<readonly StatusItem[]>;
@@ -132,34 +157,6 @@ export interface Mesh {
   /** Waits until every object that can be programmed is. */
   programmed(): Promise<void>;
   stop(): Promise<void>;
-}
-
-const children = new Set<ChildProcess>();
-process.once('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
-});
-
-function launch(command: string, args: readonly string[], logFile: string): ChildProcess {
-  const log = openSync(logFile, 'a');
-  const child = spawn(command, [...args], { stdio: ['ignore', log, log] });
-  closeSync(log);
-  children.add(child);
-  child.once('exit', () => children.delete(child));
-  return child;
-}
-
-const isAlive = (child: ChildProcess | undefined): boolean =>
-  child?.pid !== undefined && child.exitCode === null && child.signalCode === null;
-
-async function end(child: ChildProcess | undefined): Promise<void> {
-  if (child === undefined || !isAlive(child)) return;
-  const gone = new Promise<void>((resolve) => {
-    child.once('exit', () => {
-      resolve();
-    });
-  });
-  child.kill('SIGKILL');
-  await gone;
 }
 
 async function distinctPorts(): Promise<readonly [number, number]> {
@@ -189,7 +186,16 @@ async function createControlPlane(places: Places, extra: readonly string[]): Pro
     isRunning: () => isAlive(child),
     start: async () => {
       const listen = ['--xds-listen', `127.0.0.1:${xdsPort}`, '--xds-insecure', '--admin-listen', admin];
-      const args = [...cliArguments, 'run', '--source', `dir:${places.folder}`, ...listen, '--loopback-pods', '--log-format', 'json'];
+      const args = [
+        ...cliArguments,
+        'run',
+        '--source',
+        `dir:${places.folder}`,
+        ...listen,
+        '--loopback-pods',
+        '--log-format',
+        'json',
+      ];
       child = launch(process.execPath, [...args, ...extra], logFile);
       await eventually(
         async () => {
@@ -209,7 +215,10 @@ async function createControlPlane(places: Places, extra: readonly string[]): Pro
 }
 
 /** The bootstrap that a sidecar would have; state of the world is asked for by one field. */
-function bootstrapOf(pod: SandboxPod, options: { xdsPort: number; adminSocket: string; order: EnvoyOrder }): JsonObject {
+function bootstrapOf(
+  pod: SandboxPod,
+  options: { xdsPort: number; adminSocket: string; order: EnvoyOrder },
+): JsonObject {
   const { nodeId, cluster, address } = proxyIdentityOf(pod);
   const bootstrap = buildBootstrap({
     ...{ nodeId, cluster, capture: 'explicit', bindAddress: address, adminSocket: options.adminSocket },
@@ -219,7 +228,10 @@ function bootstrapOf(pod: SandboxPod, options: { xdsPort: number; adminSocket: s
   return JSON.parse(options.order.protocol === 'sotw' ? text.replace('"DELTA_GRPC"', '"GRPC"') : text) as JsonObject;
 }
 
-function realEnvoy(child: ChildProcess, at: { version: string; address: string; adminSocket: string; logFile: string }): RealEnvoy {
+function realEnvoy(
+  child: ChildProcess,
+  at: { version: string; address: string; adminSocket: string; logFile: string },
+): RealEnvoy {
   const admin = async (path: string): Promise<string> => (await askAdmin({ socket: at.adminSocket }, path))?.body ?? '';
   return {
     version: at.version,
@@ -227,7 +239,11 @@ function realEnvoy(child: ChildProcess, at: { version: string; address: string; 
     admin,
     stats: async (pattern) => {
       const lines = (await admin('/stats?type=All')).split('\n').map((line) => /^(.*): (\d+)$/.exec(line));
-      return new Map(lines.flatMap((line): [string, number][] => (line !== null && pattern.test(line[1] ?? '') ? [[line[1] ?? '', Number(line[2])]] : [])));
+      return new Map(
+        lines.flatMap((line): [string, number][] =>
+          line !== null && pattern.test(line[1] ?? '') ? [[line[1] ?? '', Number(line[2])]] : [],
+        ),
+      );
     },
     log: () => readFileSync(at.logFile, 'utf8'),
     isRunning: () => isAlive(child),
@@ -270,11 +286,15 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
     }
   }
 
-  async function launchEnvoy(order: EnvoyOrder): Promise<RealEnvoy> {
+  async function placeOf(key: string): Promise<SandboxPod> {
     const pods = await podsIn(folder);
     await openApplications(pods);
-    const pod = pods.get(order.pod);
-    if (pod === undefined) throw new Error(`no pod '${order.pod}' in the folder`);
+    const pod = pods.get(key);
+    if (pod === undefined) throw new Error(`no pod '${key}' in the folder`);
+    return pod;
+  }
+
+  async function launchEnvoy(order: EnvoyOrder, pod: SandboxPod): Promise<RealEnvoy> {
     const version = order.version ?? usualVersion;
     const stem = join(scratch, `envoy-${String(count++)}`);
     const [file, adminSocket, logFile] = [`${stem}.json`, `${stem}.sock`, `${stem}.log`];
@@ -322,14 +342,18 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
     remove: (name) => rm(join(folder, name)),
     envoy: envoyOf,
     startEnvoy: async (order) => {
-      const envoy = await launchEnvoy(order);
+      const envoy = await launchEnvoy(order, await placeOf(order.pod));
       await serves(envoy);
       return envoy;
     },
+    placeOf,
+    launchEnvoy,
     ask: (pod, question) => client.ask({ ...question, proxy: envoyOf(pod).proxy }),
     statuses,
     statusOf: async (kind, key) =>
-      (await statuses()).find((item) => item.kind === kind && `${item.metadata.namespace}/${item.metadata.name}` === key),
+      (await statuses()).find(
+        (item) => item.kind === kind && `${item.metadata.namespace}/${item.metadata.name}` === key,
+      ),
     programmed: async () => {
       await eventually(
         async () => {
@@ -345,7 +369,7 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
   try {
     for (const [name, content] of Object.entries(options.files)) await write(name, content);
     await controlPlane.start();
-    for (const order of options.envoys) await launchEnvoy(order);
+    for (const order of options.envoys) await launchEnvoy(order, await placeOf(order.pod));
     for (const order of options.envoys) await serves(envoyOf(order.pod));
     return mesh;
   } catch (error) {

@@ -15,7 +15,11 @@ export const fileOf = (objects: readonly Written[]): string =>
 export const deployment = (
   namespace: string,
   name: string,
-  options: { readonly labels?: Readonly<Record<string, string>>; readonly replicas?: number; readonly port?: number } = {},
+  options: {
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly replicas?: number;
+    readonly port?: number;
+  } = {},
 ): Written => {
   const labels = options.labels ?? { app: name };
   return {

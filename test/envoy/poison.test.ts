@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import { systemClock as clock } from '../../src/lib/clock.js';
 import { eventually } from '../support/eventually.js';
 import { conditionOf, type Mesh, startMesh, type StatusItem } from './harness.js';
+import { startLoad } from './load.js';
 import { answering, deployment, fileOf, ownNamespace, prefix, service, trafficRoute, type Written } from './objects.js';
 
 const count = 100;
@@ -27,7 +28,8 @@ const layouts = (namespace: string): Readonly<Record<string, Layout>> => ({
   'a hundred routes on a hundred Services': {
     services: indices.map((index) => `s${String(index)}`),
     url: (index) => `http://s${String(index)}/`,
-    route: (index, rule) => trafficRoute(namespace, `r${String(index)}`, { parent: `s${String(index)}`, rules: [rule] }),
+    route: (index, rule) =>
+      trafficRoute(namespace, `r${String(index)}`, { parent: `s${String(index)}`, rules: [rule] }),
     matches: () => [prefix('/')],
   },
   'a hundred routes on one Service': {
@@ -54,7 +56,10 @@ for (const [nth, title] of Object.keys(layouts('')).entries()) {
     const routesOf = (generation: string, bad: readonly number[]): string =>
       fileOf(
         indices.flatMap((index) => {
-          const matches = [...(layout?.matches(index) ?? []), ...(bad.includes(index) ? [{ ...layout?.matches(index)[0], ...poisoned }] : [])];
+          const matches = [
+            ...(layout?.matches(index) ?? []),
+            ...(bad.includes(index) ? [{ ...layout?.matches(index)[0], ...poisoned }] : []),
+          ];
           const rule = answering(bad.includes(index) ? 'poisoned' : generation, { name: 'main', matches });
           return layout === undefined ? [] : [layout.route(index, rule)];
         }),
@@ -73,7 +78,9 @@ for (const [nth, title] of Object.keys(layouts('')).entries()) {
         let missing = [...wanted];
         return eventually(
           async () => {
-            const replies = await Promise.all(missing.map(([index]) => mesh.ask(pod, { url: layout?.url(index) ?? '' })));
+            const replies = await Promise.all(
+              missing.map(([index]) => mesh.ask(pod, { url: layout?.url(index) ?? '' })),
+            );
             missing = missing.filter(([, body], at) => replies[at]?.body !== body);
             return missing.length === 0 || [pod, missing];
           },
@@ -86,19 +93,29 @@ for (const [nth, title] of Object.keys(layouts('')).entries()) {
 
     const nameOf = (index: number): string => `r${String(index)}`;
     const refused = (items: readonly StatusItem[]): readonly string[] =>
-      items.filter((item) => conditionOf(item, 'Programmed').is !== 'True Programmed').map((item) => item.metadata.name);
+      items
+        .filter((item) => conditionOf(item, 'Programmed').is !== 'True Programmed')
+        .map((item) => item.metadata.name);
 
     async function expectRejected(bad: readonly number[]): Promise<void> {
       const names = bad.map(nameOf).sort().join();
-      await eventually(async () => refused(await mesh.statuses()).toSorted().join() === names || refused(await mesh.statuses()), {
-        what: `only ${names} to be refused`,
-        deadlineMs: 5_000,
-      });
+      await eventually(
+        async () =>
+          refused(await mesh.statuses())
+            .toSorted()
+            .join() === names || refused(await mesh.statuses()),
+        {
+          what: `only ${names} to be refused`,
+          deadlineMs: 5_000,
+        },
+      );
       for (const index of bad) {
         const item = await mesh.statusOf('TrafficRoute', `${namespace}/${nameOf(index)}`);
         const programmed = conditionOf(item, 'Programmed');
         expect(programmed.is).to.equal('False RejectedByProxy');
-        expect(programmed.message).to.include("Rule 'main'").and.to.match(/RE2 program size of \d+|pattern too large/);
+        expect(programmed.message)
+          .to.include("Rule 'main'")
+          .and.to.match(/RE2 program size of \d+|pattern too large/);
         expect(programmed.message).to.include('its last good version stays in force');
         expect(conditionOf(item, 'Ready').is).to.equal('False RejectedByProxy');
         expect(item?.status.rejections?.[0]).to.include({ rule: 'main' });
@@ -107,7 +124,9 @@ for (const [nth, title] of Object.keys(layouts('')).entries()) {
 
     /** How often Envoy refused a route configuration, or a listener. */
     const rejections = async (pod: string): Promise<number> =>
-      Math.max(...(await mesh.envoy(pod).stats(/(rds|lds|cds)\..*update_rejected|(rds|lds|cds)\.update_rejected/)).values());
+      Math.max(
+        ...(await mesh.envoy(pod).stats(/(rds|lds|cds)\..*update_rejected|(rds|lds|cds)\.update_rejected/)).values(),
+      );
 
     before(async function () {
       this.timeout(300_000);
@@ -144,7 +163,9 @@ for (const [nth, title] of Object.keys(layouts('')).entries()) {
       }
       await expectRejected([42]);
       await mesh.write('more.yaml', fileOf([service(namespace, 'another')]));
-      await eventually(async () => (await mesh.ask(delta, { url: 'http://another/' })).status === 503, { what: 'the new Service' });
+      await eventually(async () => (await mesh.ask(delta, { url: 'http://another/' })).status === 503, {
+        what: 'the new Service',
+      });
       expect([await rejections(delta), await rejections(world)]).to.deep.equal(before);
     });
 
@@ -158,6 +179,24 @@ for (const [nth, title] of Object.keys(layouts('')).entries()) {
       expect(await live([`${namespace}/other-0`])).to.be.below(boundMs);
       wanted.set(42, good);
       expect(await live([delta, world, `${namespace}/late-0`])).to.be.below(boundMs);
+    });
+
+    it('a control plane that returns and remembers nothing takes nothing from the neighbours', async () => {
+      const load = startLoad({
+        perSecond: 100,
+        applications: undefined,
+        send: (nth) => mesh.ask(nth % 2 === 0 ? delta : world, { url: layout?.url(nth % 42) ?? '' }),
+      });
+      await mesh.controlPlane.kill();
+      await mesh.controlPlane.start();
+      await eventually(
+        async () => refused(await mesh.statuses()).join() === nameOf(42) || refused(await mesh.statuses()),
+        {
+          what: 'the poisoned rule to be found again',
+        },
+      );
+      expect((await load.stop()).lost).to.deep.equal([]);
+      expect(await live([delta, world])).to.be.below(boundMs);
     });
 
     it('three are poisoned: 97 are live within 2 s', async () => {

@@ -1,6 +1,16 @@
 // The one mesh of the request tests: a Service for each question, nearly all of them in front of the same two pods.
 
-import { answering, deployment, httpRoute, ownNamespace, prefix, service, to, trafficRoute, type Written } from './objects.js';
+import {
+  answering,
+  deployment,
+  httpRoute,
+  ownNamespace,
+  prefix,
+  service,
+  to,
+  trafficRoute,
+  type Written,
+} from './objects.js';
 
 /** Namespace of the producers, and of a consumer with rules of its own. */
 export const home = ownNamespace('requests');
@@ -14,15 +24,21 @@ const echo = { app: 'echo' };
 const v1 = { ...echo, version: 'v1' };
 const v2 = { ...echo, version: 'v2' };
 
-const header = (name: string, type: string, value?: string, invert = false): Written => ({
-  headers: [{ name, type, ...(value === undefined ? {} : { value }), ...(invert ? { invert } : {}) }],
+const header = (name: string, type: string, value?: string): Written => ({
+  headers: [{ name, type, ...(value === undefined ? {} : { value }) }],
+});
+const notHeader = (name: string, type: string, value?: string): Written => ({
+  headers: [{ name, type, invert: true, ...(value === undefined ? {} : { value }) }],
 });
 const query = (name: string, type: string, value?: string): Written => ({
   queryParams: [{ name, type, ...(value === undefined ? {} : { value }) }],
 });
 const path = (type: string, value: string, more: Written = {}): Written => ({ path: { type, value, ...more } });
 const named = (name: string, match: Written): Written => answering(name, { name, matches: [match] });
-const filtered = (type: string, config: Written): Written => ({ type, [type.charAt(0).toLowerCase() + type.slice(1)]: config });
+const filtered = (type: string, config: Written): Written => ({
+  type,
+  [type.charAt(0).toLowerCase() + type.slice(1)]: config,
+});
 const urlRewrite = (urlRewrite: Written): Written => ({ type: 'URLRewrite', urlRewrite });
 const replacePrefix = (value: string): Written => ({ type: 'ReplacePrefixMatch', replacePrefixMatch: value });
 
@@ -43,9 +59,9 @@ const conditions: readonly Written[] = [
   named('h-suffix', { ...prefix('/h/suffix'), ...header('x-kind', 'Suffix', 'ld') }),
   named('h-contains', { ...prefix('/h/contains'), ...header('x-kind', 'Contains', 'ol') }),
   named('h-present', { ...prefix('/h/present'), ...header('x-kind', 'Present') }),
-  named('h-not-exact', { ...prefix('/h/not-exact'), ...header('x-kind', 'Exact', 'gold', true) }),
-  named('h-not-regex', { ...prefix('/h/not-regex'), ...header('x-kind', 'RegularExpression', 'g[a-z]+d', true) }),
-  named('h-absent', { ...prefix('/h/absent'), ...header('x-kind', 'Present', undefined, true) }),
+  named('h-not-exact', { ...prefix('/h/not-exact'), ...notHeader('x-kind', 'Exact', 'gold') }),
+  named('h-not-regex', { ...prefix('/h/not-regex'), ...notHeader('x-kind', 'RegularExpression', 'g[a-z]+d') }),
+  named('h-absent', { ...prefix('/h/absent'), ...notHeader('x-kind', 'Present') }),
   named('q-exact', { ...prefix('/q/exact'), ...query('v', 'Exact', '1') }),
   named('q-regex', { ...prefix('/q/regex'), ...query('v', 'RegularExpression', '[0-9]+') }),
   named('q-present', { ...prefix('/q/present'), ...query('v', 'Present') }),
@@ -65,13 +81,21 @@ const order: readonly Written[] = [
   named('exact', path('Exact', '/a/b/c')),
 ];
 
-const forwarding = (name: string, match: Written, rule: Written): Written => ({ name, matches: [match], backendRefs: [to('echo')], ...rule });
+const forwarding = (name: string, match: Written, rule: Written): Written => ({
+  name,
+  matches: [match],
+  backendRefs: [to('echo')],
+  ...rule,
+});
 
 const modifiers: readonly Written[] = [
   forwarding('request', prefix('/request'), {
     filters: [
       filtered('RequestHeaderModifier', {
-        set: [{ name: 'x-set', value: 'new' }, { name: 'x-percent', value: '100% %REQ(:path)% %%' }],
+        set: [
+          { name: 'x-set', value: 'new' },
+          { name: 'x-percent', value: '100% %REQ(:path)% %%' },
+        ],
         add: [{ name: 'x-add', value: 'second' }],
         remove: ['x-remove'],
       }),
@@ -80,7 +104,10 @@ const modifiers: readonly Written[] = [
   forwarding('response', prefix('/response'), {
     filters: [
       filtered('ResponseHeaderModifier', {
-        set: [{ name: 'x-set', value: 'new' }, { name: 'x-percent', value: '50% %RESPONSE_CODE%' }],
+        set: [
+          { name: 'x-set', value: 'new' },
+          { name: 'x-percent', value: '50% %RESPONSE_CODE%' },
+        ],
         add: [{ name: 'x-add', value: 'second' }],
         remove: ['x-remove'],
       }),
@@ -141,13 +168,19 @@ export const rowHost = (row: number): string => `row-${String(row)}.table.test`;
 const rewrites: readonly Written[] = [
   rewriting('host', '/host', { hostname: 'other.example.org' }),
   rewriting('full', '/full', { path: { type: 'ReplaceFullPath', replaceFullPath: '/all/new' } }),
-  rewriting('regex', '/regex', { path: { type: 'RegularExpression', pattern: '^/regex/([a-z]+)/([0-9]+)', substitution: '/\\2/\\1' } }),
-  forwarding('any-case', path('PathPrefix', '/Any', { ignoreCase: true }), { filters: [urlRewrite({ path: replacePrefix('/') })] }),
+  rewriting('regex', '/regex', {
+    path: { type: 'RegularExpression', pattern: '^/regex/([a-z]+)/([0-9]+)', substitution: '/\\2/\\1' },
+  }),
+  forwarding('any-case', path('PathPrefix', '/Any', { ignoreCase: true }), {
+    filters: [urlRewrite({ path: replacePrefix('/') })],
+  }),
 ];
 
 const retries: readonly Written[] = [
   forwarding('hidden', prefix('/hidden'), { retry: { attempts: 3, codes: [503], backoff: '5ms' } }),
-  forwarding('promised', prefix('/promised'), { retry: { attempts: 3, codes: [503], backoff: '5ms', idempotent: true } }),
+  forwarding('promised', prefix('/promised'), {
+    retry: { attempts: 3, codes: [503], backoff: '5ms', idempotent: true },
+  }),
   forwarding('per-try', prefix('/per-try'), {
     timeouts: { request: '3s', backendRequest: '150ms' },
     retry: { attempts: 3, retryOn: ['GatewayError'], backoff: '5ms' },
@@ -188,13 +221,18 @@ export const objects: readonly Written[] = [
   service(home, 'echo-v2', { selector: v2 }),
   service(home, 'shadow', { selector: { app: 'shadow' } }),
   service(home, 'nobody', { selector: { app: 'nobody' } }),
-  service(home, 'h2c', { selector: echo, ports: [{ name: 'main', port: 80, targetPort: 8080, appProtocol: 'kubernetes.io/h2c' }] }),
+  service(home, 'h2c', {
+    selector: echo,
+    ports: [{ name: 'main', port: 80, targetPort: 8080, appProtocol: 'kubernetes.io/h2c' }],
+  }),
   trafficRoute(home, 'paths', { parent: 'paths', rules: paths }),
   trafficRoute(home, 'conditions', { parent: 'conditions', rules: conditions }),
   trafficRoute(home, 'order', { parent: 'order', rules: order }),
   trafficRoute(home, 'weights', {
     parent: 'weights',
-    rules: [{ backendRefs: [to('echo-v1', { weight: 80 }), to('echo-v2', { weight: 20 }), to('shadow', { weight: 0 })] }],
+    rules: [
+      { backendRefs: [to('echo-v1', { weight: 80 }), to('echo-v2', { weight: 20 }), to('shadow', { weight: 0 })] },
+    ],
   }),
   trafficRoute(home, 'subsets', {
     parent: 'subsets',
@@ -217,17 +255,27 @@ export const objects: readonly Written[] = [
   trafficRoute(home, 'retries', { parent: 'retries', rules: retries }),
   trafficRoute(home, 'mirrored', {
     parent: 'mirrored',
-    rules: [mirroring('all', {}), mirroring('some', { fraction: { numerator: 1, denominator: 4 } }), mirroring('zero', { percent: 0 })],
+    rules: [
+      mirroring('all', {}),
+      mirroring('some', { fraction: { numerator: 1, denominator: 4 } }),
+      mirroring('zero', { percent: 0 }),
+    ],
   }),
   trafficRoute(home, 'answers', {
     parent: 'answers',
     rules: [
-      { matches: [prefix('/teapot')], filters: [{ type: 'DirectResponse', directResponse: { statusCode: 418, body: '100% short and stout' } }] },
+      {
+        matches: [prefix('/teapot')],
+        filters: [{ type: 'DirectResponse', directResponse: { statusCode: 418, body: '100% short and stout' } }],
+      },
       { matches: [prefix('/nothing')], filters: [{ type: 'DirectResponse', directResponse: { statusCode: 204 } }] },
     ],
   }),
   trafficRoute(home, 'hosted', { parent: 'hosted', hostnames: ['api.example.test'], rules: [answering('by name')] }),
-  trafficRoute(home, 'broken', { parent: 'broken', rules: [{ backendRefs: [to('echo', { weight: 3 }), to('missing', { weight: 1 })] }] }),
+  trafficRoute(home, 'broken', {
+    parent: 'broken',
+    rules: [{ backendRefs: [to('echo', { weight: 3 }), to('missing', { weight: 1 })] }],
+  }),
   trafficRoute(home, 'unresolved', { parent: 'unresolved', rules: [{ backendRefs: [to('missing')] }] }),
   httpRoute(home, 'gateway', {
     parent: 'gateway',
@@ -248,6 +296,9 @@ export const objects: readonly Written[] = [
     apiVersion: 'gateway.networking.k8s.io/v1beta1',
     kind: 'ReferenceGrant',
     metadata: { namespace: home, name: 'guests' },
-    spec: { from: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: guest }], to: [{ group: '', kind: 'Service' }] },
+    spec: {
+      from: [{ group: 'gateway.networking.k8s.io', kind: 'HTTPRoute', namespace: guest }],
+      to: [{ group: '', kind: 'Service' }],
+    },
   },
 ];

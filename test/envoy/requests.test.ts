@@ -37,30 +37,45 @@ for (const version of supportedVersions) {
     const podOf = (reply: Reply): string => reply.seen?.pod.split('/')[1] ?? String(reply.status);
 
     it('all that was written is accepted and programmed, but for what does not resolve', async () => {
-      const unready = (await mesh.statuses()).filter((item) => item.status.conditions.some((one) => one.type === 'Ready' && one.status !== 'True'));
+      const unready = (await mesh.statuses()).filter((item) =>
+        item.status.conditions.some((one) => one.type === 'Ready' && one.status !== 'True'),
+      );
       expect(unready.map((item) => item.metadata.name)).to.deep.equal(['broken', 'unresolved']);
-      for (const item of unready) expect(JSON.stringify(item.status.conditions)).to.include(`Service '${home}/missing' does not exist`);
+      for (const item of unready)
+        expect(JSON.stringify(item.status.conditions)).to.include(`Service '${home}/missing' does not exist`);
     });
 
     it('paths: exact, by segment, by expression, in any case', async () => {
       const wanted = {
         ...{ '/exact': 'exact', '/exact/': '404', '/Exact': '404', '/exact?q=1': 'exact' },
-        ...{ '/api': 'prefix', '/api/': 'prefix', '/api/x': 'prefix', '/apix': '404', '/api?x': 'prefix', '/API': '404' },
+        ...{
+          '/api': 'prefix',
+          '/api/': 'prefix',
+          '/api/x': 'prefix',
+          '/apix': '404',
+          '/api?x': 'prefix',
+          '/API': '404',
+        },
         ...{ '/dir': 'slash', '/dir/': 'slash', '/dir/x': 'slash', '/dirx': '404' },
         ...{ '/users/12': 'regex', '/users/12/x': '404', '/users/': '404', '/x/users/12': '404' },
         ...{ '/anycase': 'any-case-exact', '/ANYCASE': 'any-case-exact', '/anycase/x': '404' },
         ...{ '/fOLDER/x': 'any-case-prefix', '/folderx': '404', '/rEGULAR': 'any-case-regex' },
         ...{ '/api/../exact': 'exact', '//api//x': 'prefix' },
       };
-      const seen = await Promise.all(Object.keys(wanted).map(async (path) => [path, await ruleFor('paths', path)] as const));
+      const seen = await Promise.all(
+        Object.keys(wanted).map(async (path) => [path, await ruleFor('paths', path)] as const),
+      );
       expect(Object.fromEntries(seen)).to.deep.equal(wanted);
     });
 
     it('headers: every comparison, and its opposite', async () => {
       for (const rule of ['exact', 'regex', 'prefix', 'suffix', 'contains', 'present']) {
-        expect(await ruleFor('conditions', `/h/${rule}`, { headers: { 'X-Kind': 'gold' } }), rule).to.equal(`h-${rule}`);
+        expect(await ruleFor('conditions', `/h/${rule}`, { headers: { 'X-Kind': 'gold' } }), rule).to.equal(
+          `h-${rule}`,
+        );
         expect(await ruleFor('conditions', `/h/${rule}`), rule).to.equal('404');
-        if (rule !== 'present') expect(await ruleFor('conditions', `/h/${rule}`, { headers: { 'x-kind': 'GOLDEN' } }), rule).to.equal('404');
+        if (rule !== 'present')
+          expect(await ruleFor('conditions', `/h/${rule}`, { headers: { 'x-kind': 'GOLDEN' } }), rule).to.equal('404');
       }
       for (const rule of ['not-exact', 'not-regex']) {
         expect(await ruleFor('conditions', `/h/${rule}`), rule).to.equal(`h-${rule}`);
@@ -116,7 +131,9 @@ for (const version of supportedVersions) {
       expect(String(seen?.headers['x-add']).replaceAll(' ', '')).to.equal('first,second');
       expect(seen?.headers).not.to.have.property('x-remove');
 
-      const { headers } = await ask('modifiers', '/response', { headers: { 'x-app-reply': 'x-set=old,x-add=first,x-remove=me' } });
+      const { headers } = await ask('modifiers', '/response', {
+        headers: { 'x-app-reply': 'x-set=old,x-add=first,x-remove=me' },
+      });
       expect(headers).to.include({ 'x-set': 'new', 'x-percent': '50% %RESPONSE_CODE%' });
       expect(String(headers['x-add']).replaceAll(' ', '')).to.equal('first,second');
       expect(headers).not.to.have.property('x-remove');
@@ -125,20 +142,35 @@ for (const version of supportedVersions) {
       expect(new Set(replies.map(podOf))).to.deep.equal(new Set(['echo-v1-0', 'echo-v2-0']));
       for (const reply of replies) {
         const which = podOf(reply).slice(5, 7);
-        expect([reply.seen?.headers['x-backend'], reply.headers['x-from']]).to.deep.equal([`${which} 1%`, `${which} 2%`]);
+        expect([reply.seen?.headers['x-backend'], reply.headers['x-from']]).to.deep.equal([
+          `${which} 1%`,
+          `${which} 2%`,
+        ]);
       }
     });
 
     it('redirects: status and Location', async () => {
       const wanted = {
-        ...{ 'redirects/host/x': '302 http://example.org/host/x', 'redirects:9080/host/x': '302 http://example.org:9080/host/x' },
-        ...{ 'redirects/scheme/x': '302 https://redirects/scheme/x', // Envoy can drop the port of a request only where it is the usual one.
-        'redirects:9080/scheme/x': '302 https://redirects:443/scheme/x' },
-        ...{ 'redirects/port': '302 http://redirects:8443/port', 'redirects:9080/port': '302 http://redirects:8443/port' },
+        ...{
+          'redirects/host/x': '302 http://example.org/host/x',
+          'redirects:9080/host/x': '302 http://example.org:9080/host/x',
+        },
+        ...{
+          'redirects/scheme/x': '302 https://redirects/scheme/x', // Envoy can drop the port of a request only where it is the usual one.
+          'redirects:9080/scheme/x': '302 https://redirects:443/scheme/x',
+        },
+        ...{
+          'redirects/port': '302 http://redirects:8443/port',
+          'redirects:9080/port': '302 http://redirects:8443/port',
+        },
         'redirects/all/x?y=1': '301 https://example.org:8443/all/x?y=1',
         ...{ 'redirects/full/x': '303 http://redirects/new', 'redirects:9080/full/x': '303 http://redirects:9080/new' },
         ...{ 'redirects/moved/x': '307 http://redirects/to/x', 'redirects/moved': '307 http://redirects/to' },
-        ...{ 'redirects/cut/x': '308 http://redirects/x', 'redirects/cut': '308 http://redirects/', 'redirects/cut/': '308 http://redirects/' },
+        ...{
+          'redirects/cut/x': '308 http://redirects/x',
+          'redirects/cut': '308 http://redirects/',
+          'redirects/cut/': '308 http://redirects/',
+        },
       };
       const seen = await Promise.all(
         Object.keys(wanted).map(async (url) => {
@@ -150,7 +182,14 @@ for (const version of supportedVersions) {
     });
 
     it('rewrites: Gateway API’s table of prefixes, whole paths, expressions, hosts', async () => {
-      const rows = await Promise.all(prefixTable.map(async ([match, by, path], row) => [match, by, path, (await ask(rowHost(row), path)).seen?.path ?? '']));
+      const rows = await Promise.all(
+        prefixTable.map(async ([match, by, path], row) => [
+          match,
+          by,
+          path,
+          (await ask(rowHost(row), path)).seen?.path ?? '',
+        ]),
+      );
       expect(rows).to.deep.equal(prefixTable);
       expect((await ask('rewrites', '/host/x')).seen).to.include({ host: 'other.example.org', path: '/host/x' });
       expect((await ask('rewrites', '/full/x?q=1')).seen?.path).to.equal('/all/new?q=1');
@@ -172,7 +211,10 @@ for (const version of supportedVersions) {
     it('retries hide failures of what may be repeated, and repeat nothing else', async () => {
       const failing = async (path: string, method: string): Promise<readonly [number, number]> => {
         const id = freshId();
-        const { status } = await ask('retries', path, { method, headers: { 'x-id': id, 'x-app-fail': '2', 'x-app-status': '503' } });
+        const { status } = await ask('retries', path, {
+          method,
+          headers: { 'x-id': id, 'x-app-fail': '2', 'x-app-status': '503' },
+        });
         return [status, mesh.applications.triesOf(id)];
       };
       expect(await failing('/hidden', 'GET')).to.deep.equal([200, 3]);
@@ -181,7 +223,9 @@ for (const version of supportedVersions) {
       expect(await failing('/promised', 'POST')).to.deep.equal([200, 3]);
       expect(await failing('/usual', 'GET')).to.deep.equal([503, 1]);
       expect(await failing('/off', 'GET')).to.deep.equal([503, 1]);
-      const steered = await ask('retries', '/usual', { headers: { 'x-app-fail': '1', 'x-envoy-retry-on': '5xx', 'x-envoy-max-retries': '3', 'x-id': freshId() } });
+      const steered = await ask('retries', '/usual', {
+        headers: { 'x-app-fail': '1', 'x-envoy-retry-on': '5xx', 'x-envoy-max-retries': '3', 'x-id': freshId() },
+      });
       expect(steered.status).to.equal(503);
     });
 

@@ -17,7 +17,11 @@ const namespace = ownNamespace('restart');
 const callers = [`${namespace}/delta-0`, `${namespace}/world-0`];
 const backends = [`${namespace}/v1-0`, `${namespace}/v2-0`];
 /** Endpoints that somebody wrote by hand, of applications without a proxy. */
-const bare = ['a', 'b'].map((name, index) => ({ pod: `bare-${name}`, address: `127.79.${String(process.pid % 250)}.${String(index + 1)}`, ports: [8080] }));
+const bare = ['a', 'b'].map((name, index) => ({
+  pod: `bare-${name}`,
+  address: `127.79.${String(process.pid % 250)}.${String(index + 1)}`,
+  ports: [8080],
+}));
 
 const rule = (backendRefs: readonly Written[]): Written => ({ name: 'main', backendRefs, retry: { attempts: 0 } });
 
@@ -74,7 +78,9 @@ describe(`restart: kill -9 of the control plane, ${String(kills)} times${isLong 
   const isLive = (): Promise<number> =>
     eventually(
       async () => {
-        const replies = callers.flatMap((pod) => ['app', 'bare'].map((host) => mesh.ask(pod, { url: `http://${host}/` })));
+        const replies = callers.flatMap((pod) =>
+          ['app', 'bare'].map((host) => mesh.ask(pod, { url: `http://${host}/` })),
+        );
         const pods = (await Promise.all(replies)).map((reply) => reply.seen?.pod ?? String(reply.status));
         const wanted = [backends[round % 2], bare[round % 2]?.pod];
         return pods.every((pod, index) => pod === wanted[index % 2]) || pods;
@@ -86,7 +92,8 @@ describe(`restart: kill -9 of the control plane, ${String(kills)} times${isLong 
     startLoad({
       perSecond,
       applications: mesh.applications,
-      send: (nth, id) => mesh.ask(callers[nth % 2] ?? '', { url: `http://${nth % 4 < 2 ? 'app' : 'bare'}/`, headers: { 'x-id': id } }),
+      send: (nth, id) =>
+        mesh.ask(callers[nth % 2] ?? '', { url: `http://${nth % 4 < 2 ? 'app' : 'bare'}/`, headers: { 'x-id': id } }),
     });
 
   it('loses no request, and what changed while it was down is live within 2 s of its return', async () => {

@@ -19,7 +19,7 @@ const action = fc.oneof(
   },
 );
 
-const runs = { delta: 1_500, sotw: 1_500 } as const;
+const runs = { delta: 5_000, sotw: 5_000 } as const;
 
 describe('wire model', () => {
   for (const protocol of ['delta', 'sotw'] as const satisfies readonly Protocol[]) {

@@ -35,6 +35,8 @@ interface TypeMemory {
   readonly pending: Pending[];
   version: string;
   nonce: string;
+  /** State of the world: it came back with things that the server cannot know, and has accepted nothing since. */
+  blind: boolean;
   readonly refused: Set<string>;
   /** Refused in a way from which the server may or may not have learnt it. */
   readonly doubtful: Set<string>;
@@ -49,6 +51,7 @@ const fresh = (): TypeMemory => ({
   pending: [],
   version: '',
   nonce: '',
+  blind: false,
   refused: new Set(),
   doubtful: new Set(),
 });
@@ -105,7 +108,10 @@ export function createModel(protocol: Protocol): Model {
   const checkRoute = (label: string): void => {
     for (const cluster of clustersOf.get(label) ?? []) {
       const isServed = served.spec.cds?.[cluster] !== undefined || served.own.cds?.[cluster] !== undefined;
-      if (isServed && !everSent.has(cluster)) fail(`route ${label} names cluster ${cluster}, which was never sent`);
+      // A client that refuses what it cannot be sent otherwise gets its routes all the same.
+      const isBlocked = of('cluster').blind && of('cluster').refused.size + of('cluster').doubtful.size > 0;
+      if (isServed && !isBlocked && !everSent.has(cluster))
+        fail(`route ${label} names cluster ${cluster}, which was never sent`);
     }
   };
 
@@ -174,6 +180,7 @@ export function createModel(protocol: Protocol): Model {
       fail('nothing to answer');
     memory.nonce = response.nonce;
     memory.version = response.version;
+    memory.blind = false;
     say(type, { nonce: response.nonce });
   };
 
@@ -195,6 +202,7 @@ export function createModel(protocol: Protocol): Model {
     }
     apply(type, response, new Set());
     memory.version = response.version;
+    memory.blind = false;
     say(type, { nonce: response.nonce });
   };
 
@@ -264,6 +272,7 @@ export function createModel(protocol: Protocol): Model {
       memory.refused.clear();
       memory.doubtful.clear();
       memory.nonce = '';
+      memory.blind = memory.version !== '';
     }
     for (const { label } of of('cluster').held.values()) everSent.add(nameIn(label));
     for (const type of resourceTypes) {
@@ -370,6 +379,8 @@ interface Holding {
 }
 
 function differenceOf({ type, memory, wanted, protocol }: Holding): readonly string[] {
+  // To send the rest without the culprit would delete what the client had under that name.
+  if (protocol === 'sotw' && memory.blind && memory.refused.size + memory.doubtful.size > 0) return [];
   const isExcused = (label: string): boolean => memory.refused.has(label) || memory.doubtful.has(label);
   const missing = [...wanted]
     .filter(([name, label]) => memory.held.get(name)?.label !== label && !isExcused(label))

@@ -18,9 +18,11 @@ import {
 } from '../../../src/xds/wire.js';
 
 const text = fc.string({ unit: 'binary', maxLength: 200 });
+// The generated maps are plain objects, which cannot hold this key.
+const key = text.filter((one) => one !== '__proto__');
 const names = fc.array(text, { maxLength: 20 });
 const error = fc.option(fc.record({ code: fc.nat(20), message: text }), { nil: undefined });
-const node = fc.option(fc.record({ id: text, cluster: text, metadata: fc.dictionary(text, text) }), { nil: undefined });
+const node = fc.option(fc.record({ id: text, cluster: text, metadata: fc.dictionary(key, text) }), { nil: undefined });
 
 const namesIn = ({ buffer, bounds }: RawNames): readonly string[] =>
   bounds.flatMap((start, index) => (index % 2 === 0 ? [buffer.toString('utf8', start, bounds[index + 1])] : []));
@@ -41,7 +43,7 @@ describe('wire', () => {
       responseNonce: text,
       subscribe: names,
       unsubscribe: names,
-      initial: fc.array(fc.tuple(text, text)),
+      initial: fc.array(fc.tuple(key, text)),
       error,
       node,
     });
