@@ -21,7 +21,7 @@ const supportedEnvoys = ['1.36.4', '1.39.3', '1.40.0'];
 const parts: Readonly<Record<string, Part>> = {
   format: {
     kind: 'command',
-    command: ['prettier', '--check', '--cache', '--cache-location', 'node_modules/.cache/prettier', '.'],
+    command: ['prettier', '--check', '--cache', '--cache-location', 'node_modules/.cache/prettier-files', '.'],
   },
   lint: { kind: 'command', command: ['eslint', '.'] },
   types: { kind: 'command', command: ['tsc', '--noEmit', '-p', 'tsconfig.json'] },

@@ -24,9 +24,10 @@ export interface Reconciled {
 /** What routes are compiled against. */
 type Referents = Pick<World, 'services' | 'referenceGrants'>;
 
-const referentsOf = memoised(
-  (services: World['services'], referenceGrants: World['referenceGrants']): Referents => ({ services, referenceGrants }),
-);
+const referentsOf = memoised((services: World['services'], referenceGrants: World['referenceGrants']): Referents => ({
+  services,
+  referenceGrants,
+}));
 
 const compileRoutes = memoised(
   (trafficRoutes: Table<TrafficRoute>, httpRoutes: Table<HTTPRoute>, referents: Referents): readonly CompiledRoute[] =>

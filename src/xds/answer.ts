@@ -44,7 +44,7 @@ export function onRequest(state: StreamState, input: RequestInput, turn: Turn): 
 }
 
 const noOwn: OwnHeld = new Map();
-const noVersions: ReadonlySet<string> = new Set();
+const noRefusals: TypeState['refused'] = new Map();
 const noPriors: ReadonlyMap<string, EncodedResource> = new Map();
 
 const unasked: Omit<TypeState, 'last'> = {
@@ -54,7 +54,7 @@ const unasked: Omit<TypeState, 'last'> = {
   own: noOwn,
   inFlight: [],
   lastNonce: '',
-  refused: noVersions,
+  refused: noRefusals,
   priors: noPriors,
   bisect: undefined,
   unanswered: false,
@@ -149,7 +149,7 @@ function onRefusal({ stream, type, before, answered, request }: Answer, turn: Tu
   const refused =
     culprits.length === 0
       ? before.refused
-      : new Set([...before.refused, ...culprits.map((one) => one.resource.version)]);
+      : new Map([...before.refused, ...culprits.map((one) => [one.resource.version, one] as const)]);
   return {
     ...before,
     refused,

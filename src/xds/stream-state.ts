@@ -47,8 +47,8 @@ export interface TypeState {
   readonly inFlight: readonly InFlight[];
   /** Of the newest response. */
   readonly lastNonce: string;
-  /** Versions that this client refused: never sent to it again. */
-  readonly refused: ReadonlySet<string>;
+  /** By version, what this client refused: never sent to it again. */
+  readonly refused: ReadonlyMap<string, Culprit>;
   /** By name: what the client had before it refused something newer. */
   readonly priors: ReadonlyMap<string, EncodedResource>;
   /** Resources per response while a refused batch is taken apart; undefined otherwise. */

@@ -51,11 +51,24 @@ export function reduce(state: StreamState, input: StreamInput): Reduced {
 function apply(state: StreamState, input: StreamInput, turn: Turn): StreamState {
   switch (input.kind) {
     case 'view':
+      reportReturned(state, input.view, turn);
       return { ...state, view: input.view, own: input.own };
     case 'tick':
       return state;
     case 'request':
       return onRequest(state, input, turn);
+  }
+}
+
+/** Content that comes back after it was refused and gone is not tried again, but its refusal is told again. */
+function reportReturned(state: StreamState, view: StreamState['view'], turn: Turn): void {
+  for (const type of resourceTypes) {
+    for (const { resource, message } of state.types[type]?.refused.values() ?? []) {
+      const id = state.names[type].idOf(resource.name);
+      const [before, next] = [state.view.types[type].resources[id], view.types[type].resources[id]];
+      if (next?.version !== resource.version || before?.version === resource.version) continue;
+      turn.effects.push({ kind: 'refused', type, culprit: { resource: next, message } });
+    }
   }
 }
 
