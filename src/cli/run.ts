@@ -21,6 +21,7 @@ const options = [
   new Option('--admin-listen <HOST:PORT>', 'where status, metrics and health are').default('127.0.0.1:19000'),
   new Option('--capture <MODE>', 'how requests reach a proxy').choices(['explicit', 'redirect']).default('explicit'),
   new Option('--loopback-pods', 'replace pod addresses that are not on loopback, as the sandbox does'),
+  new Option('--high-ports', 'move container ports below 1024 up by 20000, for who may not bind them'),
   new Option('--status-file <FILE>', 'also write the status of all objects here, never into the folder itself'),
   new Option('--log-level <LEVEL>', 'least severe lines to log')
     .choices(['debug', 'info', 'warn', 'error'])

@@ -130,8 +130,6 @@ export type Capture = 'redirect' | 'explicit';
 export interface InboundPort {
   /** Where callers call. */
   readonly port: number;
-  /** Where the application listens: another port only where the proxy may not bind the same one. */
-  readonly applicationPort: number;
   readonly protocol: Protocol;
 }
 

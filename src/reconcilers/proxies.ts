@@ -56,24 +56,14 @@ const noPorts: CalledPorts = new Map();
 /** Ports of the proxy itself: what an application has there is out of reach anyway. */
 const reserved: ReadonlySet<number> = new Set(Object.values(proxyPorts));
 
-/** Explicit proxies without the right to bind low ports bind them this far up; slices say so. */
-const lowPortShift = 20_000;
-
-function inboundOf(pod: Pod, called: CalledPorts, capture: Capture): readonly InboundPort[] {
+function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
   const declared = new Map(
     pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]),
   );
-  const shifted = (port: number): boolean =>
-    capture === 'explicit' && port < 1024 && declared.has(port) && called.has(port + lowPortShift);
-  const numbers = new Set([...[...declared.keys()].filter((port) => !shifted(port)), ...called.keys()]);
-  return [...numbers]
+  return [...new Set([...declared.keys(), ...called.keys()])]
     .filter((port) => !reserved.has(port))
     .sort((left, right) => left - right)
-    .map((port) => {
-      const low = port - lowPortShift;
-      const applicationPort = shifted(low) && !declared.has(port) ? low : port;
-      return { port, applicationPort, protocol: called.get(port) ?? declared.get(port) ?? 'auto' };
-    });
+    .map((port) => ({ port, protocol: called.get(port) ?? declared.get(port) ?? 'auto' }));
 }
 
 interface Mode {
@@ -93,7 +83,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture }: Mode): ProxyMode
     capture,
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
-    inbound: inboundOf(pod, called, capture),
+    inbound: inboundOf(pod, called),
   };
 }
 

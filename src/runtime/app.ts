@@ -29,6 +29,7 @@ export async function runControlPlane(config: RunConfig, deps: ControlPlaneDeps,
     clock,
     log: log.child({ room: 'sources' }),
     loopback: config.loopbackPods,
+    highPorts: config.highPorts,
     ...(deps.stdin === undefined ? {} : { stdin: deps.stdin }),
   });
   const pipeline = startPipeline(config, { clock, log, sources: [files.source] }, signal);

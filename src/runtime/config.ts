@@ -14,6 +14,8 @@ export interface RunConfig {
   readonly capture: 'explicit' | 'redirect';
   /** Replace pod addresses that are not on loopback. */
   readonly loopbackPods: boolean;
+  /** Move container ports below 1024 up by 20000. */
+  readonly highPorts: boolean;
   /** Where status is written, too. */
   readonly statusFile?: string;
   readonly logLevel: LoggingOptions['level'];
@@ -28,6 +30,7 @@ export interface RunFlags {
   readonly adminListen?: string;
   readonly capture?: string;
   readonly loopbackPods?: boolean;
+  readonly highPorts?: boolean;
   readonly statusFile?: string;
   readonly logLevel?: string;
   readonly logFormat?: string;
@@ -108,6 +111,7 @@ export function parseRunConfig(flags: RunFlags): Result<RunConfig, readonly stri
     adminListen,
     capture,
     loopbackPods: flags.loopbackPods === true,
+    highPorts: flags.highPorts === true,
     ...(flags.statusFile === undefined ? {} : { statusFile: flags.statusFile }),
     logLevel,
     logFormat,

@@ -16,10 +16,20 @@ export interface FollowedFolder {
 }
 
 /** Follows a folder until `signal` aborts; resolves once it has been read. */
-export async function followFolder(path: string, clock: Clock, signal: AbortSignal): Promise<FollowedFolder> {
+export async function followFolder(
+  from: { readonly path: string; readonly highPorts: boolean },
+  clock: Clock,
+  signal: AbortSignal,
+): Promise<FollowedFolder> {
   const store = createStore();
   // The control plane reads the same folder and says what is wrong with it.
-  const { source } = createFileSource({ paths: [path], clock, log: silentLogger, loopback: true });
+  const { source } = createFileSource({
+    paths: [from.path],
+    clock,
+    log: silentLogger,
+    loopback: true,
+    highPorts: from.highPorts,
+  });
   const { promise: synced, resolve } = Promise.withResolvers<undefined>();
   const stop = store.subscribe(() => {
     if (store.synced()) resolve(undefined);

@@ -14,6 +14,10 @@ export async function freePort(address: string, first: number): Promise<number |
   return undefined;
 }
 
+/** Whether ports below 1024 may be bound: by root, and where the kernel allows it to everybody. */
+export const mayBindLowPorts = async (address: string): Promise<boolean> =>
+  (await bindFailure(address, 81))?.includes('EACCES') !== true;
+
 /** Why a port cannot be bound; undefined if it can. */
 export async function bindFailure(address: string, port: number): Promise<string | undefined> {
   const { promise, resolve } = Promise.withResolvers<string | undefined>();

@@ -27,6 +27,7 @@ export interface PartsOptions {
   readonly folder: string;
   readonly xdsPort: number;
   readonly adminPort: number;
+  readonly highPorts: boolean;
   readonly run: RunFolder;
   readonly envoy: EnvoyBinary;
   readonly program: NodeProgram;
@@ -156,6 +157,7 @@ function controlPlaneSpec(options: PartsOptions): ChildSpec {
       ...['--xds-listen', xds, '--xds-insecure'],
       ...['--admin-listen', admin],
       '--loopback-pods',
+      ...(options.highPorts ? ['--high-ports'] : []),
     ],
     input: 'none',
     logFile: join(options.run.path, 'control-plane.log'),

@@ -11,7 +11,7 @@ import type { ChildEvent } from './child.js';
 import { type EnvoyBinary, findEnvoy } from './envoy.js';
 import { type FollowedFolder, followFolder, isFolder } from './folder.js';
 import { type Journal, createJournal } from './journal.js';
-import { bindFailure, freePort } from './loopback.js';
+import { bindFailure, freePort, mayBindLowPorts } from './loopback.js';
 import { type Monitor, createMonitor } from './monitor.js';
 import { type NodeProgram, type Parts, sandboxHost, startParts } from './parts.js';
 import { type SandboxPod, podsOf } from './pods.js';
@@ -94,14 +94,15 @@ async function runIn(run: RunFolder, envoy: EnvoyBinary, invocation: Invocation)
   const { options, deps } = invocation;
   const ended = new AbortController();
   const signal = AbortSignal.any([invocation.signal, ended.signal]);
-  const folder = await followFolder(options.folder, deps.clock, signal);
+  const highPorts = !(await mayBindLowPorts(sandboxHost));
+  const folder = await followFolder({ path: options.folder, highPorts }, deps.clock, signal);
   const places = await freePlaces(folder.world());
   if (!places.ok) {
     deps.complain(places.error);
     ended.abort();
     return 1;
   }
-  const mesh = startMesh({ folder, places: places.value, run, envoy }, invocation);
+  const mesh = startMesh({ folder, places: places.value, run, envoy, highPorts }, invocation);
   mesh.screen.print(`sandbox ${options.folder}: starting; logs are in ${run.path}`);
   try {
     await serve(mesh, { ...invocation, signal });
@@ -119,11 +120,12 @@ function startMesh(
     readonly places: Places;
     readonly run: RunFolder;
     readonly envoy: EnvoyBinary;
+    readonly highPorts: boolean;
   },
   { options, deps }: Invocation,
 ): Mesh {
   const { clock, output, program } = deps;
-  const { folder, places, run, envoy } = input;
+  const { folder, places, run, envoy, highPorts } = input;
   const screen = createScreen(output, options.view && output.isTerminal);
   const journal = createJournal(clock, (line) => {
     screen.print(line);
@@ -131,7 +133,8 @@ function startMesh(
   const onEvent = (event: ChildEvent): void => {
     journal.noteChild(event);
   };
-  const parts = startParts({ folder: options.folder, ...places, run, envoy, program }, { clock, onEvent });
+  const where = { folder: options.folder, ...places, highPorts };
+  const parts = startParts({ ...where, run, envoy, program }, { clock, onEvent });
   const admin = { address: sandboxHost, port: places.adminPort };
   const monitor = createMonitor({ admin, sidecars: parts.sidecars, clock });
   const perSecond = options.trafficPerSecond;

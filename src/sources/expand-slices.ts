@@ -36,10 +36,13 @@ function selected(service: Service, index: ReadonlyMap<string, readonly Pod[]>):
   );
 }
 
-function portOf(port: ServicePort, pod: Pod): EndpointPort | undefined {
+/** Where a port number goes that may have to move. */
+export type Lift = (port: number) => number;
+
+function portOf(port: ServicePort, pod: Pod, lift: Lift): EndpointPort | undefined {
   const { targetPort } = port;
   const named = pod.containerPorts.find(({ name, protocol }) => name === targetPort && protocol === port.protocol);
-  const number = typeof targetPort === 'number' ? targetPort : named?.port;
+  const number = typeof targetPort === 'number' ? lift(targetPort) : named?.port;
   if (number === undefined) return undefined;
   return { name: port.name, port: number, ...optional('appProtocol', port.appProtocol) };
 }
@@ -66,14 +69,20 @@ interface Group {
   readonly endpoints: Endpoint[];
 }
 
-function groupsOf(service: Service, pods: readonly Pod[], zones: Zones): ReadonlyMap<string, Group> {
+/** What slices are made with. */
+interface Making {
+  readonly zones: Zones;
+  readonly lift: Lift;
+}
+
+function groupsOf(service: Service, pods: readonly Pod[], { zones, lift }: Making): ReadonlyMap<string, Group> {
   const declared = service.ports.filter((port) => port.protocol === 'TCP');
   const groups = new Map<string, Group>();
   for (const pod of pods) {
-    const ports = declared.flatMap((port) => portOf(port, pod) ?? []);
+    const ports = declared.flatMap((port) => portOf(port, pod, lift) ?? []);
     const endpoint = endpointOf(service, pod, zones);
     const addressType = endpoint.address.includes(':') ? 'IPv6' : 'IPv4';
-    const numbers = declared.map((port) => String(portOf(port, pod)?.port ?? 'none'));
+    const numbers = declared.map((port) => String(portOf(port, pod, lift)?.port ?? 'none'));
     const name = [service.meta.name, ...numbers, ...(addressType === 'IPv6' ? ['v6'] : [])].join('-');
     const group = groups.get(name) ?? { ports, addressType, endpoints: [] };
     group.endpoints.push(endpoint);
@@ -82,9 +91,9 @@ function groupsOf(service: Service, pods: readonly Pod[], zones: Zones): Readonl
   return groups;
 }
 
-function build(service: Service, pods: readonly Pod[], zones: Zones): readonly EndpointSlice[] {
+function build(service: Service, pods: readonly Pod[], making: Making): readonly EndpointSlice[] {
   const { namespace, name: owner, place } = service.meta;
-  return [...groupsOf(service, pods, zones)].map(([name, group]) => ({
+  return [...groupsOf(service, pods, making)].map(([name, group]) => ({
     kind: 'EndpointSlice',
     meta: {
       name,
@@ -107,12 +116,12 @@ interface Built {
 
 const memo = new WeakMap<Service, Built>();
 
-function buildOnce(service: Service, pods: readonly Pod[], zones: Zones): readonly EndpointSlice[] {
-  const written = pods.map((pod) => zoneOf(pod, zones) ?? '').join();
+function buildOnce(service: Service, pods: readonly Pod[], making: Making): readonly EndpointSlice[] {
+  const written = pods.map((pod) => zoneOf(pod, making.zones) ?? '').join();
   const known = memo.get(service);
   const same = known?.zones === written && known.pods.length === pods.length;
   if (same && known.pods.every((pod, nth) => pod === pods[nth])) return known.slices;
-  const slices = build(service, pods, zones);
+  const slices = build(service, pods, making);
   memo.set(service, { pods, zones: written, slices });
   return slices;
 }
@@ -120,9 +129,9 @@ function buildOnce(service: Service, pods: readonly Pod[], zones: Zones): readon
 /** Slices of every Service that has a selector. */
 export function slicesOf(
   services: readonly Service[],
-  pods: readonly Pod[],
-  nodes: readonly Labelled<'Node'>[],
+  from: { readonly pods: readonly Pod[]; readonly nodes: readonly Labelled<'Node'>[]; readonly lift: Lift },
 ): readonly EndpointSlice[] {
+  const { pods, nodes, lift } = from;
   const index = indexByLabel(pods);
   const zones = new Map(
     nodes.flatMap(({ meta }): [string, string][] => {
@@ -132,13 +141,16 @@ export function slicesOf(
   );
   return services
     .filter((service) => service.selector !== undefined)
-    .flatMap((service) => buildOnce(service, selected(service, index), zones));
+    .flatMap((service) => buildOnce(service, selected(service, index), { zones, lift }));
 }
 
 const readdressedMemo = new WeakMap<EndpointSlice, EndpointSlice>();
 
-/** Written slices with the addresses that their pods have now. */
-export function readdress(slices: readonly EndpointSlice[], pods: readonly Pod[]): readonly EndpointSlice[] {
+/** Written slices with the addresses and ports that their pods have now. */
+export function readdress(
+  slices: readonly EndpointSlice[],
+  { pods, lift }: { readonly pods: readonly Pod[]; readonly lift: Lift },
+): readonly EndpointSlice[] {
   const addresses = new Map<ObjectKey, string>();
   for (const pod of pods) if (pod.ips[0] !== undefined) addresses.set(keyOf(pod.meta), pod.ips[0]);
   return slices.map((slice) => {
@@ -147,10 +159,15 @@ export function readdress(slices: readonly EndpointSlice[], pods: readonly Pod[]
       return address === undefined || address === endpoint.address ? endpoint : { ...endpoint, address };
     };
     const endpoints = slice.endpoints.map(move);
-    if (endpoints.every((endpoint, nth) => endpoint === slice.endpoints[nth])) return slice;
+    const ofPods = endpoints.some(({ pod }) => pod !== undefined && addresses.has(pod));
+    const ports = ofPods ? slice.ports.map((port) => ({ ...port, port: lift(port.port) })) : slice.ports;
+    const sameAs = (other: EndpointSlice): boolean =>
+      endpoints.every((endpoint, nth) => endpoint.address === other.endpoints[nth]?.address) &&
+      ports.every((port, nth) => port.port === other.ports[nth]?.port);
+    if (sameAs(slice)) return slice;
     const known = readdressedMemo.get(slice);
-    if (known?.endpoints.every((endpoint, nth) => endpoint.address === endpoints[nth]?.address) === true) return known;
-    const moved: EndpointSlice = { ...slice, endpoints };
+    if (known !== undefined && sameAs(known)) return known;
+    const moved: EndpointSlice = { ...slice, endpoints, ports };
     readdressedMemo.set(slice, moved);
     return moved;
   });

@@ -6,7 +6,7 @@ import type { ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Labelled, Pod, Service, WorldObject } from '../kinds/world.js';
 import { optional } from '../kinds/reader.js';
 import { allocate, applicationRange, podRange, serviceRange } from './addresses.js';
-import { readdress, slicesOf } from './expand-slices.js';
+import { readdress, slicesOf, type Lift } from './expand-slices.js';
 import { idOfWorkload } from './parse-object.js';
 import type { Workload } from './reduce-pod.js';
 import { workloadKinds } from './reduce-pod.js';
@@ -21,6 +21,8 @@ export interface FolderObjects {
 export interface ExpandOptions {
   /** Replaces written pod addresses that are not on loopback, also in slices: for a mesh on one machine. */
   readonly loopback?: boolean;
+  /** Moves container ports below 1024 up, in pods and slices, for who may not bind them. Service ports stay. */
+  readonly highPorts?: boolean;
 }
 
 /** Something that the expansion left out, and for whom. */
@@ -129,15 +131,29 @@ function addPods(workloads: readonly Workload[], written: readonly Pod[]): { pod
   return { pods, notes };
 }
 
+/** How far ports move that may not be bound. */
+const lowPortShift = 20_000;
+
+const stay: Lift = (port) => port;
+const lifted: Lift = (port) => (port < 1024 ? port + lowPortShift : port);
+const liftFor = (options: ExpandOptions): Lift => (options.highPorts === true ? lifted : stay);
+
 const isLoopback = (ip: string): boolean => ip.startsWith('127.') || ip === '::1';
 
 const addressedMemo = new WeakMap<Pod, Pod>();
 
-function withAddress(pod: Pod, address: string | undefined, applicationAddress: string | undefined): Pod {
+interface Place {
+  readonly address: string | undefined;
+  readonly applicationAddress: string | undefined;
+  readonly lift: Lift;
+}
+
+function withAddress(pod: Pod, { address, applicationAddress, lift }: Place): Pod {
   const ips = address === undefined ? pod.ips : [address];
   const known = addressedMemo.get(pod);
   if (known !== undefined && known.ips[0] === ips[0] && known.applicationAddress === applicationAddress) return known;
-  const addressed: Pod = { ...pod, ips, ...optional('applicationAddress', applicationAddress) };
+  const containerPorts = pod.containerPorts.map((port) => ({ ...port, port: lift(port.port) }));
+  const addressed: Pod = { ...pod, ips, containerPorts, ...optional('applicationAddress', applicationAddress) };
   addressedMemo.set(pod, addressed);
   return addressed;
 }
@@ -153,7 +169,11 @@ function addressPods(pods: readonly Pod[], options: ExpandOptions): readonly Pod
     taken,
     applicationRange,
   );
-  return pods.map((pod) => withAddress(pod, given.get(keyOf(pod.meta)), applications.get(keyOf(pod.meta))));
+  const lift = liftFor(options);
+  return pods.map((pod) => {
+    const key = keyOf(pod.meta);
+    return withAddress(pod, { address: given.get(key), applicationAddress: applications.get(key), lift });
+  });
 }
 
 const virtualMemo = new WeakMap<Service, Service>();
@@ -188,9 +208,9 @@ export function expand(folder: FolderObjects, options: ExpandOptions = {}): Expa
   const described = new Set(written.slices.map((slice) => slice.service));
   const made = slicesOf(
     services.filter((service) => !described.has(keyOf(service.meta))),
-    pods,
-    written.nodes,
+    { pods, nodes: written.nodes, lift: liftFor(options) },
   );
-  const slices = options.loopback === true ? readdress(written.slices, pods) : written.slices;
+  const isMoved = options.loopback === true || options.highPorts === true;
+  const slices = isMoved ? readdress(written.slices, { pods, lift: liftFor(options) }) : written.slices;
   return { objects: [...written.others, ...services, ...pods, ...slices, ...made], notes: added.notes };
 }

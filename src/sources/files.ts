@@ -30,6 +30,8 @@ export interface FileSourceOptions {
   readonly stdin?: InputStream;
   /** Replaces written pod addresses that are not on loopback, also in slices: for a mesh on one machine. */
   readonly loopback?: boolean;
+  /** Moves container ports below 1024 up, for who may not bind them. */
+  readonly highPorts?: boolean;
   /** Between two rescans; watches notice most changes sooner. */
   readonly rescanMs?: number;
 }
@@ -230,6 +232,8 @@ export interface ReadFolderOptions {
   readonly clock?: Clock;
   readonly stdin?: InputStream;
   readonly loopback?: boolean;
+  /** Moves container ports below 1024 up, for who may not bind them. */
+  readonly highPorts?: boolean;
 }
 
 /** Reads files and folders once: for commands that need no mesh. */

@@ -24,6 +24,8 @@ export interface FolderOptions {
   readonly stdin?: InputStream;
   /** Replaces written pod addresses that are not on loopback. */
   readonly loopback?: boolean;
+  /** Moves container ports below 1024 up. */
+  readonly highPorts?: boolean;
   /** A file that shrinks, breaks or vanishes is believed after this long: it may be half written. */
   readonly settleMs: number;
 }
@@ -98,7 +100,7 @@ function shareOf(entry: Entry): FileShare {
 export function createFolder(options: FolderOptions): Folder {
   const { clock, settleMs } = options;
   const reader = createDocumentReader(clock);
-  const assemble = createAssembler({ loopback: options.loopback === true });
+  const assemble = createAssembler({ loopback: options.loopback === true, highPorts: options.highPorts === true });
   const entries = createEntries({ clock, reader, settleMs });
   const paths = [...new Set(options.paths)].filter((path) => path !== stdinPath);
   const neverRead = new Set(paths);

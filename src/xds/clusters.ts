@@ -154,10 +154,10 @@ function staticTo(name: string, address: string, port: number) {
 
 /** The clusters through which a proxy delivers to its own application. */
 export function buildInboundClusters(proxy: ProxyModel, origin: Origin): readonly Resource<'cluster'>[] {
-  return proxy.inbound.map(({ port, applicationPort }): Resource<'cluster'> => {
+  return proxy.inbound.map(({ port }): Resource<'cluster'> => {
     const name = nameOfInbound(port);
     const delivery =
-      proxy.applicationAddress === undefined ? redirected : staticTo(name, proxy.applicationAddress, applicationPort);
+      proxy.applicationAddress === undefined ? redirected : staticTo(name, proxy.applicationAddress, port);
     const message = Cluster.fromPartial({
       name,
       connectTimeout: durationOfSeconds(5),

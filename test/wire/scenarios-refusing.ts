@@ -114,7 +114,7 @@ export const refusals: readonly Scenario[] = [
     ],
   },
   {
-    name: 'a refused version that comes back is not sent',
+    name: 'a refused version that comes back is not sent, but its refusal is told again',
     only: 'delta',
     moves: [
       serve({ rds: { x: 1 } }),
@@ -129,7 +129,7 @@ export const refusals: readonly Scenario[] = [
       ack('rds'),
       serve({ rds: { x: 2 } }),
       sees(),
-      refused('x'),
+      refused('x', 'x'),
     ],
   },
   {

@@ -68,7 +68,7 @@ describe('reconcile: identity', () => {
 });
 
 describe('reconcile: ports of a pod', () => {
-  const low = (port: number): Raw => ({
+  const slice = (port: number): Raw => ({
     apiVersion: 'discovery.k8s.io/v1',
     kind: 'EndpointSlice',
     metadata: { name: 'web-a', namespace: 'shop', labels: { 'kubernetes.io/service-name': 'web' } },
@@ -76,23 +76,19 @@ describe('reconcile: ports of a pod', () => {
     ports: [{ name: 'http', port, protocol: 'TCP' }],
     endpoints: [{ addresses: ['127.0.0.9'], targetRef: { kind: 'Pod', name: 'web-1', namespace: 'shop' } }],
   });
-  const lowPod = pod(
+  const webPod = pod(
     'web-1',
     { app: 'web' },
     { spec: { containers: [{ name: 'main', ports: [{ containerPort: 80 }] }] } },
   );
-  const inboundOf = (port: number, capture: 'redirect' | 'explicit') =>
-    build()([service('web'), lowPod, low(port)], capture).model.proxies.get('shop/web-1')?.inbound;
+  const inboundOf = (port: number) =>
+    build()([service('web'), webPod, slice(port)], 'explicit').model.proxies.get('shop/web-1')?.inbound;
 
-  it('binds what slices call, and delivers where the container listens', () => {
-    expect(inboundOf(20_080, 'explicit')).to.deep.equal([{ port: 20_080, applicationPort: 80, protocol: 'http' }]);
-    expect(inboundOf(80, 'explicit')).to.deep.equal([{ port: 80, applicationPort: 80, protocol: 'http' }]);
-  });
-
-  it('shifts nothing where connections are redirected', () => {
-    expect(inboundOf(20_080, 'redirect')).to.deep.equal([
-      { port: 80, applicationPort: 80, protocol: 'auto' },
-      { port: 20_080, applicationPort: 20_080, protocol: 'http' },
+  it('are those that the container declares and those that slices call', () => {
+    expect(inboundOf(80)).to.deep.equal([{ port: 80, protocol: 'http' }]);
+    expect(inboundOf(8080)).to.deep.equal([
+      { port: 80, protocol: 'auto' },
+      { port: 8080, protocol: 'http' },
     ]);
   });
 });

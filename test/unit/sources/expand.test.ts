@@ -169,6 +169,28 @@ describe('sources/expand', () => {
     });
   });
 
+  describe('ports below 1024', () => {
+    const low = pod('low', { spec: { containers: [{ name: 'main', ports: [{ name: 'http', containerPort: 80 }] }] } });
+    const targets = [
+      { name: 'a', port: 80, targetPort: 'http' },
+      { name: 'b', port: 81 },
+      { name: 'c', port: 82, targetPort: 8080 },
+    ];
+
+    it('move up on request, in pods and slices, and Service ports stay', () => {
+      const { objects } = run([low, service('web', { ports: targets })], { highPorts: true });
+      expect(pods(objects)[0]?.containerPorts.map(({ port }) => port)).to.deep.equal([20_080]);
+      expect(slices(objects)[0]?.ports.map(({ port }) => port)).to.deep.equal([20_080, 20_081, 8080]);
+      const written = objects.flatMap((one) => (one.kind === 'Service' ? one.ports.map(({ port }) => port) : []));
+      expect(written).to.deep.equal([80, 81, 82]);
+    });
+
+    it('stay where they may be bound', () => {
+      const { objects } = run([low, service('web', { ports: targets })]);
+      expect(slices(objects)[0]?.ports.map(({ port }) => port)).to.deep.equal([80, 81, 8080]);
+    });
+  });
+
   describe('EndpointSlices', () => {
     it('are taken as written, and end the matter', () => {
       const found = slices(run([pod('web-0'), service('web'), sliceFor('web', '10.9.9.9')]).objects);
