@@ -63,6 +63,7 @@ export function rejectionOf(guilt: Guilt, envoy: string, kept: boolean): readonl
 function createRevisions() {
   const byEnvoy = new Map<string, Set<number>>();
   return {
+    envoys: (): Iterable<string> => byEnvoy.keys(),
     has: (envoy: string, revision: number): boolean => byEnvoy.get(envoy)?.has(revision) === true,
     add: (envoy: string, revision: number): void => {
       byEnvoy.set(envoy, (byEnvoy.get(envoy) ?? new Set()).add(revision));
@@ -93,6 +94,7 @@ export function createQuarantineKeeper(): QuarantineKeeper {
   /** Of the remembered revisions, those that proxies of a version acknowledged, and those of which they refused some. */
   const accepted = createRevisions();
   const refusedIn = createRevisions();
+  const lastGood = new Map<string, Publication>();
   let lastRevision = 0;
   const trialSince = new Map<string, number>();
 
@@ -105,8 +107,13 @@ export function createQuarantineKeeper(): QuarantineKeeper {
     return true;
   };
 
+  /** The newest of which a version refused nothing; kept while a search fills the memory with what it refused. */
+  const goodFor = (envoy: string): Publication | undefined =>
+    recent.find(({ revision }) => accepted.has(envoy, revision) && !refusedIn.has(envoy, revision)) ??
+    lastGood.get(envoy);
+
   const goodVersionOf = ({ envoy, proxy, resource }: Refusal): EncodedResource | undefined => {
-    const publication = recent.find(({ revision }) => accepted.has(envoy, revision) && !refusedIn.has(envoy, revision));
+    const publication = goodFor(envoy);
     return publication === undefined ? undefined : heldBy({ proxy, envoy }, publication)(resource);
   };
 
@@ -130,6 +137,10 @@ export function createQuarantineKeeper(): QuarantineKeeper {
       return { changed, trying: isTrying(of(envoy), holds) };
     },
     published: (publication) => {
+      for (const envoy of accepted.envoys()) {
+        const good = goodFor(envoy);
+        if (good !== undefined) lastGood.set(envoy, good);
+      }
       recent.unshift(publication);
       recent.splice(remembered);
       const oldest = recent.at(-1)?.revision ?? 0;
