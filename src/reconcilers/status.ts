@@ -26,6 +26,8 @@ export interface StatusInputs {
   /** Undefined: nothing of the object is delivered. */
   readonly delivery: DeliveryCounts | undefined;
   readonly rejections: readonly Rejection[];
+  /** Where each part was written: `spec.rules[2]` for rule `canary`. */
+  readonly pathOf: (part: string) => string | undefined;
   /** Content hash of what the object contributes. */
   readonly revision: string;
   readonly effective: string | undefined;
@@ -64,12 +66,18 @@ const stalledAfterMs = 60_000;
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
+function describePart({ pathOf }: StatusInputs, part: string | undefined): string {
+  if (part === undefined) return 'The object';
+  const path = pathOf(part);
+  return path === undefined ? `Rule '${part}'` : `Rule '${part}' (\`${path}\`)`;
+}
+
 function rejectedMessage(inputs: StatusInputs, first: Rejection): string {
-  const part = first.origin.part === undefined ? 'the object' : `rule '${first.origin.part}'`;
+  const part = describePart(inputs, first.origin.part);
   const kept = first.kept ? '; its last good version stays in force' : '; it is left out, everything else is live';
   const where = first.envoy === '' ? 'would be rejected by Envoy' : `rejected by Envoy ${first.envoy}`;
   const more = inputs.rejections.length > 1 ? ` (and ${String(inputs.rejections.length - 1)} more)` : '';
-  return `${part.charAt(0).toUpperCase()}${part.slice(1)} ${where}: "${first.message}" (${first.resource})${kept}${more}`;
+  return `${part} ${where}: "${first.message}" (${first.resource})${kept}${more}`;
 }
 
 function programmed(inputs: StatusInputs): Judged {

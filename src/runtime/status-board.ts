@@ -62,6 +62,12 @@ const referenceOf = (parent: ParentRef | GatewayParentRef): ParentReference => (
   ...(parent.sectionName === undefined ? {} : { sectionName: parent.sectionName }),
 });
 
+/** The field in which a rule was written. */
+function pathOfRule(route: CompiledRoute | undefined, name: string): string | undefined {
+  const index = route?.rules.find(({ rule }) => rule.name === name)?.index;
+  return index === undefined ? undefined : `spec.rules[${String(index)}]`;
+}
+
 type Subject = KubeObject & { readonly spec: unknown };
 
 /** Objects of the World that have a status of ours. */
@@ -109,6 +115,7 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
           'ours' in parent && !parent.ours ? [] : [{ index, reference: referenceOf(parent) }],
         ),
         delivery: deps.tracker.progressOf(id),
+        pathOf: (part: string) => pathOfRule(route, part),
         rejections: current?.rejections.filter((one) => idOf(one.origin.ref) === id) ?? [],
         revision: from.object === undefined ? '' : revisionOf(from.object),
         effective: route === undefined ? undefined : effectiveOf(route),

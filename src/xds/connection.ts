@@ -42,11 +42,10 @@ export interface Refusal {
 
 /** A live stream. */
 export interface Connection {
-  readonly startedAt: number;
   proxy(): string | undefined;
   viewKey(): string | undefined;
-  /** 0.8 to 1.2, fixed for a stream: spreads what happens by age. */
-  ageFactor(): number;
+  /** Whether the stream has lived for `ageMs`, 20 % more or less: so that not all end at once. */
+  isOld(now: number, ageMs: number): boolean;
   receive(bytes: Buffer): void;
   /** Takes what the cache holds now. */
   refresh(): void;
@@ -241,10 +240,11 @@ export function createConnection(deps: ConnectionDeps): Connection {
   };
 
   const connection: Connection = {
-    startedAt,
     proxy: () => live.identity?.proxy,
     viewKey: () => live.assignment?.viewKey,
-    ageFactor: () => 0.8 + (0.4 * spreadOf(`${live.identity?.proxy ?? ''}${String(startedAt)}`)) / 0xffff,
+    isOld: (now, ageMs) =>
+      now - startedAt > 0.8 * ageMs &&
+      now - startedAt > ageMs * (0.8 + (0.4 * spreadOf(`${live.identity?.proxy ?? ''}${String(startedAt)}`)) / 0xffff),
     receive: (bytes) => {
       if (!live.open) return;
       try {

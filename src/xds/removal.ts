@@ -85,7 +85,8 @@ function ownUses(state: TypeState): ReadonlySet<string> {
 
 /** The client has versions from before this stream and refuses to replace them: what they name is not known. */
 const isObscure = (state: TypeState): boolean =>
-  state.refused.size > 0 && state.sent.filter((entry) => entry === 'stale').length > state.priors.size;
+  state.refused.size > 0 &&
+  [...state.sent, ...state.own.values()].filter((entry) => entry === 'stale').length > state.priors.size;
 
 /** The response that removes what may be removed. */
 export const removalPush = (protocol: Protocol, { state, due, ids, own }: Doomed): Push =>

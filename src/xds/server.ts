@@ -201,7 +201,7 @@ async function closeOld(deps: {
   while (!deps.signal.aborted) {
     await deps.clock.sleep(1_000, deps.signal);
     const now = deps.clock.now();
-    const old = [...deps.connections].filter((one) => now - one.startedAt > streamAgeMs * one.ageFactor());
+    const old = [...deps.connections].filter((one) => one.isOld(now, streamAgeMs));
     for (const connection of old.slice(0, closuresPerSecond))
       connection.close(grpc.status.UNAVAILABLE, 'stream age reached');
   }

@@ -63,7 +63,9 @@ function apply(state: StreamState, input: StreamInput, turn: Turn): StreamState 
 /** Content that comes back after it was refused and gone is not tried again, but its refusal is told again. */
 function reportReturned(state: StreamState, view: StreamState['view'], turn: Turn): void {
   for (const type of resourceTypes) {
-    for (const { resource, message } of state.types[type]?.refused.values() ?? []) {
+    const refused = state.types[type]?.refused;
+    if (refused === undefined || refused.size === 0) continue;
+    for (const { resource, message } of refused.values()) {
       const id = state.names[type].idOf(resource.name);
       const [before, next] = [state.view.types[type].resources[id], view.types[type].resources[id]];
       if (next?.version !== resource.version || before?.version === resource.version) continue;

@@ -129,7 +129,7 @@ const cases: readonly Case[] = [
     condition: {
       type: 'Programmed',
       is: 'False RejectedByProxy',
-      words: /Rule 'main' rejected by Envoy .*(program size|too large).*last good version/,
+      words: /Rule 'main' \(`spec\.rules\[0\]`\) rejected by Envoy .*(program size|too large).*last good version/,
     },
     answers: 'well',
   },

@@ -114,7 +114,7 @@ for (const [nth, title] of Object.keys(layouts('')).entries()) {
         const programmed = conditionOf(item, 'Programmed');
         expect(programmed.is).to.equal('False RejectedByProxy');
         expect(programmed.message)
-          .to.include("Rule 'main'")
+          .to.include("Rule 'main' (`spec.rules[0]`)")
           .and.to.match(/RE2 program size of \d+|pattern too large/);
         expect(programmed.message).to.include('its last good version stays in force');
         expect(conditionOf(item, 'Ready').is).to.equal('False RejectedByProxy');
