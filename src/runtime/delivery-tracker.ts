@@ -58,7 +58,8 @@ export function createDeliveryTracker(deps: {
   const reaches = createReaches();
   const proxies = new Map<string, ProxyState>();
   const objects = new Map<string, Tracked>();
-  const pending = new Set<string>();
+  /** Objects that wait, by what they wait for: a whole build waits for the same. */
+  const pending = new Map<string, Set<string>>();
   let last: readonly Delivered[] | undefined;
 
   const progress = ({ reach, revision, latchedAt, publishedAt }: Tracked): Progress => ({
@@ -69,16 +70,32 @@ export function createDeliveryTracker(deps: {
     waitedMs: clock.now() - publishedAt,
   });
 
-  /** Objects that wait are few: only they are looked at when a proxy moves. */
+  const latch = (id: string): void => {
+    const tracked = objects.get(id);
+    if (tracked === undefined) return;
+    tracked.latchedAt = clock.now();
+    deps.onProgrammed(id, progress(tracked));
+  };
+
+  /** What waits are a few revisions, whatever the number of objects. */
   const settlePending = (): void => {
-    for (const id of pending) {
-      const tracked = objects.get(id);
+    for (const [key, ids] of pending) {
+      const [first] = ids;
+      const tracked = first === undefined ? undefined : objects.get(first);
       if (tracked !== undefined && !reaches.allAtLeast(tracked.reach, tracked.revision)) continue;
-      pending.delete(id);
-      if (tracked === undefined) continue;
-      tracked.latchedAt = clock.now();
-      deps.onProgrammed(id, progress(tracked));
+      pending.delete(key);
+      for (const id of ids) latch(id);
     }
+  };
+
+  const wait = (id: string, { reach, revision }: Tracked): void => {
+    const key = `${reach ?? ''} ${String(revision)}`;
+    pending.set(key, (pending.get(key) ?? new Set()).add(id));
+  };
+
+  const forget = (id: string): void => {
+    objects.delete(id);
+    for (const ids of pending.values()) ids.delete(id);
   };
 
   const connect = ({ proxy, envoy }: Extract<Delivery, { kind: 'connected' }>): void => {
@@ -106,11 +123,13 @@ export function createDeliveryTracker(deps: {
       if (delivered === last) return;
       last = delivered;
       const alive = new Set(delivered.map((one) => one.id));
-      for (const id of objects.keys()) if (!alive.has(id)) objects.delete(id);
+      for (const id of objects.keys()) if (!alive.has(id)) forget(id);
       for (const { id, token, reach } of delivered) {
         if (objects.get(id)?.token === token) continue;
-        objects.set(id, { token, reach, revision, publishedAt: clock.now(), latchedAt: undefined });
-        pending.add(id);
+        forget(id);
+        const tracked = { token, reach, revision, publishedAt: clock.now(), latchedAt: undefined };
+        objects.set(id, tracked);
+        wait(id, tracked);
       }
     },
     progressOf: (id) => {

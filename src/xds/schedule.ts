@@ -137,8 +137,15 @@ function limitOf(type: ResourceType, state: TypeState, resources: readonly Encod
   return over < 0 ? resources.length : Math.max(1, over);
 }
 
+/** What is a stream's own goes ahead of a large shared response, so that this one is the same for all streams. */
+function ownAhead(protocol: Protocol, state: TypeState, due: Due): Due {
+  const isApart = protocol === 'delta' && state.bisect === undefined && due.ownResources.length > 0;
+  return isApart && due.resources.length > singlesAllowed ? { ...due, resources: [] } : due;
+}
+
 /** The next response of additions and changes. */
-export function nextPush(protocol: Protocol, state: TypeState, due: Due): Push {
+export function nextPush(protocol: Protocol, state: TypeState, all: Due): Push {
+  const due = ownAhead(protocol, state, all);
   const { type } = due.plan.view;
   const { priors, own: held } = state;
   const limit = limitOf(type, state, [...due.ownResources, ...due.resources]);
