@@ -4,6 +4,7 @@
 import type { Clock } from '../lib/clock.js';
 import type { Delivery } from '../model/delivery.js';
 import { createReaches } from './reach.js';
+import { createWaiting } from './waiting.js';
 
 /** An object that is delivered. */
 export interface Delivered {
@@ -58,8 +59,7 @@ export function createDeliveryTracker(deps: {
   const reaches = createReaches();
   const proxies = new Map<string, ProxyState>();
   const objects = new Map<string, Tracked>();
-  /** Objects that wait, by what they wait for: a whole build waits for the same. */
-  const pending = new Map<string, Set<string>>();
+  const waiting = createWaiting(reaches);
   let last: readonly Delivered[] | undefined;
 
   const progress = ({ reach, revision, latchedAt, publishedAt }: Tracked): Progress => ({
@@ -77,25 +77,9 @@ export function createDeliveryTracker(deps: {
     deps.onProgrammed(id, progress(tracked));
   };
 
-  /** What waits are a few revisions, whatever the number of objects. */
-  const settlePending = (): void => {
-    for (const [key, ids] of pending) {
-      const [first] = ids;
-      const tracked = first === undefined ? undefined : objects.get(first);
-      if (tracked !== undefined && !reaches.allAtLeast(tracked.reach, tracked.revision)) continue;
-      pending.delete(key);
-      for (const id of ids) latch(id);
-    }
-  };
-
-  const wait = (id: string, { reach, revision }: Tracked): void => {
-    const key = `${reach ?? ''} ${String(revision)}`;
-    pending.set(key, (pending.get(key) ?? new Set()).add(id));
-  };
-
   const forget = (id: string): void => {
     objects.delete(id);
-    for (const ids of pending.values()) ids.delete(id);
+    waiting.remove(id);
   };
 
   const connect = ({ proxy, envoy }: Extract<Delivery, { kind: 'connected' }>): void => {
@@ -117,7 +101,7 @@ export function createDeliveryTracker(deps: {
       reaches.move(known.namespace, known.revision, revision);
       if (revision === undefined) proxies.delete(delivery.proxy);
       else known.revision = revision;
-      if (pending.size > 0) settlePending();
+      for (const id of waiting.takeDone()) latch(id);
     },
     published: (revision, delivered) => {
       if (delivered === last) return;
@@ -129,7 +113,7 @@ export function createDeliveryTracker(deps: {
         forget(id);
         const tracked = { token, reach, revision, publishedAt: clock.now(), latchedAt: undefined };
         objects.set(id, tracked);
-        wait(id, tracked);
+        waiting.add(id, tracked);
       }
     },
     progressOf: (id) => {
