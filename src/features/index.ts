@@ -18,5 +18,3 @@ export const features = [
   requestRedirect,
   directResponse,
 ] as const;
-
-export type FeatureKey = (typeof features)[number]['key'];
