@@ -37,7 +37,6 @@ function checked(config: DirectResponse): Result<DirectResponse> {
 export const directResponse = defineFeature<'directResponse', DirectResponse, DirectResponse>({
   key: 'directResponse',
   summary: 'Answer with a fixed status and body.',
-  attachesTo: 'route',
   compile: checked,
   onRoute: (config) => ({
     answer: {

@@ -1,14 +1,22 @@
 // The contract of a feature: one policy, from its schema to its Envoy configuration, in one file. A feature
 // sees only the small contexts declared here, and returns patches; `xds` merges, packs and encodes them.
 
+import type { Thresholds } from './envoy-types.js';
 import type {
+  Cluster,
+  DirectResponseAction,
+  HttpConnectionManager,
+  HttpFilter,
+  HttpProtocolOptions,
+  NetworkFilter,
+  RedirectAction,
   Route,
   RouteAction,
-  RedirectAction,
-  DirectResponseAction,
-  WeightedCluster_ClusterWeight,
-} from '../gen/envoy/config/route/v3/route_components.js';
+  TcpProxy,
+  WeightedBackend,
+} from './envoy-types.js';
 import type { Result } from '../lib/result.js';
+import type { RouteDefaults } from './route-defaults.js';
 
 /** Some of a message's fields, at any depth. */
 export type Patch<T> = T extends bigint | Uint8Array | string | number | boolean | undefined
@@ -19,13 +27,19 @@ export type Patch<T> = T extends bigint | Uint8Array | string | number | boolean
       ? { readonly $case: T['$case']; value?: Patch<T['value']> }
       : { readonly [K in keyof T]?: Patch<T[K]> };
 
+/** Which side of a call a proxy stands on: beside the caller, or beside the one that is called. */
+export type Direction = 'inbound' | 'outbound';
+
 /** What a feature knows of the route that it changes. */
 export interface RouteContext {
-  /** Port of the Service that was called. */
+  readonly direction: Direction;
+  /** Port of the Service that was called; inbound: of the container. */
   readonly port: number;
   readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string; readonly ignoreCase: boolean };
   /** Whether the methods of this route may be repeated without harm. */
   readonly methods: 'safe' | 'unsafe';
+  /** What policies say for rules that say nothing. */
+  readonly defaults: RouteDefaults;
   /** The cluster of a Service port that a feature sends to, or undefined if it does not resolve. */
   readonly clusterOf: (target: {
     readonly namespace?: string;
@@ -36,6 +50,7 @@ export interface RouteContext {
 
 /** What a feature changes of a route. Two features must not write one field. */
 export interface RoutePatch {
+  /** `typedPerFilterConfig` fills slots of the connection manager, by their names. */
   readonly route?: Patch<Omit<Route, 'action' | 'match'>>;
   readonly forward?: Patch<RouteAction>;
   /** Answers in place of a backend. */
@@ -44,64 +59,107 @@ export interface RoutePatch {
     | { readonly kind: 'respond'; readonly action: Patch<DirectResponseAction> };
 }
 
+/** What a feature knows of the cluster that it changes: a port of a Service, or some of its pods. */
+export interface ClusterContext {
+  readonly port: number;
+  /** Whether requests, and not only bytes, are sent there. */
+  readonly http: boolean;
+}
+
+/** What a feature changes of a cluster. */
+export interface ClusterPatch {
+  readonly cluster?: Patch<Cluster>;
+  /** How HTTP is spoken to endpoints; not used where only bytes are sent. */
+  readonly http?: Patch<HttpProtocolOptions>;
+  /** Limits of the one priority that we use. */
+  readonly thresholds?: Patch<Thresholds>;
+}
+
+/** What a feature knows of the chain of a listener that it changes. */
+export interface ChainContext {
+  readonly direction: Direction;
+  /** Port of the Service; inbound: of the container. Undefined: connections of many ports. */
+  readonly port: number | undefined;
+  readonly http: boolean;
+}
+
+/** What a feature changes of a chain, and so drains when it changes. */
+export interface ChainPatch {
+  readonly manager?: Patch<HttpConnectionManager>;
+  readonly tcp?: Patch<TcpProxy>;
+  /** HTTP filters for the slots of these names that a proxy does not have at rest. */
+  readonly slots?: Readonly<Record<string, HttpFilter>>;
+  /** Network filters before the one that ends the chain. */
+  readonly before?: readonly NetworkFilter[];
+}
+
 /** A policy feature. */
 export interface Feature<Key extends string, Config, Compiled> {
-  /** The member of a rule, or of one of its filters. */
+  /** The member that holds its configuration: of a rule, of a filter, or of a block of a MeshPolicy. */
   readonly key: Key;
   readonly summary: string;
-  readonly attachesTo: 'route';
-  /** As close to Envoy as possible, once for each policy. */
+  /** What holds where nothing is written; without it nothing does. */
+  readonly byDefault?: Config;
+  /** As close to Envoy as possible, once for each configuration. */
   compile(config: Config): Result<Compiled>;
-  onRoute(compiled: Compiled, route: RouteContext): RoutePatch;
+  onRoute?(compiled: Compiled, route: RouteContext): RoutePatch;
   /** What changes for one backend of a split. */
-  onBackend?(compiled: Compiled): Patch<WeightedCluster_ClusterWeight>;
+  onBackend?(compiled: Compiled): Patch<WeightedBackend>;
+  onCluster?(compiled: Compiled, cluster: ClusterContext): ClusterPatch;
+  onChain?(compiled: Compiled, chain: ChainContext): ChainPatch;
   /** Whether safe and unsafe methods need routes of their own. */
-  splitsMethods?(compiled: Compiled): boolean;
+  splitsMethods?(compiled: Compiled, defaults: RouteDefaults): boolean;
 }
 
 /** A compiled policy, closed over its feature: what the model carries. */
 export interface CompiledFeature {
   readonly key: string;
-  readonly splitsMethods: boolean;
+  splitsMethods(defaults: RouteDefaults): boolean;
   onRoute(route: RouteContext): RoutePatch;
+  onBackend(): Patch<WeightedBackend>;
+  onCluster(cluster: ClusterContext): ClusterPatch;
+  onChain(chain: ChainContext): ChainPatch;
 }
 
-/** A compiled policy of one backend. */
-export interface CompiledBackendFeature {
-  readonly key: string;
-  onBackend(): Patch<WeightedCluster_ClusterWeight>;
+/** Whatever may hold the configuration of a feature. */
+export type Holder<Key extends string, Config> = { readonly [K in Key]?: Config | undefined };
+
+/** A feature as it is listed: it finds its configuration by itself. */
+export interface ListedFeature<Key extends string, Config> {
+  readonly key: Key;
+  readonly summary: string;
+  /** Compiles what `holder` says; undefined where it says nothing and nothing holds by default. */
+  from(holder: Holder<Key, Config>): Result<CompiledFeature> | undefined;
 }
 
-/** Checks a feature against the contract; returns it unchanged. */
-export const defineFeature = <Key extends string, Config, Compiled>(
+/** Checks a feature against the contract, and makes it ready to be listed. */
+export function defineFeature<Key extends string, Config, Compiled>(
   feature: Feature<Key, Config, Compiled>,
-): Feature<Key, Config, Compiled> => feature;
-
-/** Compiles a config and closes the result over its feature. */
-export function compileFeature<Key extends string, Config, Compiled>(
-  feature: Feature<Key, Config, Compiled>,
-  config: Config,
-): Result<CompiledFeature> {
-  const compiled = feature.compile(config);
-  if (!compiled.ok) return compiled;
-  const { value } = compiled;
+): ListedFeature<Key, Config> {
+  const { key, summary, byDefault } = feature;
   return {
-    ok: true,
-    value: {
-      key: feature.key,
-      splitsMethods: feature.splitsMethods?.(value) ?? false,
-      onRoute: (route) => feature.onRoute(value, route),
+    key,
+    summary,
+    from: (holder) => {
+      const config: Config | undefined = holder[key] ?? byDefault;
+      if (config === undefined) return undefined;
+      const compiled = feature.compile(config);
+      return compiled.ok ? { ok: true, value: close(feature, compiled.value) } : compiled;
     },
   };
 }
 
-/** The same for a policy of one backend. */
-export function compileBackendFeature<Key extends string, Config, Compiled>(
+/** A compiled configuration, closed over its feature. */
+function close<Key extends string, Config, Compiled>(
   feature: Feature<Key, Config, Compiled>,
-  config: Config,
-): Result<CompiledBackendFeature> {
-  const compiled = feature.compile(config);
-  if (!compiled.ok) return compiled;
-  const { value } = compiled;
-  return { ok: true, value: { key: feature.key, onBackend: () => feature.onBackend?.(value) ?? {} } };
+  value: Compiled,
+): CompiledFeature {
+  return {
+    key: feature.key,
+    splitsMethods: (defaults) => feature.splitsMethods?.(value, defaults) ?? false,
+    onRoute: (route) => feature.onRoute?.(value, route) ?? {},
+    onBackend: () => feature.onBackend?.(value) ?? {},
+    onCluster: (cluster) => feature.onCluster?.(value, cluster) ?? {},
+    onChain: (chain) => feature.onChain?.(value, chain) ?? {},
+  };
 }

@@ -98,7 +98,6 @@ const responseEdits = (modifier: HeaderModifier) => ({
 export const requestHeaderModifier = defineFeature<'requestHeaderModifier', HeaderModifier, HeaderModifier>({
   key: 'requestHeaderModifier',
   summary: 'Set, add and remove headers of requests.',
-  attachesTo: 'route',
   compile: (config) => checked('requestHeaderModifier', config),
   onRoute: (config) => ({ route: requestEdits(config) }),
   onBackend: requestEdits,
@@ -108,7 +107,6 @@ export const requestHeaderModifier = defineFeature<'requestHeaderModifier', Head
 export const responseHeaderModifier = defineFeature<'responseHeaderModifier', HeaderModifier, HeaderModifier>({
   key: 'responseHeaderModifier',
   summary: 'Set, add and remove headers of responses.',
-  attachesTo: 'route',
   compile: (config) => checked('responseHeaderModifier', config),
   onRoute: (config) => ({ route: responseEdits(config) }),
   onBackend: responseEdits,

@@ -1,8 +1,12 @@
 // How the receiving proxy treats connections and requests. Merged field by field, so without stored
 // defaults. Knows no kind.
 
+import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from '../gen/envoy/config/core/v3/protocol.js';
+import { HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.js';
 import { port } from '../api/fields.js';
 import { bool, integer, list, object, oneOf, type Static } from '../api/schema.js';
+import { ok } from '../lib/result.js';
+import { defineFeature } from './feature.js';
 
 /** `inbound`. */
 export const inboundSchema = object(
@@ -84,3 +88,32 @@ export const inboundSchema = object(
 
 /** Inbound settings after defaults. */
 export type Inbound = Static<typeof inboundSchema>;
+
+const slashes: Readonly<Record<NonNullable<Inbound['escapedSlashes']>, EscapedSlashes>> = {
+  Keep: EscapedSlashes.KEEP_UNCHANGED,
+  Reject: EscapedSlashes.REJECT_REQUEST,
+  UnescapeAndRedirect: EscapedSlashes.UNESCAPE_AND_REDIRECT,
+  UnescapeAndForward: EscapedSlashes.UNESCAPE_AND_FORWARD,
+};
+
+const underscores: Readonly<Record<NonNullable<Inbound['underscoreHeaders']>, Underscores>> = {
+  Allow: Underscores.ALLOW,
+  Reject: Underscores.REJECT_REQUEST,
+  Drop: Underscores.DROP_HEADER,
+};
+
+/** `inbound`: what a port does before it looks at routes. */
+export const inbound = defineFeature<'inbound', Inbound, Inbound>({
+  key: 'inbound',
+  summary: 'How the receiving proxy treats connections and requests.',
+  compile: (config) => ok(config),
+  onChain: ({ escapedSlashes, mergeSlashes, underscoreHeaders }) => ({
+    manager: {
+      ...(escapedSlashes === undefined ? {} : { pathWithEscapedSlashesAction: slashes[escapedSlashes] }),
+      ...(mergeSlashes === undefined ? {} : { mergeSlashes }),
+      ...(underscoreHeaders === undefined
+        ? {}
+        : { commonHttpProtocolOptions: { headersWithUnderscoresAction: underscores[underscoreHeaders] } }),
+    },
+  }),
+});

@@ -99,7 +99,6 @@ function shareOf(config: RequestMirror): Patch<FractionalPercent> {
 export const requestMirror = defineFeature<'requestMirror', RequestMirror, RequestMirror>({
   key: 'requestMirror',
   summary: 'Send a copy of requests to another Service and drop its answers.',
-  attachesTo: 'route',
   compile: (config) => ok(config),
   onRoute: (config, route) => {
     const cluster = route.clusterOf(config.backendRef);

@@ -119,7 +119,6 @@ function pathOf(
 export const requestRedirect = defineFeature<'requestRedirect', RequestRedirect, RequestRedirect>({
   key: 'requestRedirect',
   summary: 'Answer with a redirect.',
-  attachesTo: 'route',
   compile: (config) => ok(config),
   onRoute: (config, route) => {
     const responseCode = responseCodes[config.statusCode] ?? ResponseCode.FOUND;

@@ -8,7 +8,9 @@ import {
 import { durationMs } from '../api/duration.js';
 import { ok } from '../lib/result.js';
 import { durationOfMs } from './envoy-values.js';
-import { defineFeature, type Patch } from './feature.js';
+import { packAny } from './any.js';
+import { defineFeature, type Patch, type RouteContext } from './feature.js';
+import type { RouteDefaults } from './route-defaults.js';
 import { dur } from '../api/fields.js';
 import { bool, integer, list, object, oneOf, type Static } from '../api/schema.js';
 
@@ -28,6 +30,9 @@ export const retryConditions = [
   'Unavailable',
   'Internal',
 ] as const;
+
+/** A failure that a request may be repeated for. */
+export type RetryCondition = (typeof retryConditions)[number];
 
 /** `rules[].retry`. */
 export const retrySchema = object(
@@ -90,7 +95,7 @@ export type Retry = Static<typeof retrySchema>;
 /** The conditions under which nothing was done yet: safe for every method. */
 const safeConditions = ['ConnectFailure', 'RefusedStream', 'ResetBeforeRequest'] as const;
 
-const envoyNames: Readonly<Record<(typeof retryConditions)[number], string>> = {
+const envoyNames: Readonly<Record<RetryCondition, string>> = {
   ConnectFailure: 'connect-failure',
   RefusedStream: 'refused-stream',
   ResetBeforeRequest: 'reset-before-request',
@@ -106,25 +111,33 @@ const envoyNames: Readonly<Record<(typeof retryConditions)[number], string>> = {
   Internal: 'internal',
 };
 
-const isSafe = (condition: (typeof retryConditions)[number]): boolean =>
-  safeConditions.some((safe) => safe === condition);
+const isSafe = (condition: RetryCondition): boolean => safeConditions.some((safe) => safe === condition);
+
+/** A retry as a rule writes it; what it leaves open comes from policies. */
+interface Written {
+  readonly attempts: number | undefined;
+  readonly retryOn: readonly RetryCondition[] | undefined;
+  readonly rest: Retry;
+}
 
 /** Whether something is repeated that may have been done already. */
-const goesFurther = (config: Retry): boolean =>
-  config.attempts !== 0 && ((config.codes?.length ?? 0) > 0 || (config.retryOn ?? []).some((one) => !isSafe(one)));
+const goesFurther = ({ attempts, retryOn, rest }: Written, { retry: byDefault }: RouteDefaults): boolean =>
+  (attempts ?? byDefault.attempts) !== 0 &&
+  ((rest.codes?.length ?? 0) > 0 || (retryOn ?? byDefault.retryOn).some((one) => !isSafe(one)));
 
-function policyOf(config: Retry, methods: 'safe' | 'unsafe'): Patch<RetryPolicy> {
-  const all = methods === 'safe' || config.idempotent;
-  const wanted = all ? (config.retryOn ?? safeConditions) : safeConditions;
+function policyOf(written: Written, { methods, defaults }: RouteContext): Patch<RetryPolicy> {
+  const { rest } = written;
+  const all = methods === 'safe' || rest.idempotent;
+  const wanted = all ? (written.retryOn ?? defaults.retry.retryOn) : safeConditions;
   const conditions = wanted.map((one) => envoyNames[one]);
-  const codes = all ? (config.codes ?? []) : [];
-  const base = durationMs(config.backoff);
+  const codes = all ? (rest.codes ?? []) : [];
+  const base = durationMs(rest.backoff);
   return {
     retryOn: [...conditions, ...(codes.length > 0 ? ['retriable-status-codes'] : [])].join(','),
-    numRetries: config.attempts ?? 2,
+    numRetries: written.attempts ?? defaults.retry.attempts,
     retriableStatusCodes: codes,
     retryBackOff: { baseInterval: durationOfMs(base), maxInterval: durationOfMs(base * 10) },
-    ...(config.honorRetryAfter
+    ...(rest.honorRetryAfter
       ? { rateLimitedRetryBackOff: { resetHeaders: [{ name: 'Retry-After', format: ResetHeaderFormat.SECONDS }] } }
       : {}),
     hostSelectionRetryMaxAttempts: 5n,
@@ -137,29 +150,21 @@ const previousHosts: Patch<RetryPolicy['retryHostPredicate'][number]> = {
   name: 'envoy.retry_host_predicates.previous_hosts',
   configType: {
     $case: 'typedConfig',
-    value: { typeUrl: `type.googleapis.com/${PreviousHostsPredicate.$type}`, value: Buffer.alloc(0) },
+    value: packAny(PreviousHostsPredicate, PreviousHostsPredicate.fromPartial({})),
   },
 };
 
 /** Without a promise of the author, methods that may not repeat are retried only before anything was done. */
-export const retry = defineFeature<'retry', Retry, Retry>({
+export const retry = defineFeature<'retry', Retry, Written>({
   key: 'retry',
   summary: 'Whether and when a failed request is sent again.',
-  attachesTo: 'route',
-  compile: (config) => ok(config),
-  splitsMethods: (config) => goesFurther(config) && !config.idempotent,
-  onRoute: (config, route) => ({
+  byDefault: { backoff: '25ms', idempotent: false, honorRetryAfter: false, hedgeOnTimeout: false },
+  compile: (config) => ok({ attempts: config.attempts, retryOn: config.retryOn, rest: config }),
+  splitsMethods: (written, defaults) => goesFurther(written, defaults) && !written.rest.idempotent,
+  onRoute: (written, route) => ({
     forward: {
-      retryPolicy: policyOf(config, route.methods),
-      ...(config.hedgeOnTimeout ? { hedgePolicy: { hedgeOnPerTryTimeout: true } } : {}),
+      retryPolicy: policyOf(written, route),
+      ...(written.rest.hedgeOnTimeout ? { hedgePolicy: { hedgeOnPerTryTimeout: true } } : {}),
     },
   }),
 });
-
-/** What holds where a rule says nothing. */
-export const retryDefaults: Retry = {
-  backoff: '25ms',
-  idempotent: false,
-  honorRetryAfter: false,
-  hedgeOnTimeout: false,
-};

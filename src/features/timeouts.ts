@@ -3,7 +3,7 @@
 import type { RouteAction_MaxStreamDuration } from '../gen/envoy/config/route/v3/route_components.js';
 import { durationMs } from '../api/duration.js';
 import { ok } from '../lib/result.js';
-import { durationOf, durationOfMs } from './envoy-values.js';
+import { durationOfMs } from './envoy-values.js';
 import { defineFeature, type Patch } from './feature.js';
 import { dur } from '../api/fields.js';
 import { object, type Static } from '../api/schema.js';
@@ -60,37 +60,53 @@ export const timeoutsSchema = object(
 /** Timeouts after defaults. */
 export type Timeouts = Static<typeof timeoutsSchema>;
 
+/** Timeouts in milliseconds; what a rule leaves open comes from policies. */
+interface Limits {
+  readonly requestMs: number | undefined;
+  readonly idleMs: number | undefined;
+  readonly streamMs: number;
+  readonly tryMs: number | undefined;
+}
+
+const optionalMs = (text: string | undefined): number | undefined =>
+  text === undefined ? undefined : durationMs(text);
+
 /** Envoy's own default for a request is 15 s: what is not set is written as off. */
-export const timeouts = defineFeature<'timeouts', Timeouts, Timeouts>({
+export const timeouts = defineFeature<'timeouts', Timeouts, Limits>({
   key: 'timeouts',
   summary: 'How long a request may take, in all and for one try.',
-  attachesTo: 'route',
-  compile: (config) => ok(config),
-  onRoute: (config) => ({
-    forward: {
-      timeout: config.request === undefined ? durationOfMs(0) : durationOf(config.request),
-      idleTimeout: config.idle === undefined ? durationOfMs(0) : durationOf(config.idle),
-      ...streamLimits(config),
-      ...(config.backendRequest === undefined
-        ? {}
-        : { retryPolicy: { perTryTimeout: durationOf(config.backendRequest) } }),
-    },
-  }),
+  byDefault: { maxStream: '0s' },
+  compile: ({ request, idle, maxStream, backendRequest }) =>
+    ok({
+      requestMs: optionalMs(request),
+      idleMs: optionalMs(idle),
+      streamMs: durationMs(maxStream),
+      tryMs: optionalMs(backendRequest),
+    }),
+  onRoute: ({ requestMs, idleMs, streamMs, tryMs }, { defaults }) => {
+    const request = requestMs ?? defaults.timeouts.requestMs;
+    return {
+      forward: {
+        timeout: durationOfMs(request),
+        idleTimeout: durationOfMs(idleMs ?? defaults.timeouts.idleMs),
+        ...streamLimits(request, streamMs),
+        ...(tryMs === undefined ? {} : { retryPolicy: { perTryTimeout: durationOfMs(tryMs) } }),
+      },
+    };
+  },
 });
 
 /**
  * Envoy ignores `timeout` on a route that has a `max_stream_duration`: there the shorter of the two has to stand for
  * both. Without either, callers of gRPC methods bring their own deadline.
  */
-function streamLimits(config: Timeouts): { readonly maxStreamDuration?: Patch<RouteAction_MaxStreamDuration> } {
-  const request = durationMs(config.request ?? '0s');
-  const stream = durationMs(config.maxStream);
+function streamLimits(
+  request: number,
+  stream: number,
+): { readonly maxStreamDuration?: Patch<RouteAction_MaxStreamDuration> } {
   if (stream === 0) return request === 0 ? { maxStreamDuration: { grpcTimeoutHeaderMax: durationOfMs(0) } } : {};
   const shorter = request === 0 ? stream : Math.min(request, stream);
   return {
     maxStreamDuration: { maxStreamDuration: durationOfMs(shorter), grpcTimeoutHeaderMax: durationOfMs(shorter) },
   };
 }
-
-/** What holds where a rule says nothing. */
-export const timeoutsDefaults: Timeouts = { maxStream: '0s' };

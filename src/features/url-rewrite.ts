@@ -104,7 +104,6 @@ function checked(config: UrlRewrite): Result<UrlRewrite> {
 export const urlRewrite = defineFeature<'urlRewrite', UrlRewrite, UrlRewrite>({
   key: 'urlRewrite',
   summary: 'Change host and path before the request is forwarded.',
-  attachesTo: 'route',
   compile: checked,
   onRoute: (config, route) => {
     const host: Patch<RouteAction> =

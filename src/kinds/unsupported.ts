@@ -41,24 +41,39 @@ const trafficRoute: readonly Unsupported[] = [
   ...fields(['rules[].weightsFrom'], 'write `weight` at the backends'),
 ];
 
-const meshPolicy: readonly Unsupported[] = fields(
-  [
-    'mtls',
-    'authorization',
-    'jwt',
-    'extAuthz',
-    'upstream',
-    'inbound',
-    'rateLimit',
-    'egress',
-    'telemetry',
-    'scope',
-    'sidecar',
-    'extensions',
-    'providers',
-  ],
-  'the built-in behaviour is in force',
-);
+const builtIn = 'the built-in behaviour is in force';
+
+const meshPolicy: readonly Unsupported[] = [
+  ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
+  ...fields(
+    [
+      'mtls',
+      'authorization',
+      'jwt',
+      'extAuthz',
+      'upstream.loadBalancer',
+      'upstream.locality',
+      'upstream.outlierDetection',
+      'upstream.circuitBreaker',
+      'upstream.healthCheck',
+      'upstream.connection',
+      'inbound.ports',
+      'inbound.maxConnections',
+      'inbound.trustedHops',
+      'inbound.maxRequestBytes',
+      'inbound.compression',
+      'inbound.acceptProxyProtocol',
+      'rateLimit',
+      'egress',
+      'telemetry',
+      'scope',
+      'sidecar',
+      'extensions',
+      'providers',
+    ],
+    builtIn,
+  ),
+];
 
 const meshIdentity: readonly Unsupported[] = fields(
   [
@@ -74,7 +89,7 @@ const meshIdentity: readonly Unsupported[] = fields(
     'federation',
     'nodes',
   ],
-  'the built-in behaviour is in force',
+  builtIn,
 );
 
 /** By kind. */

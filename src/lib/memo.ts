@@ -56,3 +56,22 @@ export function memoisedByKey<Subject extends object, R>(
     return known.value;
   };
 }
+
+interface ListNode<T> {
+  readonly next: WeakMap<object, ListNode<T>>;
+  list?: readonly T[];
+}
+
+/** A function that returns one list for equal items in equal order, so that lists can be arguments of a memo. */
+export function listInterner<T extends object>(): (items: readonly T[]) => readonly T[] {
+  const root: ListNode<T> = { next: new WeakMap() };
+  return (items) => {
+    let node = root;
+    for (const item of items) {
+      let next = node.next.get(item);
+      if (next === undefined) node.next.set(item, (next = { next: new WeakMap() }));
+      node = next;
+    }
+    return (node.list ??= items);
+  };
+}

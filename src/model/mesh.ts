@@ -2,7 +2,8 @@
 // them, and the proxies that call them. Equal inputs yield the same references, all the way down.
 
 import type { ObjectKey, ObjectRef } from '../api/meta.js';
-import type { CompiledFeature, CompiledBackendFeature } from '../features/feature.js';
+import type { CompiledFeature } from '../features/feature.js';
+import type { RouteDefaults } from '../features/route-defaults.js';
 import type { Problem } from '../lib/result.js';
 import type { Origin } from './delivery.js';
 
@@ -29,7 +30,7 @@ export type Backend =
       readonly kind: 'service';
       readonly target: Target;
       readonly weight: number;
-      readonly features: readonly CompiledBackendFeature[];
+      readonly features: readonly CompiledFeature[];
     }
   | { readonly kind: 'invalid'; readonly weight: number; readonly problem: Problem };
 
@@ -57,6 +58,18 @@ export interface Match {
   readonly queryParams: readonly QueryMatch[];
 }
 
+/** A part of a MeshPolicy where it is in force. */
+export interface PolicyInForce {
+  readonly origin: Origin;
+  readonly feature: CompiledFeature;
+}
+
+/** What policies say of calls to a Service port: how it is reached, and what holds for rules that say nothing. */
+export interface ServicePolicies {
+  readonly inForce: readonly PolicyInForce[];
+  readonly defaults: RouteDefaults;
+}
+
 /** A rule of a route, compiled. */
 export interface Rule {
   readonly origin: Origin;
@@ -68,6 +81,8 @@ export interface Rule {
   /** Other targets that its features name and that resolved: mirrors. */
   readonly references: readonly Target[];
   readonly features: readonly CompiledFeature[];
+  /** What policies on the route say where the rule says nothing, before those of the Service. */
+  readonly defaults?: Partial<RouteDefaults>;
 }
 
 /** One match of one rule, at its place in the order of precedence. */
@@ -95,6 +110,7 @@ export interface PortModel {
   readonly consumers: ReadonlyMap<string, readonly HostRules[]>;
   /** Subsets that some rule of the mesh names. */
   readonly subsets: readonly Subset[];
+  readonly policies: ServicePolicies;
 }
 
 /** A Service that can be called. */
@@ -131,6 +147,8 @@ export interface InboundPort {
   /** Where callers call. */
   readonly port: number;
   readonly protocol: Protocol;
+  /** What policies say of calls to this port. */
+  readonly policies: readonly PolicyInForce[];
 }
 
 /** A proxy beside a pod. */

@@ -8,6 +8,7 @@ import { memoised } from '../lib/memo.js';
 import type { Problem } from '../lib/result.js';
 import type { Finding } from '../model/finding.js';
 import { judge, more, refusal } from './judgement.js';
+import { policyFindings, type PolicyContext } from './policy-findings.js';
 import { routeFindings, type RouteContext } from './route-findings.js';
 import type { CompiledRoute } from './traffic-route.js';
 
@@ -23,8 +24,7 @@ const notCompiled = memoised((object: Specified): readonly Finding[] => {
 });
 
 function uncompiledProblems(object: Specified): readonly Problem[] {
-  if (object.kind === 'MeshPolicy' || object.kind === 'MeshIdentity')
-    return unsupportedValues(object.kind, object.spec);
+  if (object.kind === 'MeshIdentity') return unsupportedValues(object.kind, object.spec);
   const message = 'GRPCRoute is not compiled yet; use an HTTPRoute that matches the path /package.Service/Method';
   return [{ path: 'spec', reason: 'UnsupportedValue', message }];
 }
@@ -47,15 +47,18 @@ const isOfOurs = (route: { readonly spec: { readonly parentRefs: readonly { read
 const concernsUs = (route: CompiledRoute): boolean => route.ref.kind === 'TrafficRoute' || route.parents.length > 0;
 
 /** Everything that is to be said of every object: of a malformed one, that it is. */
-export function findingsOf(routes: readonly CompiledRoute[], context: RouteContext): readonly Finding[] {
+export function findingsOf(
+  routes: readonly CompiledRoute[],
+  context: RouteContext & PolicyContext,
+): readonly Finding[] {
   const { world } = context;
   const others: readonly Specified[] = [
-    ...world.meshPolicies.values(),
     ...world.meshIdentities.values(),
     ...[...world.grpcRoutes.values()].filter(isOfOurs),
   ];
   const findings = [
     ...routes.filter(concernsUs).flatMap((route) => routeFindings(route, context)),
+    ...context.policies.policies.flatMap((policy) => policyFindings(policy, context)),
     ...others.flatMap(notCompiled),
   ];
   return [...findings.filter(({ ref }) => !world.malformed.has(idOf(ref))), ...malformedFindings(world)];

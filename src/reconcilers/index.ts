@@ -9,6 +9,7 @@ import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
+import { indexPolicies, type PolicyIndex } from './policies.js';
 import { reconcileProxies } from './proxies.js';
 import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
@@ -22,12 +23,15 @@ export interface Reconciled {
 }
 
 /** What routes are compiled against. */
-type Referents = Pick<World, 'services' | 'referenceGrants'>;
+type Referents = Pick<World, 'services' | 'referenceGrants'> & { readonly policies: PolicyIndex };
 
-const referentsOf = memoised((services: World['services'], referenceGrants: World['referenceGrants']): Referents => ({
-  services,
-  referenceGrants,
-}));
+const referentsOf = memoised(
+  (services: World['services'], referenceGrants: World['referenceGrants'], policies: PolicyIndex): Referents => ({
+    services,
+    referenceGrants,
+    policies,
+  }),
+);
 
 const compileRoutes = memoised(
   (trafficRoutes: Table<TrafficRoute>, httpRoutes: Table<HTTPRoute>, referents: Referents): readonly CompiledRoute[] =>
@@ -36,8 +40,8 @@ const compileRoutes = memoised(
 
 const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
 
-const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[]) =>
-  poolServices(services, { attachments: attachmentsOf(routes), subsets: subsetsIn(routes) }),
+const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[], policies: PolicyIndex) =>
+  poolServices(services, { attachments: attachmentsOf(routes), subsets: subsetsIn(routes), policies }),
 );
 
 const modelsOf = memoised(
@@ -67,34 +71,33 @@ const setsOf = memoised(
     new Map([...endpoints].map(([key, one]) => [key, one.sets])),
 );
 
-const proxiesOf = {
-  explicit: memoised((pods: World['pods'], endpointSlices: World['endpointSlices']) =>
-    reconcileProxies({ pods, endpointSlices }, 'explicit'),
-  ),
-  redirect: memoised((pods: World['pods'], endpointSlices: World['endpointSlices']) =>
-    reconcileProxies({ pods, endpointSlices }, 'redirect'),
-  ),
-} as const;
+const proxiesOf = (capture: Capture) =>
+  memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], policies: PolicyIndex) =>
+    reconcileProxies({ pods, endpointSlices, policies }, capture),
+  );
+
+const proxiesBy = { explicit: proxiesOf('explicit'), redirect: proxiesOf('redirect') } as const;
 
 /** Runs the whole compiler front end. */
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
   const { trafficRoutes, httpRoutes, services, referenceGrants } = world;
-  const routes = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants));
-  const pooled = pooledServices(services, routes);
+  const policies = indexPolicies(world.meshPolicies);
+  const routes = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants, policies));
+  const pooled = pooledServices(services, routes, policies);
   const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
   const endpoints = endpointsOf(tables, subsetsIn(routes));
   const model: MeshModel = {
     revision: world.revision,
     services: modelsOf(pooled),
     endpoints: setsOf(endpoints),
-    proxies: proxiesOf[options.capture](world.pods, world.endpointSlices),
+    proxies: proxiesBy[options.capture](world.pods, world.endpointSlices, policies),
   };
   let findings: readonly Finding[] | undefined;
   return {
     model,
     routes,
     get findings() {
-      findings ??= findingsOf(routes, { world, pooled, endpoints });
+      findings ??= findingsOf(routes, { world, pooled, endpoints, policies });
       return findings;
     },
   };

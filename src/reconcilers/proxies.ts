@@ -3,12 +3,14 @@
 import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
-import { memoised, memoisedList } from '../lib/memo.js';
-import type { Capture, InboundPort, Protocol, ProxyModel } from '../model/mesh.js';
+import { listInterner, memoised, memoisedList } from '../lib/memo.js';
+import type { Capture, InboundPort, PolicyInForce, Protocol, ProxyModel } from '../model/mesh.js';
+import type { PolicyIndex, ServicePortOfPod } from './policies.js';
+import { inboundPoliciesOf } from './policies-in-force.js';
 import { protocolOf } from './protocol.js';
 
 /** One port on which the slices of a Service call a pod. */
-type Call = readonly [pod: ObjectKey, port: number, protocol: Protocol];
+type Call = readonly [pod: ObjectKey, port: number, protocol: Protocol, by: ServicePortOfPod];
 
 interface Calls {
   readonly calls: readonly Call[];
@@ -19,34 +21,41 @@ const internCalls = createInterner<Calls>(100_000);
 /** What the slices of one Service call; equal answers are one object. */
 const callsOf = memoised((slices: readonly EndpointSlice[]): Calls => {
   const calls = slices.flatMap((slice) => {
-    const ports = slice.ports.map((port) => [port.port, protocolOf(port)] as const);
-    return slice.endpoints.flatMap(({ pod }) =>
-      pod === undefined ? [] : ports.map(([port, protocol]): Call => [pod, port, protocol]),
+    const ports = slice.ports.map(
+      (port) => [port.port, protocolOf(port), { service: slice.service, portName: port.name }] as const,
     );
+    return slice.endpoints.flatMap(({ pod }) => (pod === undefined ? [] : ports.map((port): Call => [pod, ...port])));
   });
   return internCalls(JSON.stringify(calls), () => ({ calls }));
 });
 
-/** Protocols by port, as the Services of a pod name them: a container may listen where it declares nothing. */
-type CalledPorts = ReadonlyMap<number, Protocol>;
+/** A port of a pod as Services call it: a container may listen where it declares nothing. */
+interface CalledPort {
+  readonly protocol: Protocol;
+  readonly by: readonly ServicePortOfPod[];
+}
+
+type CalledPorts = ReadonlyMap<number, CalledPort>;
 
 const internPorts = createInterner<CalledPorts>(10_000);
 
-function shared(ports: ReadonlyMap<number, Protocol>): CalledPorts {
+function shared(ports: CalledPorts): CalledPorts {
   const sorted = [...ports].sort(([left], [right]) => left - right);
   return internPorts(JSON.stringify(sorted), () => new Map(sorted));
 }
 
 /** Two Services that call one port by different protocols leave it to the proxy to look. */
-const joined = (known: Protocol | undefined, next: Protocol): Protocol =>
-  known === undefined || known === next ? next : 'auto';
+const joined = (known: CalledPort | undefined, next: Protocol, by: ServicePortOfPod): CalledPort => ({
+  protocol: known === undefined || known.protocol === next ? next : 'auto',
+  by: [...(known?.by ?? []), by],
+});
 
 const everything = {};
 const calledPorts = memoisedList((_: object, all: readonly Calls[]): ReadonlyMap<ObjectKey, CalledPorts> => {
-  const byPod = new Map<ObjectKey, Map<number, Protocol>>();
-  for (const [pod, port, protocol] of all.flatMap(({ calls }) => calls)) {
-    const ports = byPod.get(pod) ?? new Map<number, Protocol>();
-    byPod.set(pod, ports.set(port, joined(ports.get(port), protocol)));
+  const byPod = new Map<ObjectKey, Map<number, CalledPort>>();
+  for (const [pod, port, protocol, by] of all.flatMap(({ calls }) => calls)) {
+    const ports = byPod.get(pod) ?? new Map<number, CalledPort>();
+    byPod.set(pod, ports.set(port, joined(ports.get(port), protocol, by)));
   }
   return new Map([...byPod].map(([pod, ports]) => [pod, shared(ports)]));
 });
@@ -63,7 +72,7 @@ function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
   return [...new Set([...declared.keys(), ...called.keys()])]
     .filter((port) => !reserved.has(port))
     .sort((left, right) => left - right)
-    .map((port) => ({ port, protocol: called.get(port) ?? declared.get(port) ?? 'auto' }));
+    .map((port) => ({ port, protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto', policies: [] }));
 }
 
 interface Mode {
@@ -90,23 +99,39 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture }: Mode): ProxyMode
 const internProxies = createInterner<ProxyModel>(100_000);
 
 /** Readiness and the like are of no concern to the proxy: equal proxies are one object. */
-const proxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyModel => {
+const bareProxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyModel => {
   const proxy = buildProxy(pod, called, mode);
   return internProxies(JSON.stringify(proxy), () => proxy);
 });
+
+/** Policies on each of the inbound ports, in their order. */
+type PoliciesOfPorts = readonly (readonly PolicyInForce[])[];
+
+const internPolicies = listInterner<PoliciesOfPorts[number]>();
+
+const withPolicies = memoised((proxy: ProxyModel, ofPorts: PoliciesOfPorts): ProxyModel => ({
+  ...proxy,
+  inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, policies: ofPorts[index] ?? [] })),
+}));
+
+function proxyOf(pod: Pod, called: CalledPorts, { mode, policies }: { mode: Mode; policies: PolicyIndex }): ProxyModel {
+  const bare = bareProxyOf(pod, called, mode);
+  const ofPorts = bare.inbound.map(({ port }) => inboundPoliciesOf(policies.reachingPod(pod, called.get(port)?.by)));
+  return ofPorts.every((one) => one.length === 0) ? bare : withPolicies(bare, internPolicies(ofPorts));
+}
 
 const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirect' } } as const;
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'>,
+  world: Pick<World, 'pods' | 'endpointSlices'> & { readonly policies: PolicyIndex },
   capture: Capture,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
   const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, modes[capture]));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode: modes[capture], policies: world.policies }));
   }
   return proxies;
 }

@@ -3,20 +3,8 @@
 
 import type { ObjectRef } from '../api/meta.js';
 import { describeRef } from '../api/meta.js';
-import { directResponse } from '../features/direct-response.js';
-import {
-  compileBackendFeature,
-  compileFeature,
-  type CompiledBackendFeature,
-  type CompiledFeature,
-} from '../features/feature.js';
-import { requestHeaderModifier, responseHeaderModifier } from '../features/header-modifiers.js';
-import { requestMirror } from '../features/request-mirror.js';
-import { requestRedirect } from '../features/request-redirect.js';
-import { retry, retryDefaults } from '../features/retry.js';
-import { timeouts, timeoutsDefaults } from '../features/timeouts.js';
-import { urlRewrite } from '../features/url-rewrite.js';
-import type { BackendFilter, RouteFilter } from '../kinds/route-filters.js';
+import type { CompiledFeature } from '../features/feature.js';
+import { backendFeatures, filterFeatures, ruleFeatures } from '../features/index.js';
 import type { BackendRef, RouteRule } from '../kinds/route-rule.js';
 import { collect, err, ok, type Problem, type Result } from '../lib/result.js';
 import type { Backend, Match, Rule, Target } from '../model/mesh.js';
@@ -41,64 +29,34 @@ export interface CompiledRule {
 /** The name of a rule: as written, or by its place. */
 export const nameOf = (rule: RouteRule, index: number): string => rule.name ?? `r${String(index)}`;
 
-type Compiled<T> = Result<T> | undefined;
-
-const of = <Config, T>(config: Config | undefined, compile: (config: Config) => Result<T>): Compiled<T> =>
-  config === undefined ? undefined : compile(config);
-
-function filterFeature(filter: RouteFilter): Compiled<CompiledFeature> {
-  switch (filter.type) {
-    case 'RequestHeaderModifier':
-      return of(filter.requestHeaderModifier, (config) => compileFeature(requestHeaderModifier, config));
-    case 'ResponseHeaderModifier':
-      return of(filter.responseHeaderModifier, (config) => compileFeature(responseHeaderModifier, config));
-    case 'RequestMirror':
-      return of(filter.requestMirror, (config) => compileFeature(requestMirror, config));
-    case 'RequestRedirect':
-      return of(filter.requestRedirect, (config) => compileFeature(requestRedirect, config));
-    case 'URLRewrite':
-      return of(filter.urlRewrite, (config) => compileFeature(urlRewrite, config));
-    case 'DirectResponse':
-      return of(filter.directResponse, (config) => compileFeature(directResponse, config));
-    // Refused before a rule comes here: see `kinds/unsupported.ts`.
-    case 'CORS':
-    case 'Fault':
-      return undefined;
-  }
-}
-
-function backendFeature(filter: BackendFilter): Compiled<CompiledBackendFeature> {
-  return filter.type === 'RequestHeaderModifier'
-    ? of(filter.requestHeaderModifier, (config) => compileBackendFeature(requestHeaderModifier, config))
-    : of(filter.responseHeaderModifier, (config) => compileBackendFeature(responseHeaderModifier, config));
-}
+type Compiled = Result<CompiledFeature> | undefined;
 
 /** All of them, or what is wrong with them, at their place in the object. */
-function inPlace<T>(results: readonly Compiled<T>[], path: string): Result<readonly T[]> {
+function inPlace(results: readonly (readonly Compiled[])[], path: string): Result<readonly CompiledFeature[]> {
   return collect(
-    results.flatMap((result, index): Result<T>[] => {
-      if (result === undefined) return [];
-      if (result.ok) return [result];
-      const here = `${path}[${String(index)}]`;
-      return [err(result.error.map((problem) => ({ ...problem, path: `${here}.${problem.path}` })))];
-    }),
+    results.flatMap((ofItem, index) =>
+      ofItem.flatMap((result): Result<CompiledFeature>[] => {
+        if (result === undefined) return [];
+        if (result.ok) return [result];
+        const here = `${path}[${String(index)}]`;
+        return [err(result.error.map((problem) => ({ ...problem, path: `${here}.${problem.path}` })))];
+      }),
+    ),
   );
 }
 
 function featuresOf(rule: RouteRule, path: string): Result<readonly CompiledFeature[]> {
-  const always = [
-    compileFeature(timeouts, rule.timeouts ?? timeoutsDefaults),
-    compileFeature(retry, rule.retry ?? retryDefaults),
-  ];
-  const filters = inPlace((rule.filters ?? []).map(filterFeature), `${path}.filters`);
-  const all = collect([...always.map((one) => (one.ok ? ok([one.value]) : one)), filters]);
+  const own = ruleFeatures.flatMap((feature) => feature.from(rule) ?? []);
+  const ofFilters = (rule.filters ?? []).map((filter) => filterFeatures.map((feature) => feature.from(filter)));
+  const all = collect([...own.map((one) => (one.ok ? ok([one.value]) : one)), inPlace(ofFilters, `${path}.filters`)]);
   return all.ok ? ok(all.value.flat()) : all;
 }
 
 type Place = RulePlace & { readonly path: string };
 
 function backendOf(backend: BackendRef, place: Place, referents: Referents): Result<Backend> {
-  const features = inPlace((backend.filters ?? []).map(backendFeature), `${place.path}.filters`);
+  const ofFilters = (backend.filters ?? []).map((filter) => backendFeatures.map((feature) => feature.from(filter)));
+  const features = inPlace(ofFilters, `${place.path}.filters`);
   if (!features.ok) return features;
   const { name, port, weight } = backend;
   const namespace = backend.namespace ?? place.ref.namespace;

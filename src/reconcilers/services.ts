@@ -5,6 +5,9 @@ import type { Service, ServicePort, Table } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
 import { isHttp, type HostRules, type PortModel, type Rule, type ServiceModel, type Subset } from '../model/mesh.js';
+import type { PolicyIndex } from './policies.js';
+import { servicePoliciesOf } from './policies-in-force.js';
+import type { PolicyAttachment } from './policy.js';
 import { pool, type Overlap } from './pool.js';
 import { compareText } from './precedence.js';
 import { protocolOf } from './protocol.js';
@@ -118,6 +121,7 @@ function poolPort(service: Service, port: ServicePort, inputs: PortInputs): Pool
       hosts: produced.hosts,
       consumers: new Map<string, readonly HostRules[]>(consumed.map(({ name, hosts }) => [name, hosts])),
       subsets: inputs.subsets,
+      policies: servicePoliciesOf(inputs.policies(port)),
     },
     displacements: displaced,
     overlaps: pools.flatMap(({ overlaps }) => overlaps),
@@ -128,18 +132,28 @@ function poolPort(service: Service, port: ServicePort, inputs: PortInputs): Pool
 interface PortInputs {
   readonly attachments: readonly Attachment[];
   readonly subsets: readonly Subset[];
+  readonly policies: (port: ServicePort) => readonly PolicyAttachment[];
 }
 
-const isAttachment = (input: Attachment | SubsetList): input is Attachment => 'route' in input;
+/** Policies on the ports of a Service, in their order. */
+type PoliciesOfPorts = readonly (readonly PolicyAttachment[])[];
 
-const poolService = memoisedList((service: Service, inputs: readonly (Attachment | SubsetList)[]): PooledService => {
+type PoolInput = Attachment | SubsetList | PoliciesOfPorts[number];
+
+const isPolicies = (input: PoolInput): input is PoliciesOfPorts[number] => Array.isArray(input);
+const isAttachment = (input: PoolInput): input is Attachment => 'route' in input;
+const isSubsets = (input: PoolInput): input is SubsetList => 'subsets' in input;
+
+const poolService = memoisedList((service: Service, inputs: readonly PoolInput[]): PooledService => {
   // A route without a rule in force is not there: what it would have displaced stays.
   const attachments = inputs.filter(isAttachment).filter(({ route }) => route.rules.length > 0);
-  const subsets = inputs.flatMap((input) => (isAttachment(input) ? [] : input.subsets));
+  const subsets = inputs.filter(isSubsets).flatMap((input) => input.subsets);
+  const ofPorts = inputs.filter(isPolicies);
+  const policies = (port: ServicePort) => ofPorts[service.ports.indexOf(port)] ?? none;
   const ref: ObjectRef = { kind: 'Service', namespace: service.meta.namespace, name: service.meta.name };
   const ports = service.ports
     .filter((port) => port.protocol === 'TCP')
-    .map((port) => poolPort(service, port, { attachments, subsets }));
+    .map((port) => poolPort(service, port, { attachments, subsets, policies }));
   const origin = { ref, generation: service.meta.generation };
   return {
     model: { ref, origin, addresses: service.clusterIPs, ports: ports.map(({ model }) => model) },
@@ -190,6 +204,7 @@ const subsetTargets = memoised((route: CompiledRoute) =>
 export interface PoolInputs {
   readonly attachments: ReadonlyMap<ObjectKey, readonly Attachment[]>;
   readonly subsets: ReadonlyMap<ObjectKey, SubsetList>;
+  readonly policies: PolicyIndex;
 }
 
 /** All Services of a World with their rules. */
@@ -199,7 +214,11 @@ export function poolServices(table: Table<Service>, inputs: PoolInputs): Readonl
     if (service.type === 'ExternalName') continue;
     const subsets = inputs.subsets.get(key);
     const attachments = inputs.attachments.get(key) ?? none;
-    services.set(key, poolService(service, subsets === undefined ? attachments : [...attachments, subsets]));
+    const policies = service.ports.map((port) => inputs.policies.reachingService(key, port.name));
+    services.set(
+      key,
+      poolService(service, [...attachments, ...(subsets === undefined ? none : [subsets]), ...policies]),
+    );
   }
   return services;
 }

@@ -6,8 +6,11 @@ import type { RouteRule } from '../kinds/route-rule.js';
 import { trafficRouteProblems, type TrafficRoute } from '../kinds/traffic-route.js';
 import { unsupportedInRule, unsupportedOutsideRules } from '../kinds/unsupported.js';
 import type { Service, World } from '../kinds/world.js';
-import { memoised, memoisedList } from '../lib/memo.js';
-import { err, type Problem, type Result } from '../lib/result.js';
+import { listInterner, memoised, memoisedList } from '../lib/memo.js';
+import { err, ok, type Problem, type Result } from '../lib/result.js';
+import type { PolicyIndex } from './policies.js';
+import { ruleDefaultsOf } from './policies-in-force.js';
+import type { PolicyAttachment } from './policy.js';
 import type { Referents } from './references.js';
 import { compileRule, nameOf, type CompiledRule } from './rule.js';
 
@@ -132,12 +135,18 @@ const servicesNamed = memoised((source: Source): readonly ObjectKey[] => {
   return [...new Set(refs.map((ref) => keyOf({ namespace: ref.namespace ?? own, name: ref.name })))];
 });
 
-type Referent = Service | readonly ReferenceGrant[] | undefined;
+/** Policies on one of the rules, in the order of the rules. */
+interface RulePolicies {
+  readonly ofRules: readonly (readonly PolicyAttachment[])[];
+}
+
+type Referent = Service | readonly ReferenceGrant[] | RulePolicies | undefined;
 
 const isGrants = (referent: Referent): referent is readonly ReferenceGrant[] => Array.isArray(referent);
 const isService = (referent: Referent): referent is Service => referent !== undefined && 'kind' in referent;
+const isPolicies = (referent: Referent): referent is RulePolicies => referent !== undefined && 'ofRules' in referent;
 
-/** Referents are the Services that the source names, in order, and then the grants. */
+/** Referents are the Services that the source names, in order, then the grants and the policies. */
 function lookupIn(source: Source, referents: readonly Referent[]): Referents {
   const services = new Map(servicesNamed(source).map((key, index) => [key, referents[index]]));
   return {
@@ -155,9 +164,19 @@ function compileOne({ rule, index, problems }: SourceRule, source: Source, refer
   return compileRule(rule, { ref: source.ref, generation: source.generation, index }, referents);
 }
 
+/** A rule with what policies on it say where it says nothing. */
+function withDefaults(compiled: CompiledRule, policies: readonly PolicyAttachment[]): CompiledRule {
+  const defaults = ruleDefaultsOf(policies);
+  return defaults === undefined ? compiled : { ...compiled, rule: { ...compiled.rule, defaults } };
+}
+
 const compile = memoisedList((source: Source, referents: readonly Referent[]): CompiledRoute => {
   const lookup = lookupIn(source, referents);
-  const outcomes = source.rules.map((one) => ({ one, result: compileOne(one, source, lookup) }));
+  const policies = referents.find(isPolicies)?.ofRules ?? [];
+  const outcomes = source.rules.map((one, index) => {
+    const result = compileOne(one, source, lookup);
+    return { one, result: result.ok ? ok(withDefaults(result.value, policies[index] ?? [])) : result };
+  });
   const dropped = outcomes.flatMap(({ one, result }) =>
     result.ok ? [] : result.error.slice(0, 1).map((problem) => ({ name: nameOf(one.rule, one.index), problem })),
   );
@@ -177,17 +196,23 @@ const compile = memoisedList((source: Source, referents: readonly Referent[]): C
   };
 });
 
+const internRules = listInterner<readonly PolicyAttachment[]>();
+const rulePolicies = memoised((ofRules: RulePolicies['ofRules']): RulePolicies => ({ ofRules }));
+
 /** The grants of a World, as one list with an identity. */
 const grantsOf = memoised((table: World['referenceGrants']): readonly ReferenceGrant[] => [...table.values()]);
 
 /** Compiles a route against the Services that it names, and nothing else. */
 export function compileRoute(
   route: TrafficRoute | HTTPRoute,
-  world: Pick<World, 'services' | 'referenceGrants'>,
+  world: Pick<World, 'services' | 'referenceGrants'> & { readonly policies: PolicyIndex },
 ): CompiledRoute {
   const source = sourceOf(route);
   const keys = servicesNamed(source);
   const foreign = keys.some((key) => !key.startsWith(`${source.ref.namespace}/`));
   const services = keys.map((key) => world.services.get(key));
-  return compile(source, [...services, foreign ? grantsOf(world.referenceGrants) : undefined]);
+  const ofRules = internRules(
+    source.rules.map(({ rule, index }) => world.policies.onRoute(source.ref, nameOf(rule, index))),
+  );
+  return compile(source, [...services, foreign ? grantsOf(world.referenceGrants) : undefined, rulePolicies(ofRules)]);
 }

@@ -13,7 +13,7 @@ import { DnsCluster } from '../gen/envoy/extensions/clusters/dns/v3/dns_cluster.
 import { Router } from '../gen/envoy/extensions/filters/http/router/v3/router.js';
 import { HttpConnectionManager } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.js';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
-import { packAny } from './any.js';
+import { packAny } from '../features/any.js';
 
 /** How a proxy reaches the control plane. Plain text is for loopback only. */
 export interface XdsPeer {

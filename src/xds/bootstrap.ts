@@ -14,7 +14,7 @@ import { DownstreamConnectionsConfig } from '../gen/envoy/extensions/resource_mo
 import { FixedHeapConfig } from '../gen/envoy/extensions/resource_monitors/fixed_heap/v3/fixed_heap.js';
 import { StringMatcher } from '../gen/envoy/type/matcher/v3/string.js';
 import type { Any } from '../gen/google/protobuf/any.js';
-import { packAny } from './any.js';
+import { packAny } from '../features/any.js';
 import {
   type XdsPeer,
   adminAddress,

@@ -4,6 +4,7 @@ import { Cluster, Cluster_DiscoveryType, Cluster_LbPolicy } from '../gen/envoy/c
 import { Http2ProtocolOptions } from '../gen/envoy/config/core/v3/protocol.js';
 import { LeastRequest } from '../gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request.js';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
+import type { ClusterPatch } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
@@ -13,8 +14,9 @@ import {
   type ServiceModel,
   type Target,
 } from '../model/mesh.js';
-import { packAny } from './any.js';
+import { packAny } from '../features/any.js';
 import { durationOfSeconds, endpointsFromAds, socketAddress, unlimited } from './config-source.js';
+import { mergePatches, overridden } from './merge.js';
 import { nameOfCluster, nameOfInbound } from './names.js';
 import type { Resource } from './resources.js';
 
@@ -45,13 +47,18 @@ function upstreamProtocol(protocol: Protocol): HttpProtocolOptions['upstreamProt
 }
 
 /** Idle connections end before the server's own hour does, so that none is reused as it closes. */
-const outboundHttpOptions = (protocol: Protocol) =>
+const outboundHttpOptions = (protocol: Protocol, patch: ClusterPatch['http']) =>
   packAny(
     HttpProtocolOptions,
-    HttpProtocolOptions.fromPartial({
-      commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(300) },
-      upstreamProtocolOptions: upstreamProtocol(protocol),
-    }),
+    HttpProtocolOptions.fromPartial(
+      overridden(
+        {
+          commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(300) },
+          upstreamProtocolOptions: upstreamProtocol(protocol),
+        },
+        patch,
+      ),
+    ),
   );
 
 const leastRequest = {
@@ -69,19 +76,23 @@ const leastRequest = {
 
 /** Envoy's defaults of 1,024 requests and 3 retries are nobody's wish: what is not set is unlimited. */
 const noBreakers = {
-  thresholds: [
-    {
-      maxConnections: unlimited,
-      maxPendingRequests: unlimited,
-      maxRequests: unlimited,
-      retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 10 },
-    },
-  ],
+  maxConnections: unlimited,
+  maxPendingRequests: unlimited,
+  maxRequests: unlimited,
+  retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 10 },
 };
+
+/** What policies say of a cluster, joined. */
+function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
+  const http = isHttp(protocol);
+  const patches = policies.inForce.map(({ feature }) => feature.onCluster({ port, http }));
+  return mergePatches(patches, 'cluster') ?? {};
+}
 
 function outboundCluster(target: Target, port: PortModel): Cluster {
   const name = nameOfCluster(target);
-  return Cluster.fromPartial({
+  const patch = patchOf(port);
+  const base = {
     name,
     clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
@@ -90,11 +101,12 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     loadBalancingPolicy: { policies: [leastRequest] },
     commonLbConfig: { healthyPanicThreshold: { value: 0 } },
     ignoreHealthOnHostRemoval: true,
-    circuitBreakers: noBreakers,
+    circuitBreakers: { thresholds: [overridden(noBreakers, patch.thresholds)] },
     typedExtensionProtocolOptions: isHttp(port.protocol)
-      ? { [httpOptionsName]: outboundHttpOptions(port.protocol) }
+      ? { [httpOptionsName]: outboundHttpOptions(port.protocol, patch.http) }
       : {},
-  });
+  } as const;
+  return Cluster.fromPartial(overridden(base, patch.cluster));
 }
 
 /** The clusters of a Service. */
@@ -107,7 +119,7 @@ export function buildClusters(service: ServiceModel): readonly Resource<'cluster
         type: 'cluster',
         name: nameOfCluster(target),
         message: outboundCluster(target, port),
-        origins: [service.origin],
+        origins: [service.origin, ...port.policies.inForce.map(({ origin }) => origin)],
       };
     }),
   );

@@ -2,9 +2,9 @@
 // by rule, we refuse first. An interpreter of the generated table; a rule holds only for what is set, except `required`.
 import { enums, messages, type FieldInfo, type Rules, type RuleValue } from '../gen/descriptors.js';
 import { Any } from '../gen/google/protobuf/any.js';
-import { unpackAny } from './any.js';
+import { unpackAny } from '../features/any.js';
 import { scalarProblems } from './scalar-rules.js';
-import { fieldValue, isRecord, mapEntries, wrappedScalar } from './message-shape.js';
+import { fieldValue, isRecord, mapEntries, wrappedScalar } from '../features/message-shape.js';
 
 /** One broken rule: the field, in Envoy's names, and what must be true of it. */
 export interface Violation {

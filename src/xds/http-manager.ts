@@ -16,8 +16,10 @@ import {
   type HttpFilter,
 } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.js';
 import type { Filter } from '../gen/envoy/config/listener/v3/listener_components.js';
-import { packAny } from './any.js';
+import { packAny } from '../features/any.js';
+import type { ChainPatch, Direction } from '../features/feature.js';
 import { durationOfSeconds, fromAds } from './config-source.js';
+import { overridden } from './merge.js';
 
 const strippedHeaders = [
   'x-envoy-upstream-rq-timeout-ms',
@@ -85,13 +87,41 @@ const router = slot(
   typed(packAny(Router, Router.fromPartial({ suppressEnvoyHeaders: true }))),
 );
 
-/** Empty slots in their final order: a policy fills one through the route, and no listener changes. */
-const filters: Readonly<Record<Direction, readonly HttpFilter[]>> = {
-  outbound: [fault, rateLimit, headerMutation, session, grpcStats, router],
-  inbound: [fault, rateLimit, headerMutation, grpcStats, router],
+/** Slots that are always there, so that a policy fills one through the route, and no listener changes. */
+const atRest: Readonly<Record<Direction, ReadonlyMap<string, HttpFilter>>> = {
+  outbound: byName([fault, rateLimit, headerMutation, session, grpcStats, router]),
+  inbound: byName([fault, rateLimit, headerMutation, grpcStats, router]),
 };
 
-export type Direction = 'inbound' | 'outbound';
+function byName(filters: readonly HttpFilter[]): ReadonlyMap<string, HttpFilter> {
+  return new Map(filters.map((filter) => [filter.name, filter]));
+}
+
+/** The one order of HTTP filters, both ways. Those that are not at rest appear when a policy brings them. */
+const slotOrder = [
+  'mesh.cors',
+  'mesh.jwt',
+  'mesh.rbac.deny',
+  'mesh.ext_authz',
+  'mesh.rbac.allow',
+  'mesh.rbac.audit',
+  fault.name,
+  rateLimit.name,
+  'mesh.ratelimit',
+  'mesh.buffer',
+  'mesh.compressor',
+  headerMutation.name,
+  session.name,
+  grpcStats.name,
+  router.name,
+] as const;
+
+function filtersOf(direction: Direction, brought: ChainPatch['slots'] = {}): readonly HttpFilter[] {
+  const known: ReadonlySet<string> = new Set(slotOrder);
+  const stranger = Object.keys(brought).find((name) => !known.has(name));
+  if (stranger !== undefined) throw new Error(`no slot is called ${stranger}`);
+  return slotOrder.flatMap((name) => brought[name] ?? atRest[direction].get(name) ?? []);
+}
 
 /** Where a connection manager gets its routes. */
 export type RouteSource =
@@ -126,12 +156,14 @@ export function buildHttpManager(options: {
   readonly direction: Direction;
   readonly statPrefix: string;
   readonly routes: RouteSource;
+  /** What policies say of it. */
+  readonly patch?: ChainPatch | undefined;
 }): Filter {
-  const { direction } = options;
-  const manager = HttpConnectionManager.fromPartial({
+  const { direction, patch = {} } = options;
+  const base = {
     statPrefix: options.statPrefix,
     routeSpecifier: routeSpecifier(options.routes),
-    httpFilters: filters[direction],
+    httpFilters: filtersOf(direction, patch.slots),
     useRemoteAddress: false,
     ...(direction === 'inbound' ? { skipXffAppend: true } : {}),
     serverHeaderTransformation: ServerHeader.PASS_THROUGH,
@@ -146,7 +178,8 @@ export function buildHttpManager(options: {
     httpProtocolOptions: { acceptHttp10: true },
     commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(3_600) },
     earlyHeaderMutationExtensions: [stripFor(direction)],
-  });
+  };
+  const manager = HttpConnectionManager.fromPartial(overridden(base, patch.manager));
   return {
     name: 'envoy.filters.network.http_connection_manager',
     configType: { $case: 'typedConfig', value: packAny(HttpConnectionManager, manager) },

@@ -3,8 +3,8 @@
 import { enums, messages, type FieldInfo } from '../gen/descriptors.js';
 import type { MessageType } from '../gen/codecs.js';
 import { Any } from '../gen/google/protobuf/any.js';
-import { unpackAny } from './any.js';
-import { durationNanos, fieldValue, isRecord, mapEntries, wrappedScalar } from './message-shape.js';
+import { unpackAny } from '../features/any.js';
+import { durationNanos, fieldValue, isRecord, mapEntries, wrappedScalar } from '../features/message-shape.js';
 
 /** A JSON value. */
 export type Json = string | number | boolean | null | readonly Json[] | JsonObject;

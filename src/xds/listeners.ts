@@ -6,28 +6,32 @@ import { FilterChain, type Filter, type ListenerFilter } from '../gen/envoy/conf
 import { HttpInspector } from '../gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector.js';
 import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.js';
 import { ports } from '../api/meta.js';
+import type { ChainPatch, Direction } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
   type InboundPort,
+  type PolicyInForce,
   type PortModel,
   type Protocol,
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
-import { packAny } from './any.js';
+import { packAny } from '../features/any.js';
 import { durationOfSeconds, socketAddress } from './config-source.js';
-import { buildHttpManager, type Direction } from './http-manager.js';
+import { buildHttpManager } from './http-manager.js';
+import { mergePatches, overridden } from './merge.js';
 import { explicitListener, nameOfCluster, nameOfInbound, nameOfOutbound } from './names.js';
 import type { Resource } from './resources.js';
 
-function tcpProxy(statPrefix: string, cluster: string): Filter {
-  const config = TcpProxy.fromPartial({
+function tcpProxy(statPrefix: string, cluster: string, patch?: ChainPatch['tcp']): Filter {
+  const base = {
     statPrefix,
     clusterSpecifier: { $case: 'cluster', value: cluster },
     idleTimeout: durationOfSeconds(3_600),
     maxConnectAttempts: 3,
-  });
+  } as const;
+  const config = TcpProxy.fromPartial(overridden(base, patch));
   return {
     name: 'envoy.filters.network.tcp_proxy',
     configType: { $case: 'typedConfig', value: packAny(TcpProxy, config) },
@@ -45,6 +49,15 @@ interface Port {
   readonly cluster: string;
   readonly protocol: Protocol;
   readonly direction: Direction;
+  /** What policies say of its chains. */
+  readonly policies: readonly PolicyInForce[];
+  readonly number: number;
+}
+
+/** What policies say of a chain, joined. */
+function patchOf({ policies, direction, number }: Port, http: boolean): ChainPatch {
+  const patches = policies.map(({ feature }) => feature.onChain({ direction, port: number, http }));
+  return mergePatches(patches, 'chain') ?? {};
 }
 
 /** A port of which nobody said what it speaks is looked at, for 200 ms at most: a server may speak first. */
@@ -54,19 +67,26 @@ const detection = {
   continueOnListenerFiltersTimeout: true,
 };
 
+function httpFilters(port: Port): readonly Filter[] {
+  const patch = patchOf(port, true);
+  const { direction, name } = port;
+  const manager = buildHttpManager({ direction, statPrefix: name, routes: { kind: 'name', name }, patch });
+  return [...(patch.before ?? []), manager];
+}
+
+function tcpFilters(port: Port): readonly Filter[] {
+  const patch = patchOf(port, false);
+  return [...(patch.before ?? []), tcpProxy(port.name, port.cluster, patch.tcp)];
+}
+
 function chainsOf(port: Port): Partial<Listener> {
-  const http = buildHttpManager({
-    direction: port.direction,
-    statPrefix: port.name,
-    routes: { kind: 'name', name: port.name },
-  });
-  const tcp = tcpProxy(port.name, port.cluster);
+  const [http, tcp] = [httpFilters(port), tcpFilters(port)];
   if (port.protocol !== 'auto') {
     return {
       filterChains: [
         FilterChain.fromPartial({
           name: isHttp(port.protocol) ? 'http' : 'tcp',
-          filters: [isHttp(port.protocol) ? http : tcp],
+          filters: isHttp(port.protocol) ? http : tcp,
         }),
       ],
     };
@@ -77,10 +97,10 @@ function chainsOf(port: Port): Partial<Listener> {
       FilterChain.fromPartial({
         name: 'http',
         filterChainMatch: { applicationProtocols: ['http/1.0', 'http/1.1', 'h2c'] },
-        filters: [http],
+        filters: http,
       }),
     ],
-    defaultFilterChain: FilterChain.fromPartial({ name: 'tcp', filters: [tcp] }),
+    defaultFilterChain: FilterChain.fromPartial({ name: 'tcp', filters: tcp }),
   };
 }
 
@@ -101,14 +121,21 @@ function outboundListener(
   return {
     type: 'listener',
     name,
-    origins: [service.origin],
+    origins: [service.origin, ...port.policies.inForce.map(({ origin }) => origin)],
     message: Listener.fromPartial({
       name,
       ...boundTo(addresses, port.port),
       bindToPort: false,
       trafficDirection: TrafficDirection.OUTBOUND,
       drainType: Listener_DrainType.MODIFY_ONLY,
-      ...chainsOf({ name, cluster, protocol: port.protocol, direction: 'outbound' }),
+      ...chainsOf({
+        name,
+        cluster,
+        protocol: port.protocol,
+        direction: 'outbound',
+        number: port.port,
+        policies: port.policies.inForce,
+      }),
     }),
   };
 }
@@ -159,9 +186,16 @@ function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin
     ...boundTo([address, ...more], inbound.port),
     ...(proxy.capture === 'redirect' ? { bindToPort: false } : {}),
     trafficDirection: TrafficDirection.INBOUND,
-    ...chainsOf({ name, cluster: name, protocol, direction: 'inbound' }),
+    ...chainsOf({
+      name,
+      cluster: name,
+      protocol,
+      direction: 'inbound',
+      number: inbound.port,
+      policies: inbound.policies,
+    }),
   });
-  return [{ type: 'listener', name, origins: [origin], message }];
+  return [{ type: 'listener', name, origins: [origin, ...inbound.policies.map((one) => one.origin)], message }];
 }
 
 /** The listeners of one pod alone. */

@@ -29,3 +29,20 @@ export function mergePatches<T extends object>(patches: readonly (T | undefined)
   const [first, ...more] = patches.filter((patch) => patch !== undefined);
   return first === undefined ? undefined : more.reduce((merged, patch) => mergeTwo(merged, patch, what), first);
 }
+
+/**
+ * A message with a patch laid over it: fields of messages one by one, all else as a whole. What is built in gives way
+ * to what a policy says.
+ */
+export function overridden<Base extends object>(base: Base, patch: object | undefined): Base {
+  const held = new Map<string, unknown>(Object.entries(base));
+  const laid = Object.entries(patch ?? {}).map(([key, value]): [string, unknown] => {
+    const below = held.get(key);
+    return [key, isMessage(below) && isMessage(value) ? overridden(below, value) : value];
+  });
+  return { ...base, ...Object.fromEntries(laid) };
+}
+
+/** One of several alternatives is not looked into: another choice replaces it. */
+const isMessage = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  isPlain(value) && !Object.hasOwn(value, '$case');

@@ -11,7 +11,7 @@ import { HttpConnectionManager } from '../gen/envoy/extensions/filters/network/h
 import { Secret } from '../gen/envoy/extensions/transport_sockets/tls/v3/secret.js';
 import type { Any } from '../gen/google/protobuf/any.js';
 import type { Origin } from '../model/delivery.js';
-import { encodeMessage } from './encode.js';
+import { encodeMessage } from '../features/encode.js';
 import { resourceFrame } from './wire.js';
 
 /** Types in send order: what is named comes before what names it. */

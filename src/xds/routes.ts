@@ -10,9 +10,9 @@ import {
   RouteAction_ClusterNotFoundResponseCode as ClusterNotFound,
   VirtualHost,
 } from '../gen/envoy/config/route/v3/route_components.js';
-import { compileFeature, type RouteContext, type RoutePatch } from '../features/feature.js';
-import { retry, retryDefaults } from '../features/retry.js';
-import { timeouts, timeoutsDefaults } from '../features/timeouts.js';
+import type { CompiledFeature, RouteContext, RoutePatch } from '../features/feature.js';
+import { ruleFeatures } from '../features/index.js';
+import { builtInDefaults, type RouteDefaults } from '../features/route-defaults.js';
 import type { Origin } from '../model/delivery.js';
 import type {
   Backend,
@@ -100,25 +100,41 @@ interface RouteVariant {
 }
 
 /** Retries that go further than Envoy's safe set hold for methods that may be repeated; others get a route of their own. */
-function variantsOf({ match, rule }: RouteEntry): readonly RouteVariant[] {
+function variantsOf({ match, rule }: RouteEntry, defaults: RouteDefaults): readonly RouteVariant[] {
   if (match.method !== undefined)
     return [{ methods: safeMethods.includes(match.method) ? 'safe' : 'unsafe', onlySafe: false }];
-  if (!rule.features.some((feature) => feature.splitsMethods)) return [{ methods: 'safe', onlySafe: false }];
+  if (!rule.features.some((feature) => feature.splitsMethods(defaults))) return [{ methods: 'safe', onlySafe: false }];
   return [
     { methods: 'safe', onlySafe: true },
     { methods: 'unsafe', onlySafe: false },
   ];
 }
 
+/** Policies on the route come before those on the Service, each member as a whole. */
+const defaultsFor = (rule: Rule, { port }: RouteOwner): RouteDefaults => ({
+  ...port.policies.defaults,
+  ...rule.defaults,
+});
+
+/** What the rule says, and then what policies on the Service say of all of its rules. */
+const patchesFor = (
+  features: readonly CompiledFeature[],
+  owner: RouteOwner,
+  context: RouteContext,
+): readonly RoutePatch[] =>
+  [...features, ...owner.port.policies.inForce.map(({ feature }) => feature)].map((one) => one.onRoute(context));
+
 function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner): Route {
   const { match, rule } = entry;
   const context: RouteContext = {
+    direction: 'outbound',
     port: owner.port.port,
     path: match.path,
     methods: variant.methods,
+    defaults: defaultsFor(rule, owner),
     clusterOf: clusterOf(rule),
   };
-  const patches = rule.features.map((feature) => feature.onRoute(context));
+  const patches = patchesFor(rule.features, owner, context);
   const { ref } = rule.origin;
   const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
   return Route.fromPartial({
@@ -133,25 +149,32 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
   });
 }
 
-const defaultFeatures = [compileFeature(timeouts, timeoutsDefaults), compileFeature(retry, retryDefaults)].flatMap(
-  (one) => (one.ok ? [one.value] : []),
-);
+/** What a rule has that says nothing. */
+const silent = ruleFeatures.map((feature) => feature.from({})).flatMap((one) => (one?.ok === true ? [one.value] : []));
 
 /** A Service without rules: everything goes to its own endpoints. */
-function plainRoute({ service, port }: RouteOwner): Route {
+function plainRoute(owner: RouteOwner): Route {
+  const { service, port } = owner;
   const { namespace, name } = service.ref;
   const context: RouteContext = {
+    direction: 'outbound',
     port: port.port,
     path: { kind: 'prefix', value: '/', ignoreCase: false },
     methods: 'safe',
+    defaults: port.policies.defaults,
     clusterOf: () => undefined,
   };
+  const patches = patchesFor(silent, owner, context);
   const forward = mergePatches(
-    defaultFeatures.map((feature) => feature.onRoute(context).forward),
+    patches.map((patch) => patch.forward),
     'route',
   );
   const cluster = nameOfCluster({ namespace, name, port: port.port });
   return Route.fromPartial({
+    ...mergePatches(
+      patches.map((patch) => patch.route),
+      'route',
+    ),
     name: nameOfOutbound({ namespace, name, port: port.port }),
     match: { pathSpecifier: { $case: 'prefix', value: '/' } },
     action: {
@@ -165,7 +188,9 @@ function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
   const routes =
     rules.entries.length === 0
       ? [plainRoute(owner)]
-      : rules.entries.flatMap((entry) => variantsOf(entry).map((variant) => buildRoute(entry, variant, owner)));
+      : rules.entries.flatMap((entry) =>
+          variantsOf(entry, defaultsFor(entry.rule, owner)).map((variant) => buildRoute(entry, variant, owner)),
+        );
   return VirtualHost.fromPartial({
     name: nameOfHost(owner.service.ref.name, rules.hostnames),
     domains: rules.hostnames,
@@ -197,7 +222,7 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
       mostSpecificHeaderMutationsWins: true,
       virtualHosts: hosts.map((one) => virtualHost(one, owner)),
     }),
-    origins: [service.origin, ...distinctOrigins(rules)],
+    origins: [service.origin, ...distinctOrigins(rules), ...port.policies.inForce.map(({ origin }) => origin)],
     parts: [...new Set(rules)],
     clusters: [...new Set([nameOfCluster({ ...service.ref, port: port.port }), ...rules.flatMap(clustersOf)])],
   };
@@ -209,6 +234,18 @@ const inboundRetry = { retryOn: 'reset-before-request', numRetries: 2 };
 export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resource<'route'> {
   const name = nameOfInbound(inbound.port);
   const off = { seconds: 0n, nanos: 0 };
+  const context: RouteContext = {
+    direction: 'inbound',
+    port: inbound.port,
+    path: { kind: 'prefix', value: '/', ignoreCase: false },
+    methods: 'unsafe',
+    defaults: builtInDefaults,
+    clusterOf: () => undefined,
+  };
+  const patch = mergePatches(
+    inbound.policies.map(({ feature }) => feature.onRoute(context)),
+    'route',
+  );
   return {
     type: 'route',
     name,
@@ -220,6 +257,7 @@ export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resour
           domains: ['*'],
           routes: [
             {
+              ...patch?.route,
               name,
               match: { pathSpecifier: { $case: 'prefix', value: '/' } },
               action: {
@@ -230,6 +268,7 @@ export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resour
                   idleTimeout: off,
                   maxStreamDuration: { grpcTimeoutHeaderMax: off },
                   retryPolicy: inboundRetry,
+                  ...patch?.forward,
                 },
               },
             },
@@ -237,6 +276,6 @@ export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resour
         },
       ],
     }),
-    origins: [origin],
+    origins: [origin, ...inbound.policies.map((one) => one.origin)],
   };
 }

@@ -1,7 +1,7 @@
 // The validation rules of single values: numbers, strings, bytes, durations. Returns what must be true and is not.
 import { isIP } from 'node:net';
 import type { Rules, RuleValue } from '../gen/descriptors.js';
-import { durationNanos } from './message-shape.js';
+import { durationNanos } from '../features/message-shape.js';
 
 /** Problems of one scalar, wrapped scalar or duration under the rules of its kind (`uint32`, `string`, `duration`, …). */
 export function scalarProblems(kind: string, rules: Rules, value: unknown): readonly string[] {

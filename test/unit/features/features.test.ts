@@ -2,20 +2,30 @@
 
 import { expect } from 'chai';
 import { directResponse } from '../../../src/features/direct-response.js';
-import type { RouteContext } from '../../../src/features/feature.js';
+import type { CompiledFeature, RouteContext } from '../../../src/features/feature.js';
 import { requestHeaderModifier } from '../../../src/features/header-modifiers.js';
 import { requestMirror } from '../../../src/features/request-mirror.js';
 import { requestRedirect } from '../../../src/features/request-redirect.js';
-import { retry, retryDefaults } from '../../../src/features/retry.js';
+import { retry, type Retry } from '../../../src/features/retry.js';
 import { timeouts } from '../../../src/features/timeouts.js';
+import { builtInDefaults } from '../../../src/features/route-defaults.js';
 import { urlRewrite } from '../../../src/features/url-rewrite.js';
+import type { Result } from '../../../src/lib/result.js';
 
 const route: RouteContext = {
+  direction: 'outbound',
+  defaults: builtInDefaults,
   port: 9080,
   path: { kind: 'prefix', value: '/', ignoreCase: false },
   methods: 'safe',
   clusterOf: ({ name }) => (name === 'there' ? 'o/shop/there/80' : undefined),
 };
+
+/** What comes of a configuration that compiles. */
+function compiled(result: Result<CompiledFeature> | undefined): CompiledFeature {
+  if (result?.ok !== true) throw new Error('does not compile');
+  return result.value;
+}
 
 describe('requestRedirect: the port', () => {
   const rows = [
@@ -36,7 +46,10 @@ describe('requestRedirect: the port', () => {
   ] as const;
   for (const [port, config, wanted] of rows) {
     it(`parent ${String(port)}, ${JSON.stringify(config)}: ${String(wanted)}`, () => {
-      const { answer } = requestRedirect.onRoute({ statusCode: 302, ...config }, { ...route, port });
+      const { answer } = compiled(requestRedirect.from({ requestRedirect: { statusCode: 302, ...config } })).onRoute({
+        ...route,
+        port,
+      });
       expect(answer?.action).to.have.property('responseCode');
       expect(answer?.kind === 'redirect' ? answer.action.portRedirect : 0).to.equal(wanted);
     });
@@ -44,39 +57,42 @@ describe('requestRedirect: the port', () => {
 });
 
 describe('retry', () => {
-  const policy = (config: Partial<typeof retryDefaults>, methods: RouteContext['methods']) =>
-    retry.onRoute({ ...retryDefaults, ...config }, { ...route, methods }).forward?.retryPolicy;
+  const silent: Retry = { backoff: '25ms', idempotent: false, honorRetryAfter: false, hedgeOnTimeout: false };
+  const of = (config: Partial<Retry>) => compiled(retry.from({ retry: { ...silent, ...config } }));
+  const policy = (config: Partial<Retry>, methods: RouteContext['methods']) =>
+    of(config).onRoute({ ...route, methods }).forward?.retryPolicy;
+  const splits = (config: Partial<Retry>) => of(config).splitsMethods(builtInDefaults);
   const safe = 'connect-failure,refused-stream,reset-before-request';
 
   it('retries twice, before anything was done', () => {
     expect(policy({}, 'unsafe')).to.include({ retryOn: safe, numRetries: 2 });
-    expect(retry.splitsMethods?.(retryDefaults)).to.equal(false);
+    expect(splits({})).to.equal(false);
   });
 
   it('goes further for methods that may repeat alone', () => {
     const config = { codes: [503], retryOn: ['ServerError'] } as const;
-    expect(retry.splitsMethods?.({ ...retryDefaults, ...config })).to.equal(true);
+    expect(splits(config)).to.equal(true);
     expect(policy(config, 'safe')).to.include({ retryOn: '5xx,retriable-status-codes' });
     expect(policy(config, 'unsafe')).to.include({ retryOn: safe }).and.have.property('retriableStatusCodes').that.is
       .empty;
   });
 
   it('goes further for all where the author promised', () => {
-    const config = { ...retryDefaults, codes: [503], idempotent: true };
-    expect(retry.splitsMethods?.(config)).to.equal(false);
+    const config = { codes: [503], idempotent: true };
+    expect(splits(config)).to.equal(false);
     expect(policy(config, 'unsafe')).to.include({ retryOn: `${safe},retriable-status-codes` });
   });
 
   it('splits nothing where it is off or safe', () => {
-    expect(retry.splitsMethods?.({ ...retryDefaults, attempts: 0, codes: [503] })).to.equal(false);
-    expect(retry.splitsMethods?.({ ...retryDefaults, retryOn: ['ConnectFailure'] })).to.equal(false);
+    expect(splits({ attempts: 0, codes: [503] })).to.equal(false);
+    expect(splits({ retryOn: ['ConnectFailure'] })).to.equal(false);
     expect(policy({ attempts: 0 }, 'safe')).to.include({ numRetries: 0 });
   });
 });
 
 describe('timeouts', () => {
   it('writes off what is not set', () => {
-    const { forward } = timeouts.onRoute({ maxStream: '0s' }, route);
+    const { forward } = compiled(timeouts.from({})).onRoute(route);
     expect(forward?.timeout).to.deep.equal({ seconds: 0n, nanos: 0 });
     expect(forward?.idleTimeout).to.deep.equal({ seconds: 0n, nanos: 0 });
     expect(forward).not.to.have.property('retryPolicy');
@@ -85,7 +101,7 @@ describe('timeouts', () => {
 
   it('lets the shorter of request and stream stand for both: beside the second, Envoy ignores the first', () => {
     const limits = (config: { request?: string; maxStream: string }) =>
-      timeouts.onRoute(config, route).forward?.maxStreamDuration;
+      compiled(timeouts.from({ timeouts: config })).onRoute(route).forward?.maxStreamDuration;
     expect(limits({ request: '3s', maxStream: '0s' })).to.equal(undefined);
     expect(limits({ request: '3s', maxStream: '1h' })?.maxStreamDuration).to.deep.equal({ seconds: 3n, nanos: 0 });
     expect(limits({ request: '0s', maxStream: '1h' })?.maxStreamDuration).to.deep.equal({ seconds: 3600n, nanos: 0 });
@@ -95,7 +111,8 @@ describe('timeouts', () => {
 describe('requestMirror', () => {
   const backendRef = { group: '', kind: 'Service', name: 'there', port: 80 } as const;
   const shareOf = (config: object) =>
-    requestMirror.onRoute({ backendRef, ...config }, route).forward?.requestMirrorPolicies?.[0]?.runtimeFraction;
+    compiled(requestMirror.from({ requestMirror: { backendRef, ...config } })).onRoute(route).forward
+      ?.requestMirrorPolicies?.[0]?.runtimeFraction;
 
   it('takes percentages and fractions', () => {
     expect(shareOf({})?.defaultValue).to.deep.equal({ numerator: 100, denominator: 0 });
@@ -111,7 +128,9 @@ describe('requestMirror', () => {
   });
 
   it('is off where it does not resolve', () => {
-    expect(requestMirror.onRoute({ backendRef: { ...backendRef, name: 'gone' } }, route)).to.deep.equal({});
+    expect(
+      compiled(requestMirror.from({ requestMirror: { backendRef: { ...backendRef, name: 'gone' } } })).onRoute(route),
+    ).to.deep.equal({});
   });
 });
 
@@ -122,19 +141,27 @@ describe('what Envoy would not take', () => {
       { add: [{ name: 'host', value: 'x' }] },
       { remove: ['HOST'] },
     ]) {
-      expect(requestHeaderModifier.compile(config)).to.have.property('ok', false);
+      expect(requestHeaderModifier.from({ requestHeaderModifier: config })).to.have.property('ok', false);
     }
-    expect(requestHeaderModifier.compile({ set: [{ name: 'x-host', value: 'x' }] })).to.have.property('ok', true);
+    expect(
+      requestHeaderModifier.from({ requestHeaderModifier: { set: [{ name: 'x-host', value: 'x' }] } }),
+    ).to.have.property('ok', true);
   });
 
   it('a body of too many bytes', () => {
-    expect(directResponse.compile({ statusCode: 200, body: 'x'.repeat(4096) })).to.have.property('ok', true);
-    expect(directResponse.compile({ statusCode: 200, body: 'é'.repeat(2049) })).to.have.property('ok', false);
+    expect(directResponse.from({ directResponse: { statusCode: 200, body: 'x'.repeat(4096) } })).to.have.property(
+      'ok',
+      true,
+    );
+    expect(directResponse.from({ directResponse: { statusCode: 200, body: 'é'.repeat(2049) } })).to.have.property(
+      'ok',
+      false,
+    );
   });
 
   it('a substitution of groups that are not there', () => {
     const rewrite = (pattern: string, substitution: string) =>
-      urlRewrite.compile({ path: { type: 'RegularExpression', pattern, substitution } }).ok;
+      urlRewrite.from({ urlRewrite: { path: { type: 'RegularExpression', pattern, substitution } } })?.ok;
     expect(rewrite('^/a/([0-9]+)', '/b/\\1')).to.equal(true);
     expect(rewrite('^/a', '/\\0\\\\')).to.equal(true);
     expect(rewrite('^/a/([0-9]+)', '/b/\\2')).to.equal(false);

@@ -1,6 +1,6 @@
 // One test per kind of rule: what Envoy refuses by rule is refused by us first, with the path of the field.
 import { expect } from 'chai';
-import { packAny } from '../../../src/xds/any.js';
+import { packAny } from '../../../src/features/any.js';
 import { checkConstraints } from '../../../src/xds/constraints.js';
 import { Cluster } from '../../../src/gen/envoy/config/cluster/v3/cluster.js';
 import { SocketAddress } from '../../../src/gen/envoy/config/core/v3/address.js';

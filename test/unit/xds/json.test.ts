@@ -1,7 +1,7 @@
 // What the printer writes for each kind of field, and that it says the same after a trip over the wire.
 import { expect } from 'chai';
-import { packAny } from '../../../src/xds/any.js';
-import { encodeMessage } from '../../../src/xds/encode.js';
+import { packAny } from '../../../src/features/any.js';
+import { encodeMessage } from '../../../src/features/encode.js';
 import { messageToJson } from '../../../src/xds/json.js';
 import { Bootstrap } from '../../../src/gen/envoy/config/bootstrap/v3/bootstrap.js';
 import { Cluster } from '../../../src/gen/envoy/config/cluster/v3/cluster.js';

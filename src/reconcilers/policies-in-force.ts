@@ -1,0 +1,50 @@
+// Merged policies to what the model carries: compiled features, each with the policy that it comes from.
+
+import type { CompiledFeature } from '../features/feature.js';
+import { inboundFeatures, upstreamFeatures } from '../features/index.js';
+import { builtInDefaults, routeDefaultsOf, type RouteDefaults } from '../features/route-defaults.js';
+import { memoised } from '../lib/memo.js';
+import type { Result } from '../lib/result.js';
+import type { PolicyInForce, ServicePolicies } from '../model/mesh.js';
+import { mergePolicies, originOf, type EffectivePolicy } from './policy-merge.js';
+import type { PolicyAttachment } from './policy.js';
+
+type Listed = Result<CompiledFeature> | undefined;
+
+/** Who says most of a block: the nearest policy that has a part of it. */
+const originUnder = ({ sources }: EffectivePolicy, path: string) => {
+  const found = [...sources].find(
+    ([name]) => name === path || name.startsWith(`${path}.`) || name.startsWith(`${path}[`),
+  );
+  return found === undefined ? undefined : originOf(found[1], path);
+};
+
+/** Each policy was compiled on its own before: what comes out of a merge compiles, too. */
+function inForce(effective: EffectivePolicy, path: string, compiled: Listed): readonly PolicyInForce[] {
+  const origin = originUnder(effective, path);
+  return compiled?.ok === true && origin !== undefined ? [{ origin, feature: compiled.value }] : [];
+}
+
+/** What policies say of calls to a port of a Service. */
+export const servicePoliciesOf = memoised((reaching: readonly PolicyAttachment[]): ServicePolicies => {
+  const effective = mergePolicies(reaching);
+  const upstream = effective.blocks.upstream ?? {};
+  return {
+    inForce: upstreamFeatures.flatMap((feature) =>
+      inForce(effective, `upstream.${feature.key}`, feature.from(upstream)),
+    ),
+    defaults: { ...builtInDefaults, ...routeDefaultsOf(upstream) },
+  };
+});
+
+/** What policies on a route say to one of its rules; undefined where they say nothing. */
+export const ruleDefaultsOf = memoised((reaching: readonly PolicyAttachment[]): Partial<RouteDefaults> | undefined => {
+  const { upstream } = mergePolicies(reaching).blocks;
+  return upstream === undefined ? undefined : routeDefaultsOf(upstream);
+});
+
+/** What policies say of calls to a port of a pod. */
+export const inboundPoliciesOf = memoised((reaching: readonly PolicyAttachment[]): readonly PolicyInForce[] => {
+  const effective = mergePolicies(reaching);
+  return inboundFeatures.flatMap((feature) => inForce(effective, feature.key, feature.from(effective.blocks)));
+});

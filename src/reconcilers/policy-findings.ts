@@ -1,0 +1,92 @@
+// What is said of a policy: whether its targets exist, which of its parts are in force, and to whom it loses.
+
+import { describeRef, keyOf, type ObjectRef } from '../api/meta.js';
+import { didYouMean } from '../api/did-you-mean.js';
+import type { World } from '../kinds/world.js';
+import type { Finding } from '../model/finding.js';
+import { judge, more, refusal, type Judgement } from './judgement.js';
+import type { PolicyIndex } from './policies.js';
+import { mergePolicies, type Contest } from './policy-merge.js';
+import type { CompiledPolicy, PolicyAttachment } from './policy.js';
+
+/** What policies are judged by. */
+export interface PolicyContext {
+  readonly world: World;
+  readonly policies: PolicyIndex;
+}
+
+/** The object that an attachment names; undefined where it names none, or one that need not be written down. */
+function targetRef({ target }: PolicyAttachment): ObjectRef | undefined {
+  if (target.level === 'route') return target.ref;
+  if (target.level !== 'service') return undefined;
+  const [namespace = '', name = ''] = target.key.split('/');
+  return { kind: 'Service', namespace, name };
+}
+
+function tableOf(world: World, kind: ObjectRef['kind']): ReadonlyMap<string, unknown> {
+  if (kind === 'Service') return world.services;
+  if (kind === 'TrafficRoute') return world.trafficRoutes;
+  return kind === 'HTTPRoute' ? world.httpRoutes : world.grpcRoutes;
+}
+
+function missingTarget(attachment: PolicyAttachment, world: World): readonly Judgement[] {
+  const ref = targetRef(attachment);
+  if (ref === undefined) return [];
+  const table = tableOf(world, ref.kind);
+  if (table.has(keyOf(ref))) return [];
+  const prefix = `${ref.namespace}/`;
+  const near = [...table.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
+  const message = `${describeRef(ref)} does not exist${didYouMean(ref.name, near.sort())}`;
+  const path = `spec.targetRefs[${String(attachment.index ?? 0)}].name`;
+  return [{ condition: 'Accepted', status: 'False', reason: 'TargetNotFound', message, path }];
+}
+
+/** Everything that reaches what a policy reaches, and in which the policy lost at its own level. */
+function lostBy(policy: CompiledPolicy, { policies, world }: PolicyContext): readonly Contest[] {
+  const reaching = policy.attachments.flatMap(({ target }): (readonly PolicyAttachment[])[] => {
+    switch (target.level) {
+      case 'route':
+        return [policies.onRoute(target.ref, target.rule ?? '')];
+      case 'service':
+        return (world.services.get(target.key)?.ports ?? []).map((port) =>
+          policies.reachingService(target.key, port.name),
+        );
+      case 'workload':
+        return [...world.pods.values()]
+          .filter((pod) => pod.meta.namespace === target.namespace)
+          .map((pod) => policies.reachingPod(pod));
+      case 'namespace':
+        return [policies.reachingService(`${target.namespace}/`, '')];
+      case 'mesh':
+        return [policies.reachingService('/', '')];
+    }
+  });
+  const lost = [...new Set(reaching)].flatMap((list) => mergePolicies(list).contests);
+  const own = lost.filter((contest) => contest.loser === policy && contest.sameLevel);
+  return [...new Map(own.map((contest) => [contest.path, contest])).values()];
+}
+
+function conflictFinding(contests: readonly Contest[]): readonly Judgement[] {
+  const [first] = contests;
+  if (first === undefined) return [];
+  const older = first.winner.created < first.loser.created ? ' (older)' : '';
+  const fact = `\`${first.path}\` of this policy loses to ${describeRef(first.winner.ref)}${older}`;
+  const message = `${fact}${more(contests.length)}; its other parts are in force`;
+  return [{ condition: 'Conflicted', status: 'True', reason: 'OlderWins', message, path: `spec.${first.path}` }];
+}
+
+function acceptance(policy: CompiledPolicy, context: PolicyContext): Judgement {
+  const [refused] = policy.refused;
+  if (refused !== undefined) {
+    const rest = Object.keys(policy.blocks).length === 0 ? '' : '; the rest of the policy is in force';
+    return { ...refusal(refused), message: `${refused.message}${more(policy.refused.length)}${rest}` };
+  }
+  const [missing] = policy.attachments.flatMap((attachment) => missingTarget(attachment, context.world));
+  if (missing !== undefined) return missing;
+  return { condition: 'Accepted', status: 'True', reason: 'Accepted', message: 'The policy is in force' };
+}
+
+/** Everything that is to be said of a policy. */
+export function policyFindings(policy: CompiledPolicy, context: PolicyContext): readonly Finding[] {
+  return [acceptance(policy, context), ...conflictFinding(lostBy(policy, context))].map((one) => judge(policy, one));
+}

@@ -1,0 +1,131 @@
+// Policies that reach one subject, merged: member by member the nearest wins, lists with keys are joined. There
+// is no other rule. Pure; knows what blocks are called, not what they mean.
+
+import { memoised } from '../lib/memo.js';
+import type { Origin } from '../model/delivery.js';
+import type { CompiledPolicy, PolicyAttachment, PolicyBlocks } from './policy.js';
+
+/** A part of a policy that lost to another one. */
+export interface Contest {
+  /** `upstream.connection`, or `rateLimit.rules[per-caller]`. */
+  readonly path: string;
+  readonly winner: CompiledPolicy;
+  readonly loser: CompiledPolicy;
+  /** At one level it is a conflict, else inheritance. */
+  readonly sameLevel: boolean;
+}
+
+/** What policies say together. */
+export interface EffectivePolicy {
+  readonly blocks: PolicyBlocks;
+  /** By path, whose word it is. */
+  readonly sources: ReadonlyMap<string, CompiledPolicy>;
+  readonly contests: readonly Contest[];
+}
+
+/** Lists whose entries are joined by a key; lists of texts are joined by value. */
+const keyedLists: Readonly<Record<string, string | undefined>> = {
+  'mtls.ports': 'port',
+  'authorization.rules': 'name',
+  'inbound.ports': 'port',
+  'rateLimit.rules': 'name',
+  'egress.hosts': 'host',
+  'scope.dependencies': '',
+  extensions: 'name',
+  providers: 'name',
+};
+
+/** Blocks that are taken whole from one policy. */
+const whole: ReadonlySet<string> = new Set(['jwt', 'extAuthz']);
+
+/** The origin of what a policy contributes. */
+export const originOf = (policy: CompiledPolicy, part?: string): Origin => ({
+  ref: policy.ref,
+  generation: policy.generation,
+  ...(part === undefined ? {} : { part }),
+});
+
+interface Said {
+  readonly path: string;
+  readonly value: unknown;
+  readonly by: PolicyAttachment;
+}
+
+const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const keyOfItem = (item: unknown, key: string): string => String(isRecord(item) ? item[key] : item);
+
+/** The parts of a policy that win or lose as one, with their paths. */
+function partsOf(by: PolicyAttachment): readonly Said[] {
+  return Object.entries(by.policy.blocks).flatMap(([block, value]): readonly Said[] => {
+    if (isRecord(value) && !whole.has(block))
+      return Object.entries(value).flatMap(([member, inner]) =>
+        itemsOf({ path: `${block}.${member}`, value: inner, by }),
+      );
+    return itemsOf({ path: block, value, by });
+  });
+}
+
+function itemsOf(said: Said): readonly Said[] {
+  const key = keyedLists[said.path];
+  if (key === undefined || !Array.isArray(said.value)) return [said];
+  const items: readonly unknown[] = said.value;
+  return items.map((value) => ({ ...said, path: `${said.path}[${keyOfItem(value, key)}]`, value }));
+}
+
+/** The parts that won by the place where each stands; a list gets its items in the order in which they come. */
+function placed(parts: Iterable<Said>): ReadonlyMap<string, unknown> {
+  const values = new Map<string, unknown>();
+  const lists = new Map<string, unknown[]>();
+  for (const { path, value } of parts) {
+    const list = /^([^[]+)\[/.exec(path)?.[1];
+    if (list === undefined) {
+      values.set(path, value);
+      continue;
+    }
+    const items = lists.get(list) ?? [];
+    items.push(value);
+    lists.set(list, items);
+    values.set(list, items);
+  }
+  return values;
+}
+
+/** Blocks made of the parts that won. */
+function assembled(parts: Iterable<Said>): PolicyBlocks {
+  const blocks = new Map<string, unknown>();
+  for (const [path, value] of placed(parts)) {
+    const [block = '', member] = path.split('.');
+    const held = blocks.get(block);
+    blocks.set(block, member === undefined ? value : { ...(isRecord(held) ? held : {}), [member]: value });
+  }
+  return Object.fromEntries(blocks);
+}
+
+/** Merges attachments that stand in order, nearest first, and at one level the older first. */
+export const mergePolicies = memoised((reaching: readonly PolicyAttachment[]): EffectivePolicy => {
+  const winners = new Map<string, Said>();
+  const contests: Contest[] = [];
+  for (const said of reaching.flatMap(partsOf)) {
+    const winner = winners.get(said.path);
+    if (winner === undefined) winners.set(said.path, said);
+    else if (winner.by.policy !== said.by.policy) contests.push(contestOf(winner, said));
+  }
+  const sources = new Map([...winners].map(([path, { by }]) => [path, by.policy]));
+  return { blocks: assembled(winners.values()), sources, contests };
+});
+
+const rankOf = ({ target }: PolicyAttachment): string => {
+  const isPart =
+    (target.level === 'service' && target.portName !== undefined) ||
+    (target.level === 'route' && target.rule !== undefined);
+  return `${target.level}${isPart ? ' part' : ''}`;
+};
+
+const contestOf = (winner: Said, loser: Said): Contest => ({
+  path: loser.path,
+  winner: winner.by.policy,
+  loser: loser.by.policy,
+  sameLevel: rankOf(winner.by) === rankOf(loser.by),
+});

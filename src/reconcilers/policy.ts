@@ -1,0 +1,109 @@
+// One MeshPolicy: what of it can be in force, and where it is attached. Other policies are not looked at.
+
+import { keyOf, refOf, systemNamespace, type ObjectKey, type ObjectRef } from '../api/meta.js';
+import type { MeshPolicy, MeshPolicySpec } from '../kinds/mesh-policy.js';
+import { unsupportedValues } from '../kinds/unsupported.js';
+import { memoised } from '../lib/memo.js';
+import type { Problem } from '../lib/result.js';
+
+/** What a policy is about, the nearest level first. */
+export type PolicyTarget =
+  | { readonly level: 'route'; readonly ref: ObjectRef; readonly rule: string | undefined }
+  | { readonly level: 'service'; readonly key: ObjectKey; readonly portName: string | undefined }
+  | {
+      readonly level: 'workload';
+      readonly namespace: string;
+      readonly labels: Readonly<Record<string, string>>;
+      readonly serviceAccount: string | undefined;
+    }
+  | { readonly level: 'namespace'; readonly namespace: string }
+  | { readonly level: 'mesh' };
+
+/** The blocks of a policy that are in force. */
+export type PolicyBlocks = Omit<MeshPolicySpec, 'targetRefs' | 'workloadSelector' | 'mode'>;
+
+/** A policy with everything that can be said of it alone. */
+export interface CompiledPolicy {
+  readonly ref: ObjectRef;
+  readonly generation: number;
+  readonly created: string;
+  readonly mode: MeshPolicySpec['mode'];
+  readonly attachments: readonly PolicyAttachment[];
+  readonly blocks: PolicyBlocks;
+  /** Parts that are not in force, and why. */
+  readonly refused: readonly Problem[];
+}
+
+/** A policy at one of its targets: one object for each, with an identity. */
+export interface PolicyAttachment {
+  readonly policy: CompiledPolicy;
+  readonly target: PolicyTarget;
+  /** Index in `targetRefs`; undefined where the policy names no target. */
+  readonly index: number | undefined;
+}
+
+type TargetRef = NonNullable<MeshPolicySpec['targetRefs']>[number];
+
+function targetOf(ref: TargetRef, namespace: string): PolicyTarget | undefined {
+  const { kind, name, sectionName } = ref;
+  switch (kind) {
+    case 'Service':
+      return { level: 'service', key: keyOf({ namespace, name }), portName: sectionName };
+    case 'ServiceAccount':
+      return { level: 'workload', namespace, labels: {}, serviceAccount: name };
+    case 'TrafficRoute':
+    case 'HTTPRoute':
+    case 'GRPCRoute':
+      return { level: 'route', ref: { kind, namespace, name }, rule: sectionName };
+    // Refused as a value that is not compiled.
+    case 'MeshIdentity':
+      return undefined;
+  }
+}
+
+function targetsOf({ spec, meta }: MeshPolicy): readonly (PolicyTarget | undefined)[] {
+  const { namespace } = meta;
+  if (spec.targetRefs !== undefined) return spec.targetRefs.map((ref) => targetOf(ref, namespace));
+  const labels = spec.workloadSelector?.matchLabels;
+  if (spec.workloadSelector !== undefined)
+    return [{ level: 'workload', namespace, labels: labels ?? {}, serviceAccount: undefined }];
+  return [namespace === systemNamespace ? { level: 'mesh' } : { level: 'namespace', namespace }];
+}
+
+/** Blocks whose members stand on their own: one that cannot be in force leaves its neighbours alone. */
+const divisible: ReadonlySet<string> = new Set(['upstream', 'inbound', 'telemetry', 'egress', 'scope']);
+
+/** The blocks without what the problems are about: a member of a divisible block, or else a block. */
+function without(blocks: PolicyBlocks, problems: readonly Problem[]): PolicyBlocks {
+  const left = new Map<string, unknown>(Object.entries(blocks));
+  for (const { path } of problems) {
+    const [, block = '', member = ''] = path.replaceAll(/\[\d+\]/g, '').split('.');
+    const value = left.get(block);
+    if (divisible.has(block) && typeof value === 'object' && value !== null)
+      left.set(block, Object.fromEntries(Object.entries(value).filter(([name]) => name !== member)));
+    else left.delete(block);
+  }
+  return Object.fromEntries(left);
+}
+
+/** Compiles a policy on its own; the same object for the same policy. */
+export const compilePolicy = memoised((policy: MeshPolicy): CompiledPolicy => {
+  const { targetRefs: _targets, workloadSelector: _selector, mode, ...blocks } = policy.spec;
+  const refused = unsupportedValues('MeshPolicy', policy.spec);
+  const outsideOfBlocks = refused.some(({ path }) => /^spec\.(targetRefs|workloadSelector|mode)\b/.test(path));
+  const attachments: PolicyAttachment[] = [];
+  const compiled: CompiledPolicy = {
+    ref: refOf(policy),
+    generation: policy.meta.generation,
+    created: policy.meta.creationTimestamp ?? '',
+    mode,
+    attachments,
+    blocks: outsideOfBlocks ? {} : without(blocks, refused),
+    refused,
+  };
+  const isListed = policy.spec.targetRefs !== undefined;
+  targetsOf(policy).forEach((target, index) => {
+    if (target !== undefined) attachments.push({ policy: compiled, target, index: isListed ? index : undefined });
+  });
+  return compiled;
+});
