@@ -7,7 +7,17 @@ import { fileOf } from '../envoy/objects.js';
 import { eventually } from '../support/eventually.js';
 import { type Caller, createCaller } from './caller.js';
 import type { Body, Shown } from './registry.js';
-import { apps, type CallerName, callers, guests, type Server, sharedObjects, sharedPods } from './world.js';
+import {
+  apps,
+  type BareServer,
+  type CallerName,
+  callers,
+  guests,
+  ports,
+  type Server,
+  sharedObjects,
+  sharedPods,
+} from './world.js';
 import { type Input, isForeign, keyOf, keysOf, markOf, objectsOf } from './written.js';
 
 /** A condition as `True Programmed`; empty when the object has none of this type. */
@@ -31,10 +41,14 @@ export interface TestMesh {
   /** The same for objects of which some are wrong: waits until every one is judged. */
   attempt(...inputs: readonly Input[]): Promise<void>;
   as(caller: CallerName): Caller;
+  /** Starts a server without a pod, for this test. */
+  openServer(name: string): Promise<BareServer>;
   /** Of an object, by kind and name; in the namespace of the test unless the name is `namespace/name`. */
   statusOf(kind: string, name: string): Promise<StatusItem | undefined>;
   /** `Accepted`, `PartiallyInvalid`, … of an object. */
   condition(kind: string, name: string, type: string): Promise<SeenCondition>;
+  /** What the control plane says of objects of the test that it cannot read; they have no status. */
+  complaints(): readonly string[];
   /** The Envoy of a shared pod. */
   envoy(pod: CallerName | Server): RealEnvoy;
   /** Requests of this test that arrived at servers. */
@@ -100,15 +114,39 @@ function createWriter(mesh: Mesh, namespace: string) {
   return { write, clear };
 }
 
+let bareServers = 0;
+
+/** Apart for each run, and never used twice: a stopped server must not be mistaken for a new one. */
+function bareAddress(): string {
+  bareServers += 1;
+  const [third, fourth] = [Math.floor(bareServers / 250), 1 + (bareServers % 250)];
+  return `127.${String(80 + (process.pid % 100))}.${String(third)}.${String(fourth)}`;
+}
+
+async function openServer(mesh: Mesh, name: string): Promise<BareServer> {
+  const address = bareAddress();
+  const stop = await mesh.applications.open({ pod: `bare/${name}`, address, ports: Object.values(ports) });
+  return { name, address, stop };
+}
+
 function viewOf(mesh: Mesh, at: { readonly version: string; readonly namespace: string }): TestMesh & Cleared {
   const { version, namespace } = at;
   const writer = createWriter(mesh, namespace);
+  const opened: BareServer[] = [];
   let ids = 0;
   const statusOf = (kind: string, name: string): Promise<StatusItem | undefined> =>
     mesh.statusOf(kind, name.includes('/') ? name : `${namespace}/${name}`);
   return {
     ...{ version, namespace, apps, guests, statusOf },
-    clear: writer.clear,
+    clear: async () => {
+      await writer.clear();
+      await Promise.all(opened.map((server) => server.stop()));
+    },
+    openServer: async (name) => {
+      const server = await openServer(mesh, name);
+      opened.push(server);
+      return server;
+    },
     apply: async (...inputs) => {
       const unready = (await writer.write(inputs)).filter((item) => !isReady(item));
       if (unready.length > 0) throw new Error(`not ready: ${unready.map(complaint).join('; ')}`);
@@ -121,6 +159,11 @@ function viewOf(mesh: Mesh, at: { readonly version: string; readonly namespace: 
       return createCaller(namespace, mesh.envoy(pod).proxy, (question) => mesh.ask(pod, question));
     },
     condition: async (kind, name, type) => conditionOf(await statusOf(kind, name), type),
+    complaints: () =>
+      mesh.controlPlane
+        .log()
+        .filter((line) => String(line['place']).includes(`${namespace}.yaml`))
+        .map((line) => String(line['problem'])),
     envoy: (pod) => mesh.envoy(pod === 'web' || pod === 'guest' ? callers[pod] : `${apps}/${pod}-0`),
     arrivals: () => mesh.applications.arrivals(),
     freshId: () => `${namespace}-${String(ids++)}`,

@@ -14,19 +14,30 @@ export const guests = ownNamespace('guests');
 export const servers = ['v1', 'v2', 'v3'] as const;
 export type Server = (typeof servers)[number];
 
+/** A server of one test, without a pod and without an Envoy: an address that it can also stop. */
+export interface BareServer {
+  /** As answers name it. */
+  readonly name: string;
+  readonly address: string;
+  /** From then on connections are refused. */
+  stop(): Promise<void>;
+}
+
 /** The callers. */
 export const callers = { web: `${apps}/web-0`, guest: `${guests}/guest-0` } as const;
 export type CallerName = keyof typeof callers;
 
 /** Ports of every server. What is spoken on a port is the same for all Services that lead there. */
-export const ports = { http: 8080, h2c: 8081, detected: 8082, grpc: 8083 } as const;
+export const ports = { http: 8080, h2c: 8081, named: 8082, detected: 8083, grpc: 8084, tcp: 8085 } as const;
 export type Speaks = keyof typeof ports;
 
 const protocols: Readonly<Record<Speaks, Written>> = {
   http: { name: 'http', appProtocol: 'http' },
   h2c: { name: 'h2c', appProtocol: 'kubernetes.io/h2c' },
   grpc: { name: 'grpc', appProtocol: 'kubernetes.io/h2c' },
+  named: { name: 'http2-main' },
   detected: { name: 'plain' },
+  tcp: { name: 'tcp', appProtocol: 'tcp' },
 };
 
 const server = (version: Server): Written => {
@@ -62,14 +73,26 @@ export interface ServiceOptions {
   readonly ports?: Readonly<Record<number, Speaks>>;
   /** Another namespace than that of the test. */
   readonly namespace?: string;
-  /** More fields of `spec`. */
-  readonly spec?: Written;
+  /** More fields of endpoints, by server: `conditions`, `zone`, `nodeName`. */
+  readonly endpoints?: Readonly<Record<string, Written>>;
 }
 
 const placed = (namespace: string | undefined): Written => (namespace === undefined ? {} : { namespace });
 
-/** A Service and the EndpointSlice that puts shared servers behind it; none: a Service without endpoints. */
-export function service(name: string, behind: readonly Server[], options: ServiceOptions = {}): readonly Written[] {
+/** The address of a pod is replaced by the one that it has on loopback. */
+const placeOf = (server: Server | BareServer): Written =>
+  typeof server === 'string'
+    ? { addresses: ['192.0.2.1'], targetRef: { kind: 'Pod', namespace: apps, name: `${server}-0` } }
+    : { addresses: [server.address] };
+
+const nameOf = (server: Server | BareServer): string => (typeof server === 'string' ? server : server.name);
+
+/** A Service and the EndpointSlice that puts servers behind it; none: a Service without endpoints. */
+export function service(
+  name: string,
+  behind: readonly (Server | BareServer)[],
+  options: ServiceOptions = {},
+): readonly Written[] {
   const spoken = Object.entries<Speaks>(options.ports ?? { 80: 'http' });
   const named = (port: string, speaks: Speaks): Written =>
     spoken.length === 1
@@ -86,7 +109,6 @@ export function service(name: string, behind: readonly Server[], options: Servic
           targetPort: ports[speaks],
           ...named(port, speaks),
         })),
-        ...options.spec,
       },
     },
     {
@@ -95,10 +117,7 @@ export function service(name: string, behind: readonly Server[], options: Servic
       metadata: { name, ...placed(options.namespace), labels: { 'kubernetes.io/service-name': name } },
       addressType: 'IPv4',
       ports: spoken.map(([port, speaks]) => ({ port: ports[speaks], ...named(port, speaks) })),
-      endpoints: behind.map((version) => ({
-        addresses: ['192.0.2.1'], // Replaced by the loopback address of the pod.
-        targetRef: { kind: 'Pod', namespace: apps, name: `${version}-0` },
-      })),
+      endpoints: behind.map((server) => ({ ...placeOf(server), ...options.endpoints?.[nameOf(server)] })),
     },
   ];
 }

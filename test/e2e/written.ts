@@ -54,6 +54,15 @@ spec:
   rules:
 ${rules}`;
 
+/** Rules that answer with their own names, by name; each has the match, in YAML. */
+export const answeringRules = (matches: Readonly<Record<string, string>>): string =>
+  Object.entries(matches)
+    .map(([name, match]) => {
+      const says = `{ type: DirectResponse, directResponse: { statusCode: 200, body: ${name} } }`;
+      return `  - { name: ${name}, matches: [${match}], filters: [${says}] }`;
+    })
+    .join('\n');
+
 /** Written beside the objects of a test: once the route has a status, status speaks of these objects, not of older ones. */
 export const markOf = (mark: string): readonly Written[] => [
   ...service('mark', []),
