@@ -42,7 +42,7 @@ const table = {
   '1.1-ignore-case': should('who', 'Paths in any case'),
   '1.1-host-port': must('who', 'Host names, wildcards among them, and ports'),
   '1.1-source': must('who', 'The calling workload: labels, namespace, address'),
-  '1.1-rule-names': must('told', 'Rules have names, which statistics and logs show'),
+  '1.1-rule-names': must('told', 'Rules have names, which statistics show; logs: see access logs'),
   '1.1-precedence': must('who', 'One rule of precedence: that of the most specific match'),
 
   '1.2-weights': must('how often', 'Split by weight'),
@@ -52,7 +52,8 @@ const table = {
   '1.2-fault': must('when', 'Faults: delay and abort, HTTP and gRPC, also together with retries'),
   '1.2-fault-bandwidth': should('when', 'Fault: bandwidth'),
   '1.2-timeout': must('when', 'Timeout of a request'),
-  '1.2-timeouts': must('when', 'Timeouts: per try, idle, stream, lifetime of a connection'),
+  '1.2-timeouts': must('when', 'Timeouts: per try, idle, stream'),
+  '1.2-lifetime': must('when', 'Lifetime of a connection'),
   '1.2-retry': must('how often', 'Retries: count, conditions, back-off'),
   '1.2-retry-budget': must('how often', 'Retry budget'),
   '1.2-retry-hosts': should('who', 'Retries avoid hosts that were tried'),
@@ -85,7 +86,8 @@ const table = {
   '1.3-pools': must('how often', 'Connection pools and keep-alive'),
   '1.3-h2-upstream': must('bytes', 'h2c to the server, and the protocol of the client'),
   '1.3-h2-options': should('bytes', 'Windows and streams of HTTP/2'),
-  '1.3-upgrades': must('bytes', 'WebSocket, CONNECT and other upgrades'),
+  '1.3-upgrades': must('bytes', 'WebSocket'),
+  '1.3-connect': must('bytes', 'CONNECT and other upgrades'),
   '1.3-proxy-protocol': should('bytes', 'PROXY protocol to the server'),
   '1.3-defaults': must('how often', 'Retry and timeout defaults of mesh, namespace and Service, merged by specificity'),
 
