@@ -9,7 +9,7 @@ RUN := tsx scripts/run-tests.ts
 # Everything that needs neither Envoy nor a network.
 QUICK := format lint types generated architecture docs unit golden wire
 # Everything that runs real parts.
-REAL := envoy
+REAL := envoy e2e-traffic
 
 .PHONY: help
 help: ## list the targets
@@ -72,6 +72,10 @@ wire: protos ## run the xDS scenarios over loopback
 .PHONY: envoy
 envoy: build ## run the tests against real Envoys
 	@$(RUN) envoy
+
+.PHONY: e2e-traffic
+e2e-traffic: build ## show every feature of traffic management on every Envoy; writes docs/reference/features.md
+	@$(RUN) e2e-traffic
 
 .PHONY: check
 check: build ## the quick loop: everything without Envoys

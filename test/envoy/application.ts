@@ -1,6 +1,7 @@
 // Applications of a test, in its own process on the loopback addresses of their pods: each notes what arrives and
 // echoes it. The caller says by headers how it wants to be treated: `x-app-delay: 300` (ms), `x-app-fail: 2` (the first
-// two tries of this id fail), `x-app-status: 503`, `x-app-slow: 2` (the first two tries hang), `x-app-reply: name=value`.
+// two tries of this id fail), `x-app-status: 503`, `x-app-slow: 2` (the first two tries hang), `x-app-hang-after: 1`
+// (all but the first hang), `x-app-reply: name=value`. After an upgrade, bytes come back as they are.
 
 import {
   createServer as createHttp1,
@@ -10,6 +11,7 @@ import {
 } from 'node:http';
 import { createServer as createHttp2, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { systemClock as clock } from '../../src/lib/clock.js';
 
 /** A request as it arrived at a pod. */
@@ -35,7 +37,8 @@ export interface ApplicationPlace {
 
 /** The applications of a mesh. */
 export interface Applications {
-  open(place: ApplicationPlace): Promise<void>;
+  /** Resolves to what closes this one again, with its connections. */
+  open(place: ApplicationPlace): Promise<() => Promise<void>>;
   /** Everything that arrived since the last `forget`. */
   arrivals(): readonly Arrival[];
   /** How often a request with this id arrived. */
@@ -59,8 +62,9 @@ function arrivalOf(pod: string, request: IncomingMessage | Http2ServerRequest): 
 /** How the caller wants this try to be treated. */
 function treatmentOf(headers: IncomingHttpHeaders, count: number) {
   const fails = count <= numberIn(headers, 'x-app-fail');
+  const hangs = count <= numberIn(headers, 'x-app-slow') || count > (numberIn(headers, 'x-app-hang-after') || Infinity);
   return {
-    delayMs: count <= numberIn(headers, 'x-app-slow') ? hangMs : numberIn(headers, 'x-app-delay'),
+    delayMs: hangs ? hangMs : numberIn(headers, 'x-app-delay'),
     status: fails ? numberIn(headers, 'x-app-status') || 503 : 200,
     reply: textIn(headers, 'x-app-reply')
       .split(',')
@@ -98,9 +102,17 @@ export function createApplications(): Applications {
     else response.end(body);
   }
 
-  async function listen(pod: string, address: string, port: number): Promise<void> {
+  async function listen(pod: string, address: string, port: number): Promise<() => Promise<void>> {
     const http1 = createHttp1((request, response) => void answer(pod, request, response));
     const http2 = createHttp2((request, response) => void answer(pod, request, response));
+    http1.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
+      arrivals.push(arrivalOf(pod, request));
+      socket.write(
+        `HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nx-pod: ${pod}\r\n\r\n`,
+      );
+      socket.on('error', () => undefined);
+      socket.pipe(socket);
+    });
     http1.keepAliveTimeout = 0;
     http1.on('clientError', (_error, socket) => socket.destroy());
     http2.on('sessionError', () => undefined);
@@ -121,20 +133,22 @@ export function createApplications(): Applications {
       server.once('error', reject);
       server.listen(port, address, resolve);
     });
-    closers.push(
-      () =>
-        new Promise((resolve) => {
-          server.close(() => {
-            resolve();
-          });
-          for (const socket of sockets) socket.destroy();
-        }),
-    );
+    return () =>
+      new Promise((resolve) => {
+        server.close(() => {
+          resolve();
+        });
+        for (const socket of sockets) socket.destroy();
+      });
   }
 
   return {
     open: async ({ pod, address, ports }) => {
-      for (const port of ports) await listen(pod, address, port);
+      const own = await Promise.all(ports.map((port) => listen(pod, address, port)));
+      closers.push(...own);
+      return async () => {
+        await Promise.all(own.map((close) => close()));
+      };
     },
     arrivals: () => arrivals,
     triesOf: (id) => tries.get(id) ?? 0,

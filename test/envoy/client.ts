@@ -107,6 +107,36 @@ export function askHttp2(question: Question): Promise<Reply> {
   });
 }
 
+/** Asks for an upgrade to WebSocket; then sends bytes, and resolves to as many that came back. */
+export function askUpgrade(question: Question, bytes: string): Promise<Reply> {
+  return new Promise((resolve) => {
+    const url = new URL(question.url);
+    const [host, port] = question.proxy.split(':');
+    const headers = { host: url.host, connection: 'upgrade', upgrade: 'websocket', ...question.headers };
+    const outgoing = request({ host, port, path: url.href, headers });
+    outgoing.once('error', (error) => {
+      resolve(replyOf(0, {}, error.message));
+    });
+    outgoing.once('response', (response) => {
+      response.resume();
+      resolve(replyOf(response.statusCode ?? 0, response.headers, ''));
+    });
+    outgoing.once('upgrade', (response, socket) => {
+      let body = '';
+      socket.setEncoding('utf8');
+      socket.on('error', () => undefined);
+      socket.on('data', (chunk: string) => {
+        body += chunk;
+        if (body.length < bytes.length) return;
+        socket.destroy();
+        resolve(replyOf(response.statusCode ?? 0, response.headers, body));
+      });
+      socket.write(bytes);
+    });
+    outgoing.end();
+  });
+}
+
 /** Runs `task` for 0 … count − 1, some at a time. */
 export async function inParallel<T>(
   count: number,
@@ -120,10 +150,4 @@ export async function inParallel<T>(
   };
   await Promise.all(Array.from({ length: width }, worker));
   return results;
-}
-
-/** Bounds that a count of `size` draws with this chance leaves about once in a million runs. */
-export function boundsOf(chance: number, size: number): readonly [number, number] {
-  const spread = 5 * Math.sqrt(size * chance * (1 - chance)) + 1;
-  return [Math.max(0, size * chance - spread), size * chance + spread];
 }

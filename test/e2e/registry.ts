@@ -1,0 +1,46 @@
+// Which test shows which row. Files in `cases/` register; `traffic.test.ts` runs all of it on every Envoy version.
+
+import type { Row, RowId } from './rows.js';
+import { rows } from './rows.js';
+import type { TestMesh } from './mesh.js';
+
+/**
+ * What a body shows, besides that it did not throw. `refused`: this Envoy cannot do it, and the body has seen that
+ * status says so.
+ */
+export type Shown = 'refused';
+
+/** What a test does. */
+export type Body = (mesh: TestMesh) => Promise<Shown | undefined> | Promise<void>;
+
+/** A test of a row. */
+export interface Case {
+  readonly row: Row;
+  /** `feature`: a request shows the effect. `misuse`: the configuration is wrong, and the message is read. */
+  readonly kind: 'feature' | 'misuse';
+  readonly title: string;
+  readonly body: Body;
+}
+
+const registered: Case[] = [];
+
+function register(kind: Case['kind'], id: RowId, rest: Pick<Case, 'title' | 'body'>): void {
+  const row = rows.find((one) => one.id === id);
+  if (row === undefined) throw new Error(`no row '${id}' in rows.ts`);
+  if (registered.some((one) => one.row === row && one.title === rest.title))
+    throw new Error(`row '${id}' has two tests '${rest.title}'`);
+  registered.push({ kind, row, ...rest });
+}
+
+/** A test in which requests go through real Envoys, and the effect is seen from outside. */
+export const feature = (row: RowId, title: string, body: Body): void => {
+  register('feature', row, { title, body });
+};
+
+/** A test in which the configuration is wrong, and status says what. */
+export const misuse = (row: RowId, title: string, body: Body): void => {
+  register('misuse', row, { title, body });
+};
+
+/** All tests, in the order of the rows. */
+export const cases = (): readonly Case[] => rows.flatMap((row) => registered.filter((one) => one.row === row));
