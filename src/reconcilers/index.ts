@@ -18,6 +18,7 @@ import { compileRoute, type CompiledRoute } from './traffic-route.js';
 export interface Reconciled {
   readonly model: MeshModel;
   readonly routes: readonly CompiledRoute[];
+  readonly policies: PolicyIndex;
   /** Made when first asked for: nothing that is served depends on them. */
   readonly findings: readonly Finding[];
 }
@@ -96,6 +97,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   return {
     model,
     routes,
+    policies,
     get findings() {
       findings ??= findingsOf(routes, { world, pooled, endpoints, policies });
       return findings;

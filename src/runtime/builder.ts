@@ -44,7 +44,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
     const next = reconcile({ ...world, revision: ++revision }, { capture: deps.capture });
     quarantine.prune(() => new Set(next.routes.flatMap((route) => route.rules.map((rule) => rule.rule))));
     const { publication, guilty } = buildPublication(next.model, quarantine.current());
-    tracker.published(revision, deliveredOf(next.routes));
+    tracker.published(revision, deliveredOf(next.routes, next.policies));
     quarantine.published(publication);
     reconciled = next;
     const heldBack = guilty.flatMap((guilt) => rejectionOf(guilt, '', false));

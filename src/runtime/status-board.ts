@@ -12,6 +12,8 @@ import type { Rejection } from '../model/delivery.js';
 import { effectiveOf } from '../reconcilers/effective.js';
 import type { Reconciled } from '../reconcilers/index.js';
 import { byObject, statusOf, type ObjectStatus, type ParentReference } from '../reconcilers/status.js';
+import type { PolicyIndex } from '../reconcilers/policies.js';
+import type { CompiledPolicy } from '../reconcilers/policy.js';
 import type { CompiledRoute } from '../reconcilers/traffic-route.js';
 import type { Delivered, DeliveryTracker } from './delivery-tracker.js';
 
@@ -38,12 +40,22 @@ const gatewayVersion = 'gateway.networking.k8s.io/v1';
 const apiVersionOf = (ref: ObjectRef): string =>
   ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute' ? gatewayVersion : apiVersion;
 
-/** What of a route is delivered, and to whom. */
-export const deliveredOf = memoised((routes: readonly CompiledRoute[]): readonly Delivered[] =>
-  routes.filter((route) => route.rules.length > 0).map(delivered),
-);
+/** What of routes and policies is delivered, and to whom. */
+export const deliveredOf = memoised((routes: readonly CompiledRoute[], policies: PolicyIndex): readonly Delivered[] => [
+  ...routes.filter((route) => route.rules.length > 0).map(deliveredRoute),
+  ...policies.policies.filter(isInForce).map(deliveredPolicy),
+]);
 
-const delivered = memoised((route: CompiledRoute): Delivered => {
+const isInForce = (policy: CompiledPolicy): boolean =>
+  policy.attachments.length > 0 && Object.keys(policy.blocks).length > 0;
+
+const deliveredPolicy = memoised((policy: CompiledPolicy): Delivered => ({
+  id: idOf(policy.ref),
+  token: policy,
+  reach: undefined,
+}));
+
+const deliveredRoute = memoised((route: CompiledRoute): Delivered => {
   const consumer =
     route.parents.length > 0 && route.parents.every((parent) => parent.ref.namespace !== route.ref.namespace);
   return { id: idOf(route.ref), token: route, reach: consumer ? route.ref.namespace : undefined };
@@ -62,8 +74,9 @@ const referenceOf = (parent: ParentRef | GatewayParentRef): ParentReference => (
   ...(parent.sectionName === undefined ? {} : { sectionName: parent.sectionName }),
 });
 
-/** The field in which a rule was written. */
-function pathOfRule(route: CompiledRoute | undefined, name: string): string | undefined {
+/** The field in which a rule, or a part of a policy, was written. */
+function pathOfPart(ref: ObjectRef, route: CompiledRoute | undefined, name: string): string | undefined {
+  if (ref.kind === 'MeshPolicy') return `spec.${name}`;
   const index = route?.rules.find(({ rule }) => rule.name === name)?.index;
   return index === undefined ? undefined : `spec.rules[${String(index)}]`;
 }
@@ -115,7 +128,7 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
           'ours' in parent && !parent.ours ? [] : [{ index, reference: referenceOf(parent) }],
         ),
         delivery: deps.tracker.progressOf(id),
-        pathOf: (part: string) => pathOfRule(route, part),
+        pathOf: (part: string) => pathOfPart(ref, route, part),
         rejections: current?.rejections.filter((one) => idOf(one.origin.ref) === id) ?? [],
         revision: from.object === undefined ? '' : revisionOf(from.object),
         effective: route === undefined ? undefined : effectiveOf(route),
