@@ -4,7 +4,7 @@ import { describeRef, group, keyOf, type ObjectRef } from '../api/meta.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
 import type { ReferenceGrant } from '../kinds/gateway.js';
 import type { Service } from '../kinds/world.js';
-import type { Target } from '../model/mesh.js';
+import type { PolicyInForce, Target } from '../model/mesh.js';
 
 /** A reference to a port of a Service, as written. */
 export interface ServiceReference {
@@ -18,6 +18,8 @@ export interface ServiceReference {
 export interface Referents {
   readonly service: (key: string) => Service | undefined;
   readonly grants: readonly ReferenceGrant[];
+  /** What policies say of calls to a port of a Service. */
+  readonly policiesOf: (target: Target) => readonly PolicyInForce[];
 }
 
 const groupOf = (ref: ObjectRef): string =>
