@@ -9,7 +9,7 @@ RUN := tsx scripts/run-tests.ts
 # Everything that needs neither Envoy nor a network.
 QUICK := format lint types generated architecture docs unit golden wire
 # Everything that runs real parts.
-REAL := envoy
+REAL := envoy netns
 
 .PHONY: help
 help: ## list the targets
@@ -72,6 +72,10 @@ wire: protos ## run the xDS scenarios over loopback
 .PHONY: envoy
 envoy: build ## run the tests against real Envoys
 	@$(RUN) envoy
+
+.PHONY: netns
+netns: build ## run the tests of redirected traffic in network namespaces; needs root
+	@$(RUN) netns
 
 .PHONY: check
 check: build ## the quick loop: everything without Envoys
