@@ -4,6 +4,7 @@
 // unix socket of this process, and from there to it. Nothing of the mesh touches the machine's network.
 
 import type { ChildProcess } from 'node:child_process';
+import { rmSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -99,9 +100,16 @@ const found = <T>(map: ReadonlyMap<string, T>, key: string): T => {
   return one;
 };
 
+/** Folders of labs that run: none outlives the process, however it ends. */
+const scratches = new Set<string>();
+process.once('exit', () => {
+  for (const scratch of scratches) rmSync(scratch, { recursive: true, force: true });
+});
+
 /** Starts everything; resolves once every Envoy serves. */
 export async function startLab(options: LabOptions): Promise<Lab> {
   const scratch = await mkdtemp(join(tmpdir(), 'legation-netns-'));
+  scratches.add(scratch);
   // Other users pass through to what is theirs.
   await chmod(scratch, 0o711);
   const folder = join(scratch, 'mesh');
@@ -126,6 +134,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     await Promise.all(closers.map((close) => close()));
     network.close();
     await rm(scratch, { recursive: true, force: true });
+    scratches.delete(scratch);
   };
 
   const startApplication = async (host: Host, socket: string): Promise<void> => {

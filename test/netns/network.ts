@@ -103,14 +103,21 @@ function address(places: { readonly node: string; readonly namespace: string; re
   batch(places.node, family, [`route add ${wholeOf(one)} dev ${places.device}`]);
 }
 
+interface Connected {
+  readonly namespace: string;
+  /** The node's end of its wire. */
+  readonly device: string;
+  readonly addresses: readonly string[];
+}
+
 /** A node without pods. */
 export function createNetwork(label: string): Network {
   const prefix = `legation-${String(process.pid)}-${label}`;
   const node = `${prefix}-node`;
-  const pods = new Map<string, { readonly namespace: string; readonly device: string }>();
+  const pods = new Map<string, Connected>();
   addNode(node);
 
-  const podOf = (name: string): { readonly namespace: string; readonly device: string } => {
+  const podOf = (name: string): Connected => {
     const found = pods.get(name);
     if (found === undefined) throw new Error(`no pod '${name}' in the network`);
     return found;
@@ -120,7 +127,7 @@ export function createNetwork(label: string): Network {
     const [namespace, device] = [`${prefix}-${place.name}`, `pod${String(pods.size)}`];
     const withIpv6 = hasIpv6 && place.addresses.some((one) => familyOf(one) === '-6');
     addNamespace(namespace);
-    pods.set(place.name, { namespace, device });
+    pods.set(place.name, { namespace, device, addresses: place.addresses });
     if (hasIpv6) set(namespace, withIpv6 ? withoutWaiting : { 'ipv6/conf/all/disable_ipv6': '1' });
     connect(node, namespace, device);
     for (const one of place.addresses) {
@@ -141,7 +148,10 @@ export function createNetwork(label: string): Network {
       restore(node, rules);
     },
     misdirect: (one, name) => {
-      batch(node, familyOf(one), [`route add ${wholeOf(one)} dev ${podOf(name).device}`]);
+      const { device, addresses } = podOf(name);
+      const hop = addresses.find((address) => familyOf(address) === familyOf(one));
+      if (hop === undefined) throw new Error(`'${name}' has no address like ${one}`);
+      batch(node, familyOf(one), [`route add ${wholeOf(one)} via ${hop} dev ${device} onlink`]);
     },
     close: () => {
       for (const { namespace } of pods.values()) removeNamespace(namespace);

@@ -32,6 +32,12 @@ describe('redirect capture', function () {
       const call = (from: string, asked: Call): Promise<Answer> => running().call(from, asked);
       const fromClient = (asked: Call): Promise<Answer> => call('shop/client', asked);
 
+      /** What a busy machine adds to one of three calls is not the proxies' doing. */
+      const fastest = async (asked: Call): Promise<Answer> => {
+        const answers = [await fromClient(asked), await fromClient(asked), await fromClient(asked)];
+        return answers.reduce((best, one) => (one.ms < best.ms ? one : best));
+      };
+
       /** A counter of the proxy beside a pod; what never counted is not there. */
       const counted = async (pod: string, name: string): Promise<number> =>
         (
@@ -112,15 +118,15 @@ describe('redirect capture', function () {
           });
 
           it('a server that speaks first does not wait', async () => {
-            const answer = await fromClient({ manner: 'banner', address: bank, port: 3306 });
-            expect(answer.echo).to.include({ pod: 'shop/bank', from: deliverySource[family] });
-            expect(answer.ms).to.be.below(300);
+            const { echo, ms } = await fastest({ manner: 'banner', address: bank, port: 3306 });
+            expect(echo).to.include({ pod: 'shop/bank', from: deliverySource[family] });
+            expect(ms).to.be.below(150);
           });
 
           it('where nothing names the protocol, each proxy on the way looks for 200 ms', async () => {
-            const answer = await fromClient({ manner: 'banner', address: bank, port: 6000 });
-            expect(answer.echo?.pod).to.equal('shop/bank');
-            expect(answer.ms).to.be.within(350, 700);
+            const { echo, ms } = await fastest({ manner: 'banner', address: bank, port: 6000 });
+            expect(echo?.pod).to.equal('shop/bank');
+            expect(ms).to.be.within(395, 600);
           });
 
           it('TLS passes through to the application that ends it, with the name that was asked for', async () => {
