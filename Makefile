@@ -9,7 +9,7 @@ RUN := tsx scripts/run-tests.ts
 # Everything that needs neither Envoy nor a network.
 QUICK := format lint types generated architecture docs unit golden wire
 # Everything that runs real parts.
-REAL := envoy e2e-traffic
+REAL := envoy e2e-traffic netns
 
 .PHONY: help
 help: ## list the targets
@@ -76,6 +76,10 @@ envoy: build ## run the tests against real Envoys
 .PHONY: e2e-traffic
 e2e-traffic: build ## show every feature of traffic management on every Envoy; writes docs/reference/features.md
 	@$(RUN) e2e-traffic
+
+.PHONY: netns
+netns: build ## run the tests of redirected traffic in network namespaces; needs root
+	@$(RUN) netns
 
 .PHONY: check
 check: build ## the quick loop: everything without Envoys

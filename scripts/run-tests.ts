@@ -33,6 +33,7 @@ const parts: Readonly<Record<string, Part>> = {
   wire: { kind: 'mocha', path: 'test/wire', timeoutMs: 20_000 },
   envoy: { kind: 'mocha', path: 'test/envoy', timeoutMs: 120_000, envoys: supportedEnvoys },
   'e2e-traffic': { kind: 'mocha', path: 'test/e2e', timeoutMs: 30_000, envoys: supportedEnvoys },
+  netns: { kind: 'mocha', path: 'test/netns', timeoutMs: 60_000, envoys: supportedEnvoys },
 };
 
 const nothing: Counts = { passed: 0, failed: 0, skipped: 0 };
