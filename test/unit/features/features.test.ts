@@ -127,6 +127,16 @@ describe('what Envoy would not take', () => {
     expect(requestHeaderModifier.compile({ set: [{ name: 'x-host', value: 'x' }] })).to.have.property('ok', true);
   });
 
+  it('a header value that ends the header', () => {
+    for (const value of ['a\nb', 'a\r', '\u0000']) {
+      const result = requestHeaderModifier.compile({ set: [{ name: 'x-a', value }] });
+      expect(result.ok ? '' : result.error[0]?.message).to.contain(
+        "must not give header 'x-a' a value with a line break",
+      );
+    }
+    expect(requestHeaderModifier.compile({ add: [{ name: 'x-a', value: 'a\tb é' }] })).to.have.property('ok', true);
+  });
+
   it('a body of too many bytes', () => {
     expect(directResponse.compile({ statusCode: 200, body: 'x'.repeat(4096) })).to.have.property('ok', true);
     expect(directResponse.compile({ statusCode: 200, body: 'é'.repeat(2049) })).to.have.property('ok', false);
