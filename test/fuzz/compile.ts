@@ -1,6 +1,6 @@
 // Documents to what every proxy is served and what is said of every object, as a folder would have it.
 
-import type { WorldObject } from '../../src/kinds/world.js';
+import type { World, WorldObject } from '../../src/kinds/world.js';
 import type { Finding } from '../../src/model/finding.js';
 import type { Capture, MeshModel, ProxyModel } from '../../src/model/mesh.js';
 import { reconcile } from '../../src/reconcilers/index.js';
@@ -43,6 +43,7 @@ export function isValid(raw: Raw): boolean {
 
 /** A mesh, compiled. */
 export interface Compilation {
+  readonly world: World;
   readonly model: MeshModel;
   readonly findings: readonly Finding[];
   readonly built: Built;
@@ -66,8 +67,9 @@ export function createCompiler(): Compiler {
     feed({ kind: 'init' });
     for (const object of expanded(readAll(raws))) feed({ kind: 'initApply', object });
     feed({ kind: 'initDone' });
-    const { model, findings } = reconcile(store.world(), { capture });
-    return { model, findings, built: buildPublication(model, new Map()) };
+    const world = store.world();
+    const { model, findings } = reconcile(world, { capture });
+    return { world, model, findings, built: buildPublication(model, new Map()) };
   };
 }
 

@@ -12,28 +12,33 @@ const ports = [
   { name: 'udp', port: 53, protocol: 'UDP' },
 ];
 
+/** Replaced by addresses of the Service's own: no two have the same. */
+const dualStack: Raw = { clusterIPs: [] };
+
 const shapes: readonly Raw[] = [
   ...Array.from({ length: 5 }, () => ({})),
   { clusterIP: 'None' },
-  { clusterIPs: ['198.18.200.1', 'fd00:18::1'] },
+  dualStack,
   { trafficDistribution: 'PreferSameZone' },
   { publishNotReadyAddresses: true },
   { type: 'ExternalName', externalName: 'outside.example.com' },
 ];
 
+const names = ['web', 'api', 'db', 'out'];
+
 const service = fc
   .record({
-    name: fc.constantFrom('web', 'api', 'db', 'out'),
+    name: fc.constantFrom(...names),
     namespace: fc.constantFrom(...namespaces),
     ports: fc.subarray(ports, { minLength: 1 }),
     shape: fc.constantFrom(...shapes),
   })
-  .map(({ name, namespace, ports: some, shape }): Raw => ({
-    apiVersion: 'v1',
-    kind: 'Service',
-    metadata: { name, namespace },
-    spec: { selector: { app: name }, ports: some, ...shape },
-  }));
+  .map(({ name, namespace, ports: some, shape }): Raw => {
+    const number = String(names.indexOf(name) * 10 + namespaces.indexOf(namespace) + 1);
+    const own = shape === dualStack ? { clusterIPs: [`198.18.200.${number}`, `fd00:18::${number}`] } : shape;
+    const spec = { selector: { app: name }, ports: some, ...own };
+    return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace }, spec };
+  });
 
 const container = { name: 'main', ports: [{ containerPort: 8080 }, { name: 'db', containerPort: 6432 }] };
 

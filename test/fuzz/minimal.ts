@@ -5,7 +5,7 @@ import { stringify } from 'yaml';
 import type { Raw } from './objects.js';
 
 /** Whether an input still shows the fault. */
-export type Shows = (raws: readonly Raw[]) => boolean;
+export type Shows = (raws: readonly Raw[]) => boolean | Promise<boolean>;
 
 type Step = string | number;
 
@@ -43,22 +43,20 @@ export function valueAt(value: unknown, path: readonly Step[]): unknown {
 }
 
 /** Takes away what can be taken away, at most so many tries. */
-export function minimal(raws: readonly Raw[], shows: Shows, tries = 2000): readonly Raw[] {
+export async function minimal(raws: readonly Raw[], shows: Shows, tries = 2000): Promise<readonly Raw[]> {
   let least = raws;
   let left = tries;
-  const tryWith = (next: readonly Raw[]): boolean => {
+  const tryWith = async (next: readonly Raw[]): Promise<void> => {
     left -= 1;
-    if (left < 0 || !shows(next)) return false;
-    least = next;
-    return true;
+    if (left >= 0 && (await shows(next))) least = next;
   };
   let before: readonly Raw[] | undefined;
   while (before !== least && left > 0) {
     before = least;
-    for (let index = least.length - 1; index >= 0; index -= 1) tryWith(least.toSpliced(index, 1));
+    for (let index = least.length - 1; index >= 0; index -= 1) await tryWith(least.toSpliced(index, 1));
     for (const path of placesIn(least).toReversed()) {
       if (path.length > 1 && valueAt(least, path) !== undefined)
-        tryWith(replacedAt(least, path, undefined) as readonly Raw[]);
+        await tryWith(replacedAt(least, path, undefined) as readonly Raw[]);
     }
   }
   return least;

@@ -21,9 +21,9 @@ const faultOf = (complaint: string | undefined): string =>
     .slice(0, 80) ?? '';
 
 /** Fails with the least input that shows the fault. */
-function fail(trial: Trial, found: readonly string[], place: string): never {
+async function fail(trial: Trial, found: readonly string[], place: string): Promise<never> {
   const fault = faultOf(found[0]);
-  const least = minimal(trial.raws, (raws) => {
+  const least = await minimal(trial.raws, (raws) => {
     if (validOnly(raws).rejected > 0) return false;
     return complaints({ ...trial, raws }).some((complaint) => faultOf(complaint) === fault);
   });
@@ -33,7 +33,7 @@ function fail(trial: Trial, found: readonly string[], place: string): never {
 }
 
 describe('fuzz: any valid mesh', () => {
-  it(`is compiled (${String(runs)} runs, SEED=${String(seed)})`, function () {
+  it(`is compiled (${String(runs)} runs, SEED=${String(seed)})`, async function () {
     this.timeout(patienceMs);
     let [drawn, rejected, routes] = [0, 0, 0];
     for (let done = 0; done < runs; done += batch) {
@@ -45,7 +45,8 @@ describe('fuzz: any valid mesh', () => {
         rejected += valid.rejected;
         routes += valid.raws.filter((raw) => raw['kind'] === 'TrafficRoute').length;
         const found = complaints({ ...trial, raws: valid.raws });
-        if (found.length > 0) fail({ ...trial, raws: valid.raws }, found, `${place} RUNS=1000, run ${String(index)}`);
+        if (found.length > 0)
+          await fail({ ...trial, raws: valid.raws }, found, `${place} RUNS=1000, run ${String(index)}`);
       }
       progress(`${String(done + numRuns)} of ${String(runs)} meshes (${place}), ${String(routes)} routes`);
     }
