@@ -13,7 +13,7 @@ export const isLong = process.env['FUZZ'] === 'long';
 export const runs = numberOf(process.env['RUNS']) ?? (isLong ? 100_000 : 1_500);
 
 /** Longest time of one test: the short form of the whole suite takes half a minute. */
-export const patienceMs = isLong ? 6 * 3_600_000 : 300_000;
+export const patienceMs = isLong ? 6 * 3_600_000 : 600_000;
 
 /** Tells whoever waits; silent in the short form. */
 export function progress(message: string): void {
