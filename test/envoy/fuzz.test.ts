@@ -11,8 +11,8 @@ import type { Raw } from '../fuzz/objects.js';
 import { supportedVersions, usualVersion } from './harness.js';
 
 const versions = isLong ? supportedVersions : [usualVersion];
-/** 2,000 for 100,000 meshes, 40 where the others have 1,500. */
-const snapshots = isLong ? Math.ceil(runs / 50) : Math.ceil(runs / 37.5);
+/** 2,000 for 100,000 meshes, 40 for the 800 of the short form. */
+const snapshots = isLong ? Math.ceil(runs / 50) : Math.ceil(runs / 20);
 const batch = 50;
 
 /** Which resource is refused may differ between two inputs with one fault; the words do not. */

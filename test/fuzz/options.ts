@@ -10,7 +10,7 @@ export const seed = numberOf(process.env['SEED']) ?? 20_261;
 export const isLong = process.env['FUZZ'] === 'long';
 
 /** How many inputs the translator gets. Everything else is sized by it. */
-export const runs = numberOf(process.env['RUNS']) ?? (isLong ? 100_000 : 1_500);
+export const runs = numberOf(process.env['RUNS']) ?? (isLong ? 100_000 : 800);
 
 /** Longest time of one test: the short form of the whole suite takes half a minute. */
 export const patienceMs = isLong ? 6 * 3_600_000 : 600_000;
