@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
 RUN := tsx scripts/run-tests.ts
 # Everything that needs neither Envoy nor a network.
-QUICK := format lint types generated architecture docs unit golden wire
+QUICK := format lint types generated architecture docs unit golden wire fuzz
 # Everything that runs real parts.
 REAL := envoy e2e-traffic netns
 
@@ -68,6 +68,10 @@ golden: build ## compare translations with the golden files; UPDATE_GOLDEN=1 rew
 .PHONY: wire
 wire: protos ## run the xDS scenarios over loopback
 	@$(RUN) wire
+
+.PHONY: fuzz
+fuzz: build ## random meshes and spoilt objects, the long form; SEED= and RUNS= override
+	@FUZZ=long $(RUN) fuzz fuzz-envoy
 
 .PHONY: envoy
 envoy: build ## run the tests against real Envoys

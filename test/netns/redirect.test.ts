@@ -4,13 +4,14 @@
 
 import { expect } from 'chai';
 import { deliverySource } from '../../src/webhook/redirect-rules.js';
-import { boundsOf, inParallel } from '../envoy/client.js';
+import { inParallel } from '../envoy/client.js';
 import { conditionOf, type StatusItem, supportedVersions } from '../envoy/harness.js';
 import { eventually } from '../support/eventually.js';
 import { type Lab, startLab } from './lab.js';
 import { addresses, excludedPort, type Family, labOptions, openPort, split, undeclaredPort, virtual } from './mesh.js';
 import { hasIpv6, obstacleToNamespaces } from './network.js';
 import type { Answer, Call } from './orders.js';
+import { expectShare } from '../e2e/statistics.js';
 
 const obstacle = obstacleToNamespaces();
 const families: readonly Family[] = ['ipv4', 'ipv6'];
@@ -105,7 +106,7 @@ describe('redirect capture', function () {
             const answers = await inParallel(200, 8, () => fromClient({ ...reviews, name: 'reviews' }));
             expect(answers.filter(({ status }) => status !== 200)).to.deep.equal([]);
             const firsts = answers.filter(({ echo }) => echo?.pod === 'shop/v1').length;
-            expect(firsts).to.be.within(...boundsOf(0.8, 200));
+            expectShare(firsts, 200, 0.8);
             const callers = new Set(answers.map(({ echo }) => echo?.from));
             expect([...callers], 'both proxies were passed').to.deep.equal([deliverySource[family]]);
           });
