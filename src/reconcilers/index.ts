@@ -7,6 +7,7 @@ import type { Service, Table, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
 import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
+import { delegationOf, type Delegation } from './delegation.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
 import { reconcileProxies } from './proxies.js';
@@ -17,6 +18,7 @@ import { compileRoute, type CompiledRoute } from './traffic-route.js';
 export interface Reconciled {
   readonly model: MeshModel;
   readonly routes: readonly CompiledRoute[];
+  readonly delegation: Delegation;
   /** Made when first asked for: nothing that is served depends on them. */
   readonly findings: readonly Finding[];
 }
@@ -37,7 +39,10 @@ const compileRoutes = memoised(
 const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
 
 const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[]) =>
-  poolServices(services, { attachments: attachmentsOf(routes), subsets: subsetsIn(routes) }),
+  poolServices(services, {
+    attachments: attachmentsOf(routes, delegationOf(routes)),
+    subsets: subsetsIn(routes),
+  }),
 );
 
 const modelsOf = memoised(
@@ -80,6 +85,7 @@ const proxiesOf = {
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
   const { trafficRoutes, httpRoutes, services, referenceGrants } = world;
   const routes = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants));
+  const delegation = delegationOf(routes);
   const pooled = pooledServices(services, routes);
   const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
   const endpoints = endpointsOf(tables, subsetsIn(routes));
@@ -93,8 +99,9 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   return {
     model,
     routes,
+    delegation,
     get findings() {
-      findings ??= findingsOf(routes, { world, pooled, endpoints });
+      findings ??= findingsOf(routes, { world, pooled, endpoints, delegation });
       return findings;
     },
   };

@@ -35,6 +35,10 @@ export interface CompiledRule {
   readonly index: number;
   readonly matches: readonly Match[];
   readonly rule: Rule;
+  /** Features that the author asked for; those of `rule` include what is inherited, and defaults. */
+  readonly written: readonly CompiledFeature[];
+  /** Namespaces whose routes may attach to the rule, or `*`; absent: it hands nothing on. */
+  readonly delegate?: readonly string[] | undefined;
   readonly unresolved: readonly Problem[];
 }
 
@@ -85,14 +89,27 @@ function inPlace<T>(results: readonly Compiled<T>[], path: string): Result<reado
   );
 }
 
-function featuresOf(rule: RouteRule, path: string): Result<readonly CompiledFeature[]> {
-  const always = [
-    compileFeature(timeouts, rule.timeouts ?? timeoutsDefaults),
-    compileFeature(retry, rule.retry ?? retryDefaults),
-  ];
+function writtenFeatures(rule: RouteRule, path: string): Result<readonly CompiledFeature[]> {
+  const policies = [
+    of(rule.timeouts, (config) => compileFeature(timeouts, config)),
+    of(rule.retry, (config) => compileFeature(retry, config)),
+  ].flatMap((one) => one ?? []);
   const filters = inPlace((rule.filters ?? []).map(filterFeature), `${path}.filters`);
-  const all = collect([...always.map((one) => (one.ok ? ok([one.value]) : one)), filters]);
+  const all = collect([...policies.map((one) => (one.ok ? ok([one.value]) : one)), filters]);
   return all.ok ? ok(all.value.flat()) : all;
+}
+
+const valueOf = <T>(result: Result<T>): readonly T[] => (result.ok ? [result.value] : []);
+
+const defaults = [compileFeature(timeouts, timeoutsDefaults), compileFeature(retry, retryDefaults)].flatMap(valueOf);
+
+/** What answers a request that no rule below takes. */
+const noRuleBelow = valueOf(compileFeature(directResponse, { statusCode: 404 }));
+
+/** Features in force: what was written, and defaults for the rest. */
+export function featuresInForce(written: readonly CompiledFeature[], delegates: boolean): readonly CompiledFeature[] {
+  const keys = new Set(written.map(({ key }) => key));
+  return [...written, ...(delegates ? noRuleBelow : []), ...defaults.filter(({ key }) => !keys.has(key))];
 }
 
 type Place = RulePlace & { readonly path: string };
@@ -126,21 +143,32 @@ function mirrorsOf(rule: RouteRule, place: RulePlace, referents: Referents): rea
   });
 }
 
+/** The prefix that a rule below matched is another than the one that was meant here. */
+const delegateProblems = (rule: RouteRule, path: string): readonly Problem[] =>
+  (rule.filters ?? []).flatMap((filter, index) => {
+    if (rule.delegate === undefined || filter.urlRewrite?.path?.type !== 'ReplacePrefixMatch') return [];
+    const field = `${path}.filters[${String(index)}].urlRewrite.path.replacePrefixMatch`;
+    const message = `\`${field}\` may not be used beside \`delegate\`; write the rewrite into the routes that attach to this rule`;
+    return [{ path: field, reason: 'Invalid', message }];
+  });
+
 /** Compiles a rule that holds nothing that is not compiled; its problems cost the rule, and only the rule. */
 export function compileRule(rule: RouteRule, place: RulePlace, referents: Referents): Result<CompiledRule> {
   const path = `spec.rules[${String(place.index)}]`;
-  const features = featuresOf(rule, path);
+  const refused = delegateProblems(rule, path);
+  if (refused.length > 0) return err(refused);
+  const written = writtenFeatures(rule, path);
   const backends = collect(
     (rule.backendRefs ?? []).map((backend, index) => {
       const result = backendOf(backend, { ...place, path: `${path}.backendRefs[${String(index)}]` }, referents);
       return result.ok ? ok([result.value]) : result;
     }),
   );
-  if (!features.ok) return features;
+  if (!written.ok) return written;
   if (!backends.ok) return backends;
   return ok(
     assemble(rule, place, {
-      features: features.value,
+      written: written.value,
       backends: backends.value.flat(),
       mirrors: mirrorsOf(rule, place, referents),
     }),
@@ -148,15 +176,15 @@ export function compileRule(rule: RouteRule, place: RulePlace, referents: Refere
 }
 
 interface Parts {
-  readonly features: readonly CompiledFeature[];
+  readonly written: readonly CompiledFeature[];
   readonly backends: readonly Backend[];
   readonly mirrors: readonly Result<Target, Problem>[];
 }
 
-function assemble(rule: RouteRule, place: RulePlace, { features, backends, mirrors }: Parts): CompiledRule {
+function assemble(rule: RouteRule, place: RulePlace, { written, backends, mirrors }: Parts): CompiledRule {
   const name = nameOf(rule, place.index);
-  const written = rule.matches ?? [];
-  const matches = written.length === 0 ? [anyRequest] : written.map(matchOf);
+  const some = rule.matches ?? [];
+  const matches = some.length === 0 ? [anyRequest] : some.map(matchOf);
   const broken = backends.flatMap((backend) => (backend.kind === 'invalid' ? [backend.problem] : []));
   return {
     index: place.index,
@@ -167,8 +195,10 @@ function assemble(rule: RouteRule, place: RulePlace, { features, backends, mirro
       matches,
       backends,
       references: mirrors.flatMap((mirror) => (mirror.ok ? [mirror.value] : [])),
-      features,
+      features: featuresInForce(written, rule.delegate !== undefined),
     },
+    written,
+    delegate: rule.delegate?.namespaces,
     unresolved: [
       ...broken.map(said(`rule '${name}' answers 500 for its share`)),
       ...mirrors

@@ -3,7 +3,7 @@
 import { keyOf, refOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
 import type { HTTPRoute, ReferenceGrant } from '../kinds/gateway.js';
 import type { RouteRule } from '../kinds/route-rule.js';
-import { trafficRouteProblems, type TrafficRoute } from '../kinds/traffic-route.js';
+import { trafficRouteProblems, type ParentRef, type TrafficRoute } from '../kinds/traffic-route.js';
 import { unsupportedInRule, unsupportedOutsideRules } from '../kinds/unsupported.js';
 import type { Service, World } from '../kinds/world.js';
 import { memoised, memoisedList } from '../lib/memo.js';
@@ -14,6 +14,7 @@ import { compileRule, nameOf, type CompiledRule } from './rule.js';
 /** A parent that a route asks for. */
 export interface RouteParent {
   readonly index: number;
+  /** A Service, or a TrafficRoute of which `sectionName` is a rule. */
   readonly ref: ObjectRef;
   readonly port: number | undefined;
   readonly sectionName: string | undefined;
@@ -64,12 +65,16 @@ interface Source {
 }
 
 const parentOf = (
-  parent: { readonly name: string; readonly namespace?: string; readonly port?: number; readonly sectionName?: string },
+  parent: Pick<ParentRef, 'kind' | 'name' | 'namespace' | 'port' | 'sectionName'>,
   index: number,
   namespace: string,
 ): RouteParent => ({
   index,
-  ref: { kind: 'Service', namespace: parent.namespace ?? namespace, name: parent.name },
+  ref: {
+    kind: parent.kind === 'TrafficRoute' ? 'TrafficRoute' : 'Service',
+    namespace: parent.namespace ?? namespace,
+    name: parent.name,
+  },
   port: parent.port,
   sectionName: parent.sectionName,
 });
@@ -84,7 +89,7 @@ const fromTrafficRoute = (route: TrafficRoute): Source => {
     ...headOf(route),
     hostnames: spec.hostnames ?? [],
     parents: spec.parentRefs.flatMap((parent, index) =>
-      parent.kind === 'Service' ? [parentOf(parent, index, meta.namespace)] : [],
+      parent.kind === 'Service' || parent.kind === 'TrafficRoute' ? [parentOf(parent, index, meta.namespace)] : [],
     ),
     refused: unsupportedOutsideRules(spec),
     rules: spec.rules.map((rule, index) => ({ index, rule, problems: unsupportedInRule(rule, index) })),
@@ -106,7 +111,9 @@ const fromHttpRoute = (route: HTTPRoute): Source => {
   return {
     ...headOf(route),
     hostnames: [],
-    parents: spec.parentRefs.flatMap((parent, index) => (parent.ours ? [parentOf(parent, index, meta.namespace)] : [])),
+    parents: spec.parentRefs.flatMap((parent, index) =>
+      parent.ours ? [parentOf({ ...parent, kind: 'Service' }, index, meta.namespace)] : [],
+    ),
     refused: [],
     rules: spec.rules.map((rule) => ({
       index: rule.index,
@@ -132,20 +139,15 @@ const servicesNamed = memoised((source: Source): readonly ObjectKey[] => {
   return [...new Set(refs.map((ref) => keyOf({ namespace: ref.namespace ?? own, name: ref.name })))];
 });
 
-type Referent = Service | readonly ReferenceGrant[] | undefined;
+type Referent = Service | ReferenceGrant | undefined;
 
-const isGrants = (referent: Referent): referent is readonly ReferenceGrant[] => Array.isArray(referent);
-const isService = (referent: Referent): referent is Service => referent !== undefined && 'kind' in referent;
-
-/** Referents are the Services that the source names, in order, and then the grants. */
-function lookupIn(source: Source, referents: readonly Referent[]): Referents {
-  const services = new Map(servicesNamed(source).map((key, index) => [key, referents[index]]));
+/** Referents are the Services that the source names, those that there are, and the grants of their namespaces. */
+function lookupIn(referents: readonly Referent[]): Referents {
+  const services = referents.flatMap((one) => (one?.kind === 'Service' ? [one] : []));
+  const byKey = new Map(services.map((service) => [keyOf(service.meta), service]));
   return {
-    service: (key) => {
-      const found = services.get(key);
-      return isService(found) ? found : undefined;
-    },
-    grants: referents.filter(isGrants).flat(),
+    service: (key) => byKey.get(key),
+    grants: referents.flatMap((one) => (one?.kind === 'ReferenceGrant' ? [one] : [])),
   };
 }
 
@@ -156,7 +158,7 @@ function compileOne({ rule, index, problems }: SourceRule, source: Source, refer
 }
 
 const compile = memoisedList((source: Source, referents: readonly Referent[]): CompiledRoute => {
-  const lookup = lookupIn(source, referents);
+  const lookup = lookupIn(referents);
   const outcomes = source.rules.map((one) => ({ one, result: compileOne(one, source, lookup) }));
   const dropped = outcomes.flatMap(({ one, result }) =>
     result.ok ? [] : result.error.slice(0, 1).map((problem) => ({ name: nameOf(one.rule, one.index), problem })),
@@ -177,17 +179,20 @@ const compile = memoisedList((source: Source, referents: readonly Referent[]): C
   };
 });
 
-/** The grants of a World, as one list with an identity. */
-const grantsOf = memoised((table: World['referenceGrants']): readonly ReferenceGrant[] => [...table.values()]);
+/** The grants of a World by their namespace. */
+const grantsOf = memoised((table: World['referenceGrants']): ReadonlyMap<string, readonly ReferenceGrant[]> =>
+  Map.groupBy(table.values(), (grant) => grant.meta.namespace),
+);
 
-/** Compiles a route against the Services that it names, and nothing else. */
+/** Compiles a route against the Services that it names and what their namespaces grant, and nothing else. */
 export function compileRoute(
   route: TrafficRoute | HTTPRoute,
   world: Pick<World, 'services' | 'referenceGrants'>,
 ): CompiledRoute {
   const source = sourceOf(route);
   const keys = servicesNamed(source);
-  const foreign = keys.some((key) => !key.startsWith(`${source.ref.namespace}/`));
-  const services = keys.map((key) => world.services.get(key));
-  return compile(source, [...services, foreign ? grantsOf(world.referenceGrants) : undefined]);
+  const named = new Set(keys.map((key) => key.slice(0, key.indexOf('/'))));
+  const foreign = [...named].filter((namespace) => namespace !== source.ref.namespace);
+  const grants = foreign.flatMap((namespace) => grantsOf(world.referenceGrants).get(namespace) ?? []);
+  return compile(source, [...keys.map((key) => world.services.get(key)), ...grants]);
 }

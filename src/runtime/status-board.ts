@@ -9,10 +9,11 @@ import type { World } from '../kinds/world.js';
 import type { Clock } from '../lib/clock.js';
 import { memoised } from '../lib/memo.js';
 import type { Rejection } from '../model/delivery.js';
+import type { Delegation, Descent } from '../reconcilers/delegation.js';
 import { effectiveOf } from '../reconcilers/effective.js';
 import type { Reconciled } from '../reconcilers/index.js';
 import { byObject, statusOf, type ObjectStatus, type ParentReference } from '../reconcilers/status.js';
-import type { CompiledRoute } from '../reconcilers/traffic-route.js';
+import type { CompiledRoute, RouteParent } from '../reconcilers/traffic-route.js';
 import type { Delivered, DeliveryTracker } from './delivery-tracker.js';
 
 /** An object with its status, as Kubernetes shows it. */
@@ -39,14 +40,16 @@ const apiVersionOf = (ref: ObjectRef): string =>
   ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute' ? gatewayVersion : apiVersion;
 
 /** What of a route is delivered, and to whom. */
-export const deliveredOf = memoised((routes: readonly CompiledRoute[]): readonly Delivered[] =>
-  routes.filter((route) => route.rules.length > 0).map(delivered),
+export const deliveredOf = memoised((routes: readonly CompiledRoute[], delegation: Delegation): readonly Delivered[] =>
+  routes.filter((route) => route.rules.length > 0).map((route) => delivered(delegation.descentOf(route))),
 );
 
-const delivered = memoised((route: CompiledRoute): Delivered => {
-  const consumer =
-    route.parents.length > 0 && route.parents.every((parent) => parent.ref.namespace !== route.ref.namespace);
-  return { id: idOf(route.ref), token: route, reach: consumer ? route.ref.namespace : undefined };
+/** A route that is admitted or no longer admitted somewhere is delivered anew. */
+const delivered = memoised((descent: Descent): Delivered => {
+  const { route } = descent;
+  const isConsumer = ({ ref }: RouteParent): boolean => ref.kind === 'Service' && ref.namespace !== route.ref.namespace;
+  const consumer = route.parents.length > 0 && route.parents.every(isConsumer);
+  return { id: idOf(route.ref), token: descent, reach: consumer ? route.ref.namespace : undefined };
 });
 
 const revisionOf = memoised((object: { readonly spec: unknown }): string =>
@@ -118,7 +121,7 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
         pathOf: (part: string) => pathOfRule(route, part),
         rejections: current?.rejections.filter((one) => idOf(one.origin.ref) === id) ?? [],
         revision: from.object === undefined ? '' : revisionOf(from.object),
-        effective: route === undefined ? undefined : effectiveOf(route),
+        effective: route === undefined ? undefined : effectiveOf(reconciled.delegation.treeOf(route)),
       };
       const status = statusOf(inputs, previous.get(id), now);
       next.set(id, status);
