@@ -37,7 +37,7 @@ export interface Delegation {
 }
 
 /** Hand-overs between a Service and the rule that answers. */
-export const deepest = 2;
+const deepest = 2;
 
 type Outcome = Result<Attached, Problem> & { readonly parent: RouteParent };
 type Outcomes = ReadonlyMap<CompiledRoute, readonly Outcome[]>;
@@ -115,6 +115,8 @@ function outcomesOf(routes: readonly CompiledRoute[], byKey: ReadonlyMap<ObjectK
   return withoutDeep(withoutCycles(new Map(checked)));
 }
 
+const none: readonly never[] = [];
+
 const branch = memoisedByKey((tree: RouteTree, rule: string): Branch => ({ rule, tree }));
 const treeWith = memoisedList((route: CompiledRoute, below: readonly Branch[]): RouteTree => ({ route, below }));
 const attachedAt = memoised((parent: RouteParent, to: CompiledRoute, rule: CompiledRule): Attached => ({
@@ -126,8 +128,10 @@ const descentWith = memoisedList((route: CompiledRoute, above: readonly Attached
 
 type Below = ReadonlyMap<CompiledRoute, readonly { readonly route: CompiledRoute; readonly rule: string }[]>;
 
+/** A route without a rule in force is below nothing. */
 function belowOf(outcomes: Outcomes): Below {
   const pairs = [...outcomes.keys()]
+    .filter((route) => route.rules.length > 0)
     .sort((left, right) => compareText(keyOf(left.ref), keyOf(right.ref)))
     .flatMap((route) => admittedOf(outcomes, route).map(({ to, rule }) => ({ to, route, rule: rule.rule.name })));
   return Map.groupBy(pairs, ({ to }) => to);
@@ -138,8 +142,11 @@ export const delegationOf = memoised((routes: readonly CompiledRoute[]): Delegat
   const ours = routes.filter((route) => route.ref.kind === 'TrafficRoute');
   const outcomes = outcomesOf(ours, new Map(ours.map((route) => [keyOf(route.ref), route])));
   const below = belowOf(outcomes);
-  const treeOf = (route: CompiledRoute): RouteTree =>
-    treeWith(route, [...new Set((below.get(route) ?? []).map((one) => branch(treeOf(one.route), one.rule)))]);
+  const branchesOf = (route: CompiledRoute): readonly Branch[] => {
+    const here = below.get(route);
+    return here === undefined ? none : [...new Set(here.map((one) => branch(treeOf(one.route), one.rule)))];
+  };
+  const treeOf = (route: CompiledRoute): RouteTree => treeWith(route, branchesOf(route));
   return {
     treeOf,
     descentOf: (route) =>
