@@ -126,7 +126,7 @@ export type ParentRef = TrafficRouteSpec['parentRefs'][number];
 export const trafficRouteStatusSchema = object(
   {
     ...commonStatus,
-    effective: text({ max: 512 }, { doc: 'Weights in force, one line per weighted rule.' }),
+    effective: text({ max: 512 }, { doc: 'Weights in force and routes below, one line per rule that has either.' }),
     parents: list(
       object(
         {

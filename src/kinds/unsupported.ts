@@ -24,7 +24,7 @@ const services = "only kind 'Service' works";
 const otherMatches = 'match by `path`, `headers`, `queryParams` or `method`';
 
 const trafficRoute: readonly Unsupported[] = [
-  ...only('parentRefs[].kind', ['Host', 'TrafficRoute', 'MeshIdentity'], services),
+  ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
   ...only('protocol', ['GRPC', 'TCP', 'TLS'], "only 'HTTP' works"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
   ...fields(
@@ -37,7 +37,6 @@ const trafficRoute: readonly Unsupported[] = [
   ...only('rules[].backendRefs[].kind', ['Host'], services),
   ...only('rules[].backendRefs[].fallback', [true], 'use `weight`'),
   ...fields(['rules[].sessionPersistence'], 'leave it out; any endpoint of the Service answers'),
-  ...fields(['rules[].delegate'], 'write the rules into this route, or attach several routes to the Service'),
   ...fields(['rules[].weightsFrom'], 'write `weight` at the backends'),
 ];
 

@@ -52,9 +52,18 @@ export interface QueryMatch {
   readonly match: TextMatch;
 }
 
+/** A condition on the path, without the query. */
+export interface PathMatch {
+  readonly kind: 'exact' | 'prefix' | 'regex';
+  readonly value: string;
+  readonly ignoreCase: boolean;
+}
+
 /** One set of conditions, all of which must hold. */
 export interface Match {
-  readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string; readonly ignoreCase: boolean };
+  readonly path: PathMatch;
+  /** Further conditions on the path, of the rules that hand requests on to this one. */
+  readonly within?: readonly PathMatch[];
   readonly method: string | undefined;
   readonly headers: readonly HeaderMatch[];
   readonly queryParams: readonly QueryMatch[];
@@ -175,4 +184,11 @@ export interface MeshModel {
   readonly services: ReadonlyMap<ObjectKey, ServiceModel>;
   readonly endpoints: ReadonlyMap<ObjectKey, readonly EndpointSet[]>;
   readonly proxies: ReadonlyMap<ObjectKey, ProxyModel>;
+}
+
+/** All rules that some proxy may be given. */
+export function rulesIn(model: MeshModel): ReadonlySet<Rule> {
+  const ports = [...model.services.values()].flatMap((service) => service.ports);
+  const hosts = ports.flatMap((port) => [...port.hosts, ...[...port.consumers.values()].flat()]);
+  return new Set(hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule)));
 }

@@ -8,8 +8,9 @@ import { memoised } from '../lib/memo.js';
 import type { Problem } from '../lib/result.js';
 import type { Finding } from '../model/finding.js';
 import { judge, more, refusal } from './judgement.js';
+import type { RouteContext } from './parent-findings.js';
 import { policyFindings, type PolicyContext } from './policy-findings.js';
-import { routeFindings, type RouteContext } from './route-findings.js';
+import { routeFindings } from './route-findings.js';
 import type { CompiledRoute } from './traffic-route.js';
 
 type Specified = KubeObject & { readonly spec: unknown };

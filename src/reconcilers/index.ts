@@ -7,6 +7,7 @@ import type { Service, Table, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
 import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
+import { delegationOf, type Delegation } from './delegation.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
@@ -19,6 +20,7 @@ export interface Reconciled {
   readonly model: MeshModel;
   readonly routes: readonly CompiledRoute[];
   readonly policies: PolicyIndex;
+  readonly delegation: Delegation;
   /** Made when first asked for: nothing that is served depends on them. */
   readonly findings: readonly Finding[];
 }
@@ -42,7 +44,11 @@ const compileRoutes = memoised(
 const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
 
 const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[], policies: PolicyIndex) =>
-  poolServices(services, { attachments: attachmentsOf(routes), subsets: subsetsIn(routes), policies }),
+  poolServices(services, {
+    attachments: attachmentsOf(routes, delegationOf(routes)),
+    subsets: subsetsIn(routes),
+    policies,
+  }),
 );
 
 const modelsOf = memoised(
@@ -84,6 +90,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const { trafficRoutes, httpRoutes, services, referenceGrants } = world;
   const policies = indexPolicies(world.meshPolicies);
   const routes = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants, policies));
+  const delegation = delegationOf(routes);
   const pooled = pooledServices(services, routes, policies);
   const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
   const endpoints = endpointsOf(tables, subsetsIn(routes));
@@ -98,8 +105,9 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
     model,
     routes,
     policies,
+    delegation,
     get findings() {
-      findings ??= findingsOf(routes, { world, pooled, endpoints, policies });
+      findings ??= findingsOf(routes, { world, pooled, endpoints, delegation, policies });
       return findings;
     },
   };

@@ -44,6 +44,10 @@ export function isPermitted(
   );
 }
 
+/** Whether a rule that hands on to these namespaces admits a route; its own namespace always may. */
+export const isAdmitted = (from: ObjectRef, to: { namespace: string }, namespaces: readonly string[]): boolean =>
+  from.namespace === to.namespace || namespaces.includes('*') || namespaces.includes(from.namespace);
+
 const refuse = (path: string, reason: string, message: string): Result<never, Problem> =>
   err({ path, reason, message });
 

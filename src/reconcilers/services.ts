@@ -4,7 +4,9 @@ import { idOf, keyOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
 import type { Service, ServicePort, Table } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
-import { isHttp, type HostRules, type PortModel, type Rule, type ServiceModel, type Subset } from '../model/mesh.js';
+import type { Origin } from '../model/delivery.js';
+import { isHttp, type HostRules, type PortModel, type ServiceModel, type Subset } from '../model/mesh.js';
+import type { Delegation, RouteTree } from './delegation.js';
 import type { PolicyIndex } from './policies.js';
 import { servicePoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
@@ -17,6 +19,8 @@ import type { CompiledRoute, RouteParent } from './traffic-route.js';
 export interface Attachment {
   readonly route: CompiledRoute;
   readonly parent: RouteParent;
+  /** The route with those below its rules. */
+  readonly tree: RouteTree;
 }
 
 /** A route that has no say at a port. */
@@ -31,20 +35,24 @@ export interface PooledService {
   readonly model: ServiceModel;
   readonly displacements: readonly Displacement[];
   readonly overlaps: readonly Overlap[];
-  /** Rules that can match at some port, for some callers. */
-  readonly live: ReadonlySet<Rule>;
+  /** Origins of rules that can match at some port, for some callers. */
+  readonly live: ReadonlySet<Origin>;
 }
 
 const none: readonly never[] = [];
 
 /** Attachments by Service; routes that nothing attaches to are not there. */
-export function attachmentsOf(routes: readonly CompiledRoute[]): ReadonlyMap<ObjectKey, readonly Attachment[]> {
+export function attachmentsOf(
+  routes: readonly CompiledRoute[],
+  delegation: Delegation,
+): ReadonlyMap<ObjectKey, readonly Attachment[]> {
   const byService = new Map<ObjectKey, Attachment[]>();
   for (const route of routes) {
     for (const parent of route.parents) {
+      if (parent.ref.kind !== 'Service') continue;
       const key = keyOf(parent.ref);
       const list = byService.get(key) ?? [];
-      list.push(attachment(route, parent));
+      list.push(attachment(delegation.treeOf(route), parent));
       byService.set(key, list);
     }
   }
@@ -52,7 +60,11 @@ export function attachmentsOf(routes: readonly CompiledRoute[]): ReadonlyMap<Obj
   return byService;
 }
 
-const attachment = memoised((route: CompiledRoute, parent: RouteParent): Attachment => ({ route, parent }));
+const attachment = memoised((tree: RouteTree, parent: RouteParent): Attachment => ({
+  route: tree.route,
+  parent,
+  tree,
+}));
 
 /** Oldest first, whatever order the objects came in. */
 const byAge = (left: Attachment, right: Attachment): number =>
@@ -105,7 +117,7 @@ function poolPort(service: Service, port: ServicePort, inputs: PortInputs): Pool
   const role = (own: readonly Attachment[]) => {
     const contest = preferOurs(own, port.port);
     displaced.push(...contest.displaced);
-    return pool(contest.kept.map(({ route }) => route));
+    return pool(contest.kept.map(({ tree }) => tree));
   };
   const produced = role(producers);
   const consumed = namespaces.map((name) => ({

@@ -3,7 +3,7 @@
 import { keyOf, refOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
 import type { HTTPRoute, ReferenceGrant } from '../kinds/gateway.js';
 import type { RouteRule } from '../kinds/route-rule.js';
-import { trafficRouteProblems, type TrafficRoute } from '../kinds/traffic-route.js';
+import { trafficRouteProblems, type ParentRef, type TrafficRoute } from '../kinds/traffic-route.js';
 import { unsupportedInRule, unsupportedOutsideRules } from '../kinds/unsupported.js';
 import type { Service, World } from '../kinds/world.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
@@ -17,6 +17,7 @@ import { compileRule, nameOf, type CompiledRule } from './rule.js';
 /** A parent that a route asks for. */
 export interface RouteParent {
   readonly index: number;
+  /** A Service, or a TrafficRoute of which `sectionName` is a rule. */
   readonly ref: ObjectRef;
   readonly port: number | undefined;
   readonly sectionName: string | undefined;
@@ -67,12 +68,16 @@ interface Source {
 }
 
 const parentOf = (
-  parent: { readonly name: string; readonly namespace?: string; readonly port?: number; readonly sectionName?: string },
+  parent: Pick<ParentRef, 'kind' | 'name' | 'namespace' | 'port' | 'sectionName'>,
   index: number,
   namespace: string,
 ): RouteParent => ({
   index,
-  ref: { kind: 'Service', namespace: parent.namespace ?? namespace, name: parent.name },
+  ref: {
+    kind: parent.kind === 'TrafficRoute' ? 'TrafficRoute' : 'Service',
+    namespace: parent.namespace ?? namespace,
+    name: parent.name,
+  },
   port: parent.port,
   sectionName: parent.sectionName,
 });
@@ -87,7 +92,7 @@ const fromTrafficRoute = (route: TrafficRoute): Source => {
     ...headOf(route),
     hostnames: spec.hostnames ?? [],
     parents: spec.parentRefs.flatMap((parent, index) =>
-      parent.kind === 'Service' ? [parentOf(parent, index, meta.namespace)] : [],
+      parent.kind === 'Service' || parent.kind === 'TrafficRoute' ? [parentOf(parent, index, meta.namespace)] : [],
     ),
     refused: unsupportedOutsideRules(spec),
     rules: spec.rules.map((rule, index) => ({ index, rule, problems: unsupportedInRule(rule, index) })),
@@ -109,7 +114,9 @@ const fromHttpRoute = (route: HTTPRoute): Source => {
   return {
     ...headOf(route),
     hostnames: [],
-    parents: spec.parentRefs.flatMap((parent, index) => (parent.ours ? [parentOf(parent, index, meta.namespace)] : [])),
+    parents: spec.parentRefs.flatMap((parent, index) =>
+      parent.ours ? [parentOf({ ...parent, kind: 'Service' }, index, meta.namespace)] : [],
+    ),
     refused: [],
     rules: spec.rules.map((rule) => ({
       index: rule.index,
@@ -139,34 +146,31 @@ type Lists = readonly (readonly PolicyAttachment[])[];
 
 /** Policies on each of the rules, and on each port of the Services that they name. */
 interface Policies {
+  readonly kind: 'Policies';
   readonly ofRules: Lists;
   readonly ofServices: readonly Lists[];
 }
 
-type Referent = Service | readonly ReferenceGrant[] | Policies | undefined;
+type Referent = Service | ReferenceGrant | Policies | undefined;
 
-const isGrants = (referent: Referent): referent is readonly ReferenceGrant[] => Array.isArray(referent);
-const isService = (referent: Referent): referent is Service => referent !== undefined && 'kind' in referent;
-const isPolicies = (referent: Referent): referent is Policies => referent !== undefined && 'ofRules' in referent;
-
-/** Referents are the Services that the source names, in order, then the grants and the policies. */
+/** Referents are the Services that the source names, those that there are, the grants of their namespaces, and policies. */
 function lookupIn(source: Source, referents: readonly Referent[]): Referents {
-  const services = new Map(servicesNamed(source).map((key, index) => [key, referents[index]]));
-  const { ofServices = [] } = referents.find(isPolicies) ?? {};
+  const services = referents.flatMap((one) => (one?.kind === 'Service' ? [one] : []));
+  const byKey = new Map(services.map((service) => [keyOf(service.meta), service]));
+  const { ofServices } = policiesIn(referents);
   return {
+    service: (key) => byKey.get(key),
+    grants: referents.flatMap((one) => (one?.kind === 'ReferenceGrant' ? [one] : [])),
     policiesOf: (target) => {
       const place = servicesNamed(source).indexOf(keyOf(target));
-      const service = services.get(keyOf(target));
-      const port = isService(service) ? service.ports.findIndex((one) => one.port === target.port) : -1;
+      const port = byKey.get(keyOf(target))?.ports.findIndex((one) => one.port === target.port) ?? -1;
       return servicePoliciesOf(ofServices[place]?.[port] ?? noPolicies).inForce;
     },
-    service: (key) => {
-      const found = services.get(key);
-      return isService(found) ? found : undefined;
-    },
-    grants: referents.filter(isGrants).flat(),
   };
 }
+
+const policiesIn = (referents: readonly Referent[]): Pick<Policies, 'ofRules' | 'ofServices'> =>
+  referents.find((one) => one?.kind === 'Policies') ?? { ofRules: [], ofServices: [] };
 
 /** A rule with its problems, or compiled. */
 function compileOne({ rule, index, problems }: SourceRule, source: Source, referents: Referents): Result<CompiledRule> {
@@ -182,10 +186,10 @@ function withDefaults(compiled: CompiledRule, policies: readonly PolicyAttachmen
 
 const compile = memoisedList((source: Source, referents: readonly Referent[]): CompiledRoute => {
   const lookup = lookupIn(source, referents);
-  const policies = referents.find(isPolicies)?.ofRules ?? [];
+  const { ofRules } = policiesIn(referents);
   const outcomes = source.rules.map((one, index) => {
     const result = compileOne(one, source, lookup);
-    return { one, result: result.ok ? ok(withDefaults(result.value, policies[index] ?? [])) : result };
+    return { one, result: result.ok ? ok(withDefaults(result.value, ofRules[index] ?? noPolicies)) : result };
   });
   const dropped = outcomes.flatMap(({ one, result }) =>
     result.ok ? [] : result.error.slice(0, 1).map((problem) => ({ name: nameOf(one.rule, one.index), problem })),
@@ -209,19 +213,27 @@ const compile = memoisedList((source: Source, referents: readonly Referent[]): C
 const noPolicies: readonly PolicyAttachment[] = [];
 const internLists = listInterner<Lists[number]>();
 const internServices = listInterner<Lists>();
-const policiesFor = memoised((ofRules: Lists, ofServices: readonly Lists[]): Policies => ({ ofRules, ofServices }));
+const policiesFor = memoised((ofRules: Lists, ofServices: readonly Lists[]): Policies => ({
+  kind: 'Policies',
+  ofRules,
+  ofServices,
+}));
 
-/** The grants of a World, as one list with an identity. */
-const grantsOf = memoised((table: World['referenceGrants']): readonly ReferenceGrant[] => [...table.values()]);
+/** The grants of a World by their namespace. */
+const grantsOf = memoised((table: World['referenceGrants']): ReadonlyMap<string, readonly ReferenceGrant[]> =>
+  Map.groupBy(table.values(), (grant) => grant.meta.namespace),
+);
 
-/** Compiles a route against the Services that it names, and nothing else. */
+/** Compiles a route against the Services that it names and what their namespaces grant, and nothing else. */
 export function compileRoute(
   route: TrafficRoute | HTTPRoute,
   world: Pick<World, 'services' | 'referenceGrants'> & { readonly policies: PolicyIndex },
 ): CompiledRoute {
   const source = sourceOf(route);
   const keys = servicesNamed(source);
-  const foreign = keys.some((key) => !key.startsWith(`${source.ref.namespace}/`));
+  const named = new Set(keys.map((key) => key.slice(0, key.indexOf('/'))));
+  const foreign = [...named].filter((namespace) => namespace !== source.ref.namespace);
+  const grants = foreign.flatMap((namespace) => grantsOf(world.referenceGrants).get(namespace) ?? []);
   const services = keys.map((key) => world.services.get(key));
   const policies = policiesFor(
     internLists(source.rules.map(({ rule, index }) => world.policies.onRoute(source.ref, nameOf(rule, index)))),
@@ -231,5 +243,5 @@ export function compileRoute(
       ),
     ),
   );
-  return compile(source, [...services, foreign ? grantsOf(world.referenceGrants) : undefined, policies]);
+  return compile(source, [...services, ...grants, policies]);
 }

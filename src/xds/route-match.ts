@@ -1,8 +1,9 @@
 // Matches of the model as Envoy's RouteMatch.
 
+import { escapeRegex } from '../features/envoy-values.js';
 import { HeaderMatcher, QueryParameterMatcher, RouteMatch } from '../gen/envoy/config/route/v3/route_components.js';
 import { StringMatcher } from '../gen/envoy/type/matcher/v3/string.js';
-import type { HeaderMatch, Match, QueryMatch, TextMatch } from '../model/mesh.js';
+import type { HeaderMatch, Match, PathMatch, QueryMatch, TextMatch } from '../model/mesh.js';
 
 function stringMatcher(match: Exclude<TextMatch, { kind: 'present' }>): StringMatcher {
   const { kind, value } = match;
@@ -36,8 +37,32 @@ function queryMatcher(query: QueryMatch): QueryParameterMatcher {
   });
 }
 
+function expressionFor({ kind, value }: PathMatch): string {
+  switch (kind) {
+    case 'exact':
+      return escapeRegex(value);
+    case 'prefix':
+      return `${escapeRegex(value.replace(/\/+$/, ''))}(?:/.*)?`;
+    case 'regex':
+      return `(?:${value})`;
+  }
+}
+
+/** A route has one path specifier; further conditions are on the header `:path`, which still holds the query. */
+const pathHeader = (path: PathMatch): HeaderMatcher =>
+  HeaderMatcher.fromPartial({
+    name: ':path',
+    headerMatchSpecifier: {
+      $case: 'stringMatch',
+      value: stringMatcher({
+        kind: 'regex',
+        value: `${path.ignoreCase ? '(?i)' : ''}${expressionFor(path)}(?:\\?.*)?`,
+      }),
+    },
+  });
+
 /** A prefix ends at a slash: `/api` matches `/api` and `/api/x`, never `/apix`. */
-function pathSpecifier(path: Match['path']): RouteMatch['pathSpecifier'] {
+function pathSpecifier(path: PathMatch): RouteMatch['pathSpecifier'] {
   switch (path.kind) {
     case 'exact':
       return { $case: 'path', value: path.value };
@@ -77,7 +102,7 @@ export function buildMatch(match: Match, onlySafe: boolean): RouteMatch {
   return RouteMatch.fromPartial({
     pathSpecifier: pathSpecifier(match.path),
     ...(match.path.ignoreCase && match.path.kind !== 'regex' ? { caseSensitive: false } : {}),
-    headers: [...method, ...safe, ...match.headers.map(headerMatcher)],
+    headers: [...method, ...safe, ...(match.within ?? []).map(pathHeader), ...match.headers.map(headerMatcher)],
     queryParameters: match.queryParams.map(queryMatcher),
   });
 }

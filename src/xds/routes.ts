@@ -11,7 +11,7 @@ import {
   VirtualHost,
 } from '../gen/envoy/config/route/v3/route_components.js';
 import type { CompiledFeature, RouteContext, RoutePatch } from '../features/feature.js';
-import { ruleFeatures } from '../features/index.js';
+import { silentRule } from '../features/index.js';
 import { builtInDefaults, type RouteDefaults } from '../features/route-defaults.js';
 import type { Origin } from '../model/delivery.js';
 import type {
@@ -151,9 +151,6 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
   });
 }
 
-/** What a rule has that says nothing. */
-const silent = ruleFeatures.map((feature) => feature.from({})).flatMap((one) => (one?.ok === true ? [one.value] : []));
-
 /** A Service without rules: everything goes to its own endpoints. */
 function plainRoute(owner: RouteOwner): Route {
   const { service, port } = owner;
@@ -166,7 +163,7 @@ function plainRoute(owner: RouteOwner): Route {
     defaults: port.policies.defaults,
     clusterOf: () => undefined,
   };
-  const patches = patchesFor(silent, port.policies.inForce, context);
+  const patches = patchesFor(silentRule, port.policies.inForce, context);
   const forward = mergePatches(
     patches.map((patch) => patch.forward),
     'route',

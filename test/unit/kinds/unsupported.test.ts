@@ -63,7 +63,7 @@ describe('unsupported', () => {
 
   it('names what was found and what works', () => {
     expect(
-      unsupportedValues('TrafficRoute', { parentRefs, protocol: 'GRPC', rules: [{ delegate: {} }] }),
+      unsupportedValues('TrafficRoute', { parentRefs, protocol: 'GRPC', rules: [{ weightsFrom: {} }] }),
     ).to.deep.equal([
       {
         path: 'spec.protocol',
@@ -71,10 +71,10 @@ describe('unsupported', () => {
         message: "`spec.protocol` is 'GRPC', which this version does not compile yet; only 'HTTP' works",
       },
       {
-        path: 'spec.rules[0].delegate',
+        path: 'spec.rules[0].weightsFrom',
         reason: 'UnsupportedValue',
         message:
-          '`spec.rules[0].delegate` is set, which this version does not compile yet; write the rules into this route, or attach several routes to the Service',
+          '`spec.rules[0].weightsFrom` is set, which this version does not compile yet; write `weight` at the backends',
       },
     ]);
   });
