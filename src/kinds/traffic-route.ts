@@ -167,14 +167,32 @@ function pathProblems(path: string, found: NonNullable<RouteMatch['path']>): rea
   return regex(path, found);
 }
 
+/** A tunnel is asked for by host and port alone. */
+function tunnelProblems(path: string, { method, path: wanted, queryParams = [] }: RouteMatch): readonly Problem[] {
+  if (method !== 'CONNECT') return [];
+  const hasPath = wanted !== undefined && (wanted.type !== 'PathPrefix' || wanted.value !== '/');
+  const advice = "must not be set beside `method` 'CONNECT'; such a request has neither path nor query";
+  if (hasPath) return invalid(`${path}.path`, advice);
+  return queryParams.length > 0 ? invalid(`${path}.queryParams`, advice) : [];
+}
+
+/** Names are parts of a path: one with a slash would be two. */
+function callProblems(path: string, { type, service, method }: NonNullable<RouteMatch['grpc']>): readonly Problem[] {
+  return Object.entries({ service, method }).flatMap(([member, value]) => {
+    if (value === undefined) return [];
+    if (type === 'RegularExpression') return invalid(`${path}.${member}`, checkRe2(value));
+    const text = `must be a name without '/', found '${value}'; \`service\` and \`method\` are written apart`;
+    return value.includes('/') ? invalid(`${path}.${member}`, text) : [];
+  });
+}
+
 function matchProblems(path: string, match: RouteMatch): readonly Problem[] {
-  const grpc = match.grpc;
   return [
+    ...tunnelProblems(path, match),
     ...(match.path === undefined ? [] : pathProblems(`${path}.path.value`, match.path)),
     ...(match.headers ?? []).flatMap((header, index) => regex(`${path}.headers[${index}].value`, header)),
     ...(match.queryParams ?? []).flatMap((param, index) => regex(`${path}.queryParams[${index}].value`, param)),
-    ...(grpc?.service === undefined ? [] : regex(`${path}.grpc.service`, { type: grpc.type, value: grpc.service })),
-    ...(grpc?.method === undefined ? [] : regex(`${path}.grpc.method`, { type: grpc.type, value: grpc.method })),
+    ...(match.grpc === undefined ? [] : callProblems(`${path}.grpc`, match.grpc)),
   ];
 }
 

@@ -1,7 +1,7 @@
 // World in, mesh and findings out. Pure. Every step is memoised by the tables that it reads, and within them
 // by the objects: a change costs the steps that its table feeds, and in them the objects that it touches.
 
-import type { HTTPRoute } from '../kinds/gateway.js';
+import type { GRPCRoute, HTTPRoute } from '../kinds/gateway.js';
 import type { TrafficRoute } from '../kinds/traffic-route.js';
 import type { Service, Table, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
@@ -11,6 +11,7 @@ import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
 import { reconcileProxies } from './proxies.js';
 import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
+import { sourcesOf, type SourceList } from './source.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
 /** What a World means. */
@@ -29,10 +30,23 @@ const referentsOf = memoised((services: World['services'], referenceGrants: Worl
   referenceGrants,
 }));
 
-const compileRoutes = memoised(
-  (trafficRoutes: Table<TrafficRoute>, httpRoutes: Table<HTTPRoute>, referents: Referents): readonly CompiledRoute[] =>
-    [...trafficRoutes.values(), ...httpRoutes.values()].map((route) => compileRoute(route, referents)),
+type RouteTables = Pick<World, 'trafficRoutes' | 'httpRoutes' | 'grpcRoutes'>;
+
+const routeTables = memoised(
+  (trafficRoutes: Table<TrafficRoute>, httpRoutes: Table<HTTPRoute>, grpcRoutes: Table<GRPCRoute>): RouteTables => ({
+    trafficRoutes,
+    httpRoutes,
+    grpcRoutes,
+  }),
 );
+
+const compileRoutes = memoised((tables: RouteTables, referents: Referents): readonly CompiledRoute[] =>
+  [tables.trafficRoutes, tables.httpRoutes, tables.grpcRoutes].flatMap((table) =>
+    [...table.values()].map((route) => compileRoute(route, referents)),
+  ),
+);
+
+const sourcesIn = memoised((routes: readonly CompiledRoute[]) => sourcesOf(routes));
 
 const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
 
@@ -68,26 +82,27 @@ const setsOf = memoised(
 );
 
 const proxiesOf = {
-  explicit: memoised((pods: World['pods'], endpointSlices: World['endpointSlices']) =>
-    reconcileProxies({ pods, endpointSlices }, 'explicit'),
+  explicit: memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], sources: SourceList) =>
+    reconcileProxies({ pods, endpointSlices }, sources, 'explicit'),
   ),
-  redirect: memoised((pods: World['pods'], endpointSlices: World['endpointSlices']) =>
-    reconcileProxies({ pods, endpointSlices }, 'redirect'),
+  redirect: memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], sources: SourceList) =>
+    reconcileProxies({ pods, endpointSlices }, sources, 'redirect'),
   ),
 } as const;
 
 /** Runs the whole compiler front end. */
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
-  const { trafficRoutes, httpRoutes, services, referenceGrants } = world;
-  const routes = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants));
+  const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
+  const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
+  const routes = compileRoutes(tables, referentsOf(services, referenceGrants));
   const pooled = pooledServices(services, routes);
-  const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
-  const endpoints = endpointsOf(tables, subsetsIn(routes));
+  const behind = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
+  const endpoints = endpointsOf(behind, subsetsIn(routes));
   const model: MeshModel = {
     revision: world.revision,
     services: modelsOf(pooled),
     endpoints: setsOf(endpoints),
-    proxies: proxiesOf[options.capture](world.pods, world.endpointSlices),
+    proxies: proxiesOf[options.capture](world.pods, world.endpointSlices, sourcesIn(routes)),
   };
   let findings: readonly Finding[] | undefined;
   return {

@@ -4,8 +4,10 @@ import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
+import { callerOf } from '../model/caller.js';
 import type { Capture, InboundPort, Protocol, ProxyModel } from '../model/mesh.js';
 import { protocolOf } from './protocol.js';
+import { sourcesFor, type SourceList } from './source.js';
 
 /** One port on which the slices of a Service call a pod. */
 type Call = readonly [pod: ObjectKey, port: number, protocol: Protocol];
@@ -66,16 +68,19 @@ function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
     .map((port) => ({ port, protocol: called.get(port) ?? declared.get(port) ?? 'auto' }));
 }
 
+/** What all proxies of a mesh have in common. */
 interface Mode {
   readonly capture: Capture;
+  readonly sources: SourceList;
 }
 
 const workloadName = (pod: Pod): string => `${pod.workload.kind}/${pod.workload.name}.${pod.workload.namespace}`;
 
-function buildProxy(pod: Pod, called: CalledPorts, { capture }: Mode): ProxyModel {
+function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): ProxyModel {
   const workload = workloadName(pod);
   return {
     key: `${pod.meta.namespace}/${pod.meta.name}`,
+    caller: callerOf(pod.meta.namespace, sourcesFor(pod, sources)),
     namespace: pod.meta.namespace,
     name: pod.meta.name,
     group: `${workload}|${pod.serviceAccount}|${capture}`,
@@ -95,18 +100,23 @@ const proxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyModel
   return internProxies(JSON.stringify(proxy), () => proxy);
 });
 
-const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirect' } } as const;
+const modes = {
+  explicit: memoised((sources: SourceList): Mode => ({ capture: 'explicit', sources })),
+  redirect: memoised((sources: SourceList): Mode => ({ capture: 'redirect', sources })),
+} as const;
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
   world: Pick<World, 'pods' | 'endpointSlices'>,
+  sources: SourceList,
   capture: Capture,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
+  const mode = modes[capture](sources);
   const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, modes[capture]));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, mode));
   }
   return proxies;
 }

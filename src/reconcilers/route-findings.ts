@@ -2,17 +2,18 @@
 // finding for each condition, and one for each parent. Messages start with the fact and name what is allowed.
 
 import { describeRef, keyOf } from '../api/meta.js';
-import type { Reason } from '../api/conditions.js';
 import { didYouMean } from '../api/did-you-mean.js';
 import type { Service, World } from '../kinds/world.js';
 import type { Finding } from '../model/finding.js';
 import type { PortModel } from '../model/mesh.js';
 import type { ServiceEndpoints, SubsetSize } from './endpoints.js';
+import { describeDisplacement, type Displacement } from './contest.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import type { Overlap } from './pool.js';
-import { describeRule } from './rule.js';
-import { namesPort, subsetKey, type Displacement, type PooledService } from './services.js';
-import type { CompiledRoute, RouteParent, RuleProblem } from './traffic-route.js';
+import { describeRule, failureOf } from './rule.js';
+import { namesPort, subsetKey, type PooledService } from './services.js';
+import type { RouteParent } from './route-source.js';
+import type { CompiledRoute, RuleProblem } from './traffic-route.js';
 
 /** What routes are judged by. */
 export interface RouteContext {
@@ -57,14 +58,6 @@ function missingPort(parent: RouteParent, ports: readonly PortModel[]): Judgemen
   return noParent(parent, port === undefined ? 'sectionName' : 'port', message);
 }
 
-const displacedBy = ({ by, parent, port }: Displacement): string =>
-  by === undefined
-    ? `Port ${String(port)} of ${describeRef(parent.ref)} is not HTTP; only its own namespace '${parent.ref.namespace}' can make it HTTP`
-    : `${describeRef(by)} owns ${describeRef(parent.ref)} port ${String(port)}`;
-
-const reasonFor = (displacement: Displacement): Reason =>
-  displacement.by === undefined ? 'ProtocolMismatch' : 'OverriddenByTrafficRoute';
-
 /** Where the route has no say, of the ports that a parent names. */
 const displacementsAt = (route: CompiledRoute, parent: RouteParent, pooled: PooledService): readonly Displacement[] =>
   pooled.displacements.filter((one) => one.route === route && one.parent === parent);
@@ -81,8 +74,8 @@ function parentFinding(route: CompiledRoute, parent: RouteParent, context: Route
     return {
       ...common,
       status: 'False',
-      reason: reasonFor(first),
-      message: `${displacedBy(first)}${more(displaced.length)}`,
+      reason: first.reason,
+      message: `${describeDisplacement(first)}${more(displaced.length)}`,
     };
   }
   const role = route.ref.namespace === parent.ref.namespace ? 'producer' : 'consumer';
@@ -141,14 +134,11 @@ function conflictFindings(route: CompiledRoute, context: RouteContext): readonly
     return [{ ...common, reason: 'RuleOverlap', message, path: `spec.rules[${String(first.loser.index)}]` }];
   }
   if (displaced === undefined) return [];
-  return [{ ...common, reason: reasonFor(displaced), message: `${displacedBy(displaced)}${more(lost.length)}` }];
+  return [{ ...common, reason: displaced.reason, message: `${describeDisplacement(displaced)}${more(lost.length)}` }];
 }
 
-/** Wrong kinds of backends are references that do not resolve; everything else is a rule that is not supported. */
-const isReference = ({ problem }: RuleProblem): boolean => problem.reason === 'InvalidKind';
-
 function partFindings(route: CompiledRoute, dead: readonly string[]): readonly Judgement[] {
-  const failing = route.failing.filter((one) => !isReference(one));
+  const { failing } = route;
   const said = (what: string, problems: readonly RuleProblem[]): readonly string[] =>
     problems.slice(0, 1).map(({ problem }) => {
       const names = problems.map(({ name }) => name);
@@ -156,7 +146,7 @@ function partFindings(route: CompiledRoute, dead: readonly string[]): readonly J
     });
   const sentences = [
     ...said('left out', route.dropped),
-    ...said('answers 500', failing),
+    ...said(`answers ${failureOf(route.protocol)}`, failing),
     ...(dead.length === 0 ? [] : [`${plural('Rule', dead.length)} ${list(dead)} can never match`]),
   ];
   if (sentences.length === 0) return [];
@@ -173,10 +163,7 @@ function partFindings(route: CompiledRoute, dead: readonly string[]): readonly J
 }
 
 function resolvedFinding(route: CompiledRoute): Judgement {
-  const failing = route.failing
-    .filter(isReference)
-    .map(({ name, problem }) => ({ ...problem, message: `${problem.message}; rule '${name}' answers 500` }));
-  const unresolved = [...route.rules.flatMap((rule) => rule.unresolved), ...failing];
+  const unresolved = route.rules.flatMap((rule) => rule.unresolved);
   const [first] = unresolved;
   if (first === undefined) {
     return { condition: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: 'All references resolve' };
@@ -229,7 +216,7 @@ function subsetFindings(route: CompiledRoute, context: RouteContext): readonly J
 function whollyRefused(route: CompiledRoute): Judgement | undefined {
   const [refused] = route.refused;
   if (refused !== undefined) return { ...refusal(refused), message: `${refused.message}${more(route.refused.length)}` };
-  const failing = route.failing.filter((one) => !isReference(one));
+  const { failing } = route;
   if (failing.length < route.rules.length) return undefined;
   const problems = [...route.dropped, ...failing].map(({ problem }) => problem);
   const [first] = problems;

@@ -20,7 +20,7 @@ import type { BackendFilter, RouteFilter } from '../kinds/route-filters.js';
 import type { BackendRef, RouteRule } from '../kinds/route-rule.js';
 import { collect, err, ok, type Problem, type Result } from '../lib/result.js';
 import type { Backend, Match, Rule, Target } from '../model/mesh.js';
-import { anyRequest, matchOf } from './match.js';
+import { anyOf, matchOf, type RouteProtocol } from './match.js';
 import { resolveService, type Referents } from './references.js';
 
 /** Where a rule stands. */
@@ -28,6 +28,7 @@ export interface RulePlace {
   readonly ref: ObjectRef;
   readonly generation: number;
   readonly index: number;
+  readonly protocol: RouteProtocol;
 }
 
 /** A compiled rule with what did not resolve. */
@@ -40,6 +41,9 @@ export interface CompiledRule {
 
 /** The name of a rule: as written, or by its place. */
 export const nameOf = (rule: RouteRule, index: number): string => rule.name ?? `r${String(index)}`;
+
+/** What callers get of a rule that cannot serve them, as messages name it. */
+export const failureOf = (protocol: RouteProtocol): string => (protocol === 'GRPC' ? 'UNAVAILABLE' : '500');
 
 type Compiled<T> = Result<T> | undefined;
 
@@ -156,7 +160,7 @@ interface Parts {
 function assemble(rule: RouteRule, place: RulePlace, { features, backends, mirrors }: Parts): CompiledRule {
   const name = nameOf(rule, place.index);
   const written = rule.matches ?? [];
-  const matches = written.length === 0 ? [anyRequest] : written.map(matchOf);
+  const matches = written.length === 0 ? [anyOf(place.protocol)] : written.map((one) => matchOf(one, place.protocol));
   const broken = backends.flatMap((backend) => (backend.kind === 'invalid' ? [backend.problem] : []));
   return {
     index: place.index,
@@ -170,7 +174,7 @@ function assemble(rule: RouteRule, place: RulePlace, { features, backends, mirro
       features,
     },
     unresolved: [
-      ...broken.map(said(`rule '${name}' answers 500 for its share`)),
+      ...broken.map(said(`rule '${name}' answers ${failureOf(place.protocol)} for its share`)),
       ...mirrors
         .flatMap((mirror) => (mirror.ok ? [] : [mirror.error]))
         .map(said(`the mirror of rule '${name}' is off, requests are served`)),

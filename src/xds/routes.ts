@@ -13,11 +13,14 @@ import {
 import { compileFeature, type RouteContext, type RoutePatch } from '../features/feature.js';
 import { retry, retryDefaults } from '../features/retry.js';
 import { timeouts, timeoutsDefaults } from '../features/timeouts.js';
+import { isFor } from '../model/caller.js';
 import type { Origin } from '../model/delivery.js';
 import type {
   Backend,
+  Caller,
   HostRules,
   InboundPort,
+  Match,
   PortModel,
   RouteEntry,
   Rule,
@@ -29,10 +32,12 @@ import { nameOfCluster, nameOfHost, nameOfInbound, nameOfOutbound, nameOfRule, u
 import { buildMatch, safeMethods } from './route-match.js';
 import type { Resource } from './resources.js';
 
-/** The Service port that a route configuration is for. */
+/** The Service port that a route configuration is for, and its callers. */
 export interface RouteOwner {
   readonly service: ServiceModel;
   readonly port: PortModel;
+  /** For whom the routes are: entries for other callers are not there. */
+  readonly caller: Caller;
 }
 
 function clusterOf(rule: Rule): RouteContext['clusterOf'] {
@@ -52,8 +57,16 @@ const weighted = (backend: Backend): WeightedBackend => ({
   backend,
 });
 
-/** Sends to the backends by weight. What does not resolve answers 500 for its share. */
-function destination(backends: readonly Backend[]): Partial<RouteAction> {
+/** What a backend that is not there answers: gRPC callers read it as UNAVAILABLE, for which Gateway API asks. */
+const failures = {
+  http: { status: 500, clusterNotFound: ClusterNotFound.INTERNAL_SERVER_ERROR },
+  grpc: { status: 503, clusterNotFound: ClusterNotFound.SERVICE_UNAVAILABLE },
+} as const;
+
+const failureOf = ({ grpc }: Match) => (grpc === undefined ? failures.http : failures.grpc);
+
+/** Sends to the backends by weight. What does not resolve answers a failure for its share. */
+function destination({ rule: { backends }, match }: RouteEntry): Partial<RouteAction> {
   const live = backends.map(weighted).filter((one) => one.weight > 0);
   const [first] = live;
   const plain = live.length === 1 && first?.backend.kind === 'service' && first.backend.features.length === 0;
@@ -70,28 +83,33 @@ function destination(backends: readonly Backend[]): Partial<RouteAction> {
   }));
   const action = RouteAction.fromPartial({
     clusterSpecifier: { $case: 'weightedClusters', value: { clusters } },
-    clusterNotFoundResponseCode: ClusterNotFound.INTERNAL_SERVER_ERROR,
+    clusterNotFoundResponseCode: failureOf(match).clusterNotFound,
   });
   return { clusterSpecifier: action.clusterSpecifier, clusterNotFoundResponseCode: action.clusterNotFoundResponseCode };
 }
 
-const noBackend: Route['action'] = {
-  $case: 'directResponse',
-  value: DirectResponseAction.fromPartial({ status: 500 }),
+/** A tunnel is an upgrade: the backend is asked for it. */
+const tunnel = {
+  upgradeConfigs: RouteAction.fromPartial({ upgradeConfigs: [{ upgradeType: 'CONNECT' }] }).upgradeConfigs,
 };
 
-function actionOf(rule: Rule, patches: readonly RoutePatch[]): Route['action'] {
+function actionOf(entry: RouteEntry, patches: readonly RoutePatch[]): Route['action'] {
+  const { rule, match } = entry;
   const answer = patches.find((patch) => patch.answer !== undefined)?.answer;
   if (answer?.kind === 'redirect') return { $case: 'redirect', value: RedirectAction.fromPartial(answer.action) };
   if (answer?.kind === 'respond')
     return { $case: 'directResponse', value: DirectResponseAction.fromPartial(answer.action) };
   const resolved = rule.backends.some((backend) => backend.kind === 'service' && backend.weight > 0);
-  if (!resolved) return noBackend;
+  if (!resolved) {
+    const { status } = failureOf(match);
+    return { $case: 'directResponse', value: DirectResponseAction.fromPartial({ status }) };
+  }
   const forward = mergePatches(
     patches.map((patch) => patch.forward),
     'route',
   );
-  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...destination(rule.backends) }) };
+  const upgrade = match.method === 'CONNECT' ? tunnel : {};
+  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...upgrade, ...destination(entry) }) };
 }
 
 interface RouteVariant {
@@ -101,6 +119,7 @@ interface RouteVariant {
 
 /** Retries that go further than Envoy's safe set hold for methods that may be repeated; others get a route of their own. */
 function variantsOf({ match, rule }: RouteEntry): readonly RouteVariant[] {
+  if (match.grpc !== undefined) return [{ methods: 'unsafe', onlySafe: false }];
   if (match.method !== undefined)
     return [{ methods: safeMethods.includes(match.method) ? 'safe' : 'unsafe', onlySafe: false }];
   if (!rule.features.some((feature) => feature.splitsMethods)) return [{ methods: 'safe', onlySafe: false }];
@@ -129,7 +148,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     name,
     statPrefix: name,
     match: buildMatch(match, variant.onlySafe),
-    action: actionOf(rule, patches),
+    action: actionOf(entry, patches),
   });
 }
 
@@ -161,11 +180,17 @@ function plainRoute({ service, port }: RouteOwner): Route {
   });
 }
 
+const entriesFor = (rules: HostRules, caller: Caller): readonly RouteEntry[] =>
+  rules.entries.filter(({ match }) => isFor(match, caller));
+
 function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
+  // A host whose rules are all for other callers has no routes: it is not a plain Service for that.
   const routes =
     rules.entries.length === 0
       ? [plainRoute(owner)]
-      : rules.entries.flatMap((entry) => variantsOf(entry).map((variant) => buildRoute(entry, variant, owner)));
+      : entriesFor(rules, owner.caller).flatMap((entry) =>
+          variantsOf(entry).map((variant) => buildRoute(entry, variant, owner)),
+        );
   return VirtualHost.fromPartial({
     name: nameOfHost(owner.service.ref.name, rules.hostnames),
     domains: rules.hostnames,
@@ -185,9 +210,9 @@ const distinctOrigins = (rules: readonly Rule[]): readonly Origin[] => [...new S
 
 /** The route configuration of a Service port, for the callers that these rules are for. */
 export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Resource<'route'> {
-  const { service, port } = owner;
+  const { service, port, caller } = owner;
   const name = nameOfOutbound({ ...service.ref, port: port.port });
-  const rules = hosts.flatMap((one) => one.entries.map((entry) => entry.rule));
+  const rules = hosts.flatMap((one) => entriesFor(one, caller).map((entry) => entry.rule));
   return {
     type: 'route',
     name,
@@ -205,10 +230,22 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
 
 const inboundRetry = { retryOn: 'reset-before-request', numRetries: 2 };
 
+const off = { seconds: 0n, nanos: 0 };
+
+function delivery(name: string): RouteAction {
+  return RouteAction.fromPartial({
+    clusterSpecifier: { $case: 'cluster', value: name },
+    timeout: off,
+    idleTimeout: off,
+    maxStreamDuration: { grpcTimeoutHeaderMax: off },
+    retryPolicy: inboundRetry,
+  });
+}
+
 /** What becomes of a request to the proxy's own pod: it is delivered, and never cut short here. */
 export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resource<'route'> {
   const name = nameOfInbound(inbound.port);
-  const off = { seconds: 0n, nanos: 0 };
+  const action = delivery(name);
   return {
     type: 'route',
     name,
@@ -222,16 +259,12 @@ export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resour
             {
               name,
               match: { pathSpecifier: { $case: 'prefix', value: '/' } },
-              action: {
-                $case: 'route',
-                value: {
-                  clusterSpecifier: { $case: 'cluster', value: name },
-                  timeout: off,
-                  idleTimeout: off,
-                  maxStreamDuration: { grpcTimeoutHeaderMax: off },
-                  retryPolicy: inboundRetry,
-                },
-              },
+              action: { $case: 'route', value: action },
+            },
+            {
+              name,
+              match: { pathSpecifier: { $case: 'connectMatcher', value: {} } },
+              action: { $case: 'route', value: { ...action, ...tunnel } },
             },
           ],
         },

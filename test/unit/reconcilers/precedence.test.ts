@@ -61,7 +61,7 @@ describe('precedence', () => {
 
   it('knows equal matches', () => {
     const key = (match: Match): string => matchKey(match);
-    const prefix = (value: string) => matchOf({ path: { type: 'PathPrefix', value, ignoreCase: false } });
+    const prefix = (value: string) => matchOf({ path: { type: 'PathPrefix', value, ignoreCase: false } }, 'HTTP');
     expect(key(prefix('/a/'))).to.equal(key(prefix('/a')));
     expect(key(prefix('/'))).to.equal(key(anyRequest));
     expect(key({ ...anyRequest, headers: [header('X'), header('y')] })).to.equal(
