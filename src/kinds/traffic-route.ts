@@ -6,6 +6,7 @@ import { dns, groupRule, label, name, port } from '../api/fields.js';
 import { checkRe2 } from '../api/re2.js';
 import { list, object, oneOf, text, type Rule, type Static } from '../api/schema.js';
 import type { Problem } from '../lib/result.js';
+import { cookiePattern } from '../features/envoy-values.js';
 import type { RouteFilter } from './route-filters.js';
 import type { RouteMatch } from './route-match.js';
 import { rulesSchema, type RouteRule } from './route-rule.js';
@@ -186,12 +187,19 @@ function callProblems(path: string, { type, service, method }: NonNullable<Route
   });
 }
 
+/** A cookie becomes an expression, and Envoy bounds those. */
+const cookieProblems = (path: string, cookie: NonNullable<RouteMatch['cookies']>[number]): readonly Problem[] =>
+  checkRe2(cookiePattern(cookie)) === undefined
+    ? []
+    : invalid(cookie.value === undefined ? `${path}.name` : `${path}.value`, 'is too long to be compared by Envoy');
+
 function matchProblems(path: string, match: RouteMatch): readonly Problem[] {
   return [
     ...tunnelProblems(path, match),
     ...(match.path === undefined ? [] : pathProblems(`${path}.path.value`, match.path)),
     ...(match.headers ?? []).flatMap((header, index) => regex(`${path}.headers[${index}].value`, header)),
     ...(match.queryParams ?? []).flatMap((param, index) => regex(`${path}.queryParams[${index}].value`, param)),
+    ...(match.cookies ?? []).flatMap((cookie, index) => cookieProblems(`${path}.cookies[${index}]`, cookie)),
     ...(match.grpc === undefined ? [] : callProblems(`${path}.grpc`, match.grpc)),
   ];
 }

@@ -2,7 +2,7 @@
 
 import { HeaderMatcher, QueryParameterMatcher, RouteMatch } from '../gen/envoy/config/route/v3/route_components.js';
 import { StringMatcher } from '../gen/envoy/type/matcher/v3/string.js';
-import { escapeRegex } from '../features/envoy-values.js';
+import { cookiePattern } from '../features/envoy-values.js';
 import type { CookieMatch, HeaderMatch, Match, QueryMatch, TextMatch } from '../model/mesh.js';
 
 function stringMatcher(match: Exclude<TextMatch, { kind: 'present' }>): StringMatcher {
@@ -37,21 +37,15 @@ function queryMatcher(query: QueryMatch): QueryParameterMatcher {
   });
 }
 
-/**
- * Cookies are matched in the Cookie header: `RouteMatch.cookies` is unknown to the older of the supported Envoys. A value
- * may be quoted, and is the same without.
- */
-function cookieMatcher({ name, value }: CookieMatch): HeaderMatcher {
-  const pair = value === undefined ? '[^;]*' : `"?${escapeRegex(value)}"?`;
-  const regex = `(?:.*;)?\\s*${escapeRegex(name)}=${pair}\\s*(?:;.*)?`;
-  return HeaderMatcher.fromPartial({
+/** `RouteMatch.cookies` is unknown to the older of the supported Envoys: the Cookie header is read on all of them. */
+const cookieMatcher = (cookie: CookieMatch): HeaderMatcher =>
+  HeaderMatcher.fromPartial({
     name: 'cookie',
     headerMatchSpecifier: {
       $case: 'stringMatch',
-      value: { matchPattern: { $case: 'safeRegex', value: { regex } } },
+      value: { matchPattern: { $case: 'safeRegex', value: { regex: cookiePattern(cookie) } } },
     },
   });
-}
 
 /** A prefix ends at a slash: `/api` matches `/api` and `/api/x`, never `/apix`. */
 function pathSpecifier(path: Match['path']): RouteMatch['pathSpecifier'] {

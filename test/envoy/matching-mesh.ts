@@ -16,10 +16,14 @@ const v2 = { ...echo, version: 'v2' };
 
 const named = (name: string, match: Written): Written => answering(name, { name, matches: [match] });
 
+/** Long, and nothing but what an expression has to escape. */
+export const longValue = '.'.repeat(900);
+
 const cookies: readonly Written[] = [
   named('none', {}),
   named('present', { cookies: [{ name: 'canary' }] }),
   named('exact', { headers: [{ name: 'cookie', type: 'Present' }], cookies: [{ name: 'canary', value: 'v(2).0' }] }),
+  named('long', { headers: [{ name: 'cookie', type: 'Present' }], cookies: [{ name: 'canary', value: longValue }] }),
   named('both', { cookies: [{ name: 'canary' }, { name: 'user' }] }),
 ];
 
@@ -134,6 +138,11 @@ const wrongRoute = (name: string, match: Written, protocol = 'HTTP'): Written =>
 /** Objects that are wrong, by name, each with the words that say so. */
 export const wrong: readonly (readonly [string, Written, string])[] = [
   ['cookie', wrongRoute('cookie', { cookies: [{ name: 'a b' }] }), 'spec.rules[0].matches[0].cookies[0].name'],
+  [
+    'cookie-value',
+    wrongRoute('cookie-value', { cookies: [{ name: 'a', value: '.'.repeat(1024) }] }),
+    'is too long to be compared by Envoy',
+  ],
   [
     'protocol',
     wrongRoute('protocol', { grpc: { service: 'shop.Cart' } }),

@@ -7,7 +7,7 @@ import { eventually } from '../support/eventually.js';
 import { boundsOf, inParallel } from './client.js';
 import { call, type CallReply } from './grpc.js';
 import { conditionOf, type Mesh, startMesh, supportedVersions } from './harness.js';
-import { batch, caller, guest, home, objects, routeForCallersOf, visitor, wrong } from './matching-mesh.js';
+import { batch, caller, guest, home, longValue, objects, routeForCallersOf, visitor, wrong } from './matching-mesh.js';
 import { fileOf } from './objects.js';
 
 type Headers = Readonly<Record<string, string>>;
@@ -74,6 +74,7 @@ for (const version of supportedVersions) {
         'canaryx=1': 'none',
         'user=me; canary=1': 'both',
         canary: 'none',
+        [`canary=${longValue}`]: 'long',
       };
       for (const [cookie, rule] of Object.entries(wanted))
         expect(await ruleFor(caller, 'cookies/', cookie === '' ? {} : { cookie }), cookie).to.equal(rule);
