@@ -28,9 +28,19 @@ import type {
   Target,
 } from '../model/mesh.js';
 import { mergePatches } from './merge.js';
-import { nameOfCluster, nameOfHost, nameOfInbound, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
+import {
+  clusterDomain,
+  nameOfCluster,
+  nameOfHost,
+  nameOfInbound,
+  nameOfOutbound,
+  nameOfRule,
+  unresolvedCluster,
+} from './names.js';
 import { buildMatch, safeMethods } from './route-match.js';
+import { withoutUsualPort, type CallNames } from './redirect-port.js';
 import type { Resource } from './resources.js';
+import { hostsOf } from './scopes.js';
 
 /** The Service port that a route configuration is for, and its callers. */
 export interface RouteOwner {
@@ -183,14 +193,21 @@ function plainRoute({ service, port }: RouteOwner): Route {
 const entriesFor = (rules: HostRules, caller: Caller): readonly RouteEntry[] =>
   rules.entries.filter(({ match }) => isFor(match, caller));
 
+/** The names by which a host is called, as far as they are known. */
+function callNames({ hostnames }: HostRules, { service, port }: RouteOwner): CallNames {
+  const [hostname = '*'] = hostnames;
+  const names = hostname === '*' ? [service.ref.name, ...hostsOf(service, clusterDomain)] : [hostname];
+  return { names: names.filter((name) => !name.startsWith('*')), port: port.port };
+}
+
 function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
   // A host whose rules are all for other callers has no routes: it is not a plain Service for that.
   const routes =
     rules.entries.length === 0
       ? [plainRoute(owner)]
-      : entriesFor(rules, owner.caller).flatMap((entry) =>
-          variantsOf(entry).map((variant) => buildRoute(entry, variant, owner)),
-        );
+      : entriesFor(rules, owner.caller)
+          .flatMap((entry) => variantsOf(entry).map((variant) => buildRoute(entry, variant, owner)))
+          .flatMap((route) => withoutUsualPort(route, callNames(rules, owner)));
   return VirtualHost.fromPartial({
     name: nameOfHost(owner.service.ref.name, rules.hostnames),
     domains: rules.hostnames,

@@ -20,13 +20,11 @@ import type {
 import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildListeners, buildOwnListeners, virtualListeners } from './listeners.js';
+import { clusterDomain } from './names.js';
 import type { Resource, ResourceType } from './resources.js';
 import { buildInboundRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
 import { forEachType } from './view.js';
-
-/** The domain of Services inside a cluster. */
-const clusterDomain = 'cluster.local';
 
 /** Resources that come and go together. */
 export type Bundle = readonly Resource[];
