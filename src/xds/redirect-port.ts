@@ -2,7 +2,7 @@
 // what it is told; Gateway API wants no `:443` in a location of https. Where the caller's name for the host is known, the
 // location is that name alone.
 
-import { Route, RouteMatch } from '../gen/envoy/config/route/v3/route_components.js';
+import { type Route, RouteMatch } from '../gen/envoy/config/route/v3/route_components.js';
 
 /** How a host is called. */
 export interface CallNames {

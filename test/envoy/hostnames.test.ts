@@ -61,7 +61,7 @@ const bootstrapFor = (routes: unknown, port: number): unknown => ({
                 typed_config: {
                   '@type': `${extension}.network.http_connection_manager.v3.HttpConnectionManager`,
                   stat_prefix: 'hosts',
-                  route_config: { ...Object(routes), validate_clusters: false },
+                  route_config: routes,
                   http_filters: [{ name: 'router', typed_config: { '@type': `${extension}.http.router.v3.Router` } }],
                 },
               },
