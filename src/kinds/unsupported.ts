@@ -21,17 +21,12 @@ const fields = (paths: readonly string[], instead: string): readonly Unsupported
   paths.map((path) => ({ path, instead }));
 
 const services = "only kind 'Service' works";
-const otherMatches = 'match by `path`, `headers`, `queryParams` or `method`';
 
 const trafficRoute: readonly Unsupported[] = [
   ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
-  ...only('protocol', ['GRPC', 'TCP', 'TLS'], "only 'HTTP' works"),
+  ...only('protocol', ['TCP', 'TLS'], "only 'HTTP' and 'GRPC' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
-  ...fields(
-    ['rules[].matches[].cookies', 'rules[].matches[].claims', 'rules[].matches[].grpc', 'rules[].matches[].source'],
-    otherMatches,
-  ),
-  ...only('rules[].matches[].method', ['CONNECT'], 'all other methods work'),
+  ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
   ...fields(['rules[].filters[].cors', 'rules[].filters[].fault'], 'all other filters work'),
   ...only('rules[].filters[].requestMirror.backendRef.kind', ['Host'], services),
   ...only('rules[].backendRefs[].kind', ['Host'], services),

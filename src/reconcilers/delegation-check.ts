@@ -6,7 +6,8 @@ import { didYouMean } from '../api/did-you-mean.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
 import { isAdmitted } from './references.js';
 import type { CompiledRule } from './rule.js';
-import type { CompiledRoute, RouteParent } from './traffic-route.js';
+import type { RouteParent } from './route-source.js';
+import type { CompiledRoute } from './traffic-route.js';
 
 /** A route at a rule of another one, admitted there. */
 export interface Attached {

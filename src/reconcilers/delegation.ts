@@ -7,7 +7,8 @@ import { err, type Problem, type Result } from '../lib/result.js';
 import { checkAttachment, type Attached } from './delegation-check.js';
 import { compareText } from './precedence.js';
 import type { CompiledRule } from './rule.js';
-import type { CompiledRoute, RouteParent } from './traffic-route.js';
+import type { RouteParent } from './route-source.js';
+import type { CompiledRoute } from './traffic-route.js';
 
 /** A route with those below its rules. */
 export interface RouteTree {

@@ -1,7 +1,7 @@
 // World in, mesh and findings out. Pure. Every step is memoised by the tables that it reads, and within them
 // by the objects: a change costs the steps that its table feeds, and in them the objects that it touches.
 
-import type { HTTPRoute } from '../kinds/gateway.js';
+import type { GRPCRoute, HTTPRoute } from '../kinds/gateway.js';
 import type { TrafficRoute } from '../kinds/traffic-route.js';
 import type { Service, Table, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
@@ -13,6 +13,7 @@ import { findingsOf } from './findings.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { reconcileProxies } from './proxies.js';
 import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
+import { sourcesOf, type SourceList } from './source.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
 /** What a World means. */
@@ -36,10 +37,23 @@ const referentsOf = memoised(
   }),
 );
 
-const compileRoutes = memoised(
-  (trafficRoutes: Table<TrafficRoute>, httpRoutes: Table<HTTPRoute>, referents: Referents): readonly CompiledRoute[] =>
-    [...trafficRoutes.values(), ...httpRoutes.values()].map((route) => compileRoute(route, referents)),
+type RouteTables = Pick<World, 'trafficRoutes' | 'httpRoutes' | 'grpcRoutes'>;
+
+const routeTables = memoised(
+  (trafficRoutes: Table<TrafficRoute>, httpRoutes: Table<HTTPRoute>, grpcRoutes: Table<GRPCRoute>): RouteTables => ({
+    trafficRoutes,
+    httpRoutes,
+    grpcRoutes,
+  }),
 );
+
+const compileRoutes = memoised((tables: RouteTables, referents: Referents): readonly CompiledRoute[] =>
+  [tables.trafficRoutes, tables.httpRoutes, tables.grpcRoutes].flatMap((table) =>
+    [...table.values()].map((route) => compileRoute(route, referents)),
+  ),
+);
+
+const sourcesIn = memoised((routes: readonly CompiledRoute[]) => sourcesOf(routes));
 
 const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
 
@@ -79,26 +93,35 @@ const setsOf = memoised(
 );
 
 const proxiesOf = (capture: Capture) =>
-  memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], policies: PolicyIndex) =>
-    reconcileProxies({ pods, endpointSlices, policies }, capture),
+  memoised((tables: ProxyTables, sources: SourceList, policies: PolicyIndex) =>
+    reconcileProxies(tables, { sources, policies }, capture),
   );
 
 const proxiesBy = { explicit: proxiesOf('explicit'), redirect: proxiesOf('redirect') } as const;
 
+type ProxyTables = Pick<World, 'pods' | 'endpointSlices'>;
+
+const proxyTables = memoised((pods: World['pods'], endpointSlices: World['endpointSlices']): ProxyTables => ({
+  pods,
+  endpointSlices,
+}));
+
 /** Runs the whole compiler front end. */
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
-  const { trafficRoutes, httpRoutes, services, referenceGrants } = world;
+  const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
   const policies = indexPolicies(world.meshPolicies);
-  const routes = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants, policies));
+  const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
+  const routes = compileRoutes(tables, referentsOf(services, referenceGrants, policies));
   const delegation = delegationOf(routes);
   const pooled = pooledServices(services, routes, policies);
-  const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
-  const endpoints = endpointsOf(tables, subsetsIn(routes));
+  const behind = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
+  const endpoints = endpointsOf(behind, subsetsIn(routes));
+  const called = proxyTables(world.pods, world.endpointSlices);
   const model: MeshModel = {
     revision: world.revision,
     services: modelsOf(pooled),
     endpoints: setsOf(endpoints),
-    proxies: proxiesBy[options.capture](world.pods, world.endpointSlices, policies),
+    proxies: proxiesBy[options.capture](called, sourcesIn(routes), policies),
   };
   let findings: readonly Finding[] | undefined;
   return {

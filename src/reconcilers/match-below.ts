@@ -1,7 +1,7 @@
 // Both of two matches: what a rule that hands its requests on leaves to a rule below it. Paths are absolute.
 // Knows no route.
 
-import type { HeaderMatch, Match, PathMatch, QueryMatch } from '../model/mesh.js';
+import type { CookieMatch, HeaderMatch, Match, PathMatch, QueryMatch } from '../model/mesh.js';
 
 /** How a path condition relates to the one above it. */
 type Relation = 'inside' | 'outside' | 'open';
@@ -71,14 +71,39 @@ function joined<Condition extends HeaderMatch | QueryMatch>(
 const headerKey = ({ name, invert }: HeaderMatch): string => (invert ? '' : name.toLowerCase());
 const queryKey = ({ name }: QueryMatch): string => name;
 
+/** A value says more than presence; two values of one cookie exclude each other. */
+function bothCookies(upper: readonly CookieMatch[], lower: readonly CookieMatch[]): readonly CookieMatch[] | undefined {
+  const all = new Map<string, CookieMatch>();
+  for (const cookie of [...upper, ...lower]) {
+    const { value } = all.get(cookie.name) ?? cookie;
+    if (value !== undefined && cookie.value !== undefined && value !== cookie.value) return undefined;
+    all.set(cookie.name, { name: cookie.name, value: value ?? cookie.value });
+  }
+  return [...all.values()];
+}
+
+/** The one method of both; null where they name two. */
+const bothMethods = (upper: string | undefined, lower: string | undefined): string | undefined | null =>
+  upper !== undefined && lower !== undefined && upper !== lower ? null : (upper ?? lower);
+
 /** The requests that meet both matches; undefined where there are none. */
 export function matchBelow(upper: Match, lower: Match): Match | undefined {
   const paths = pathsOf(upper, lower);
+  const method = bothMethods(upper.method, lower.method);
   const headers = joined(upper.headers, lower.headers, headerKey);
   const queryParams = joined(upper.queryParams, lower.queryParams, queryKey);
-  if (paths === undefined || headers === undefined || queryParams === undefined) return undefined;
-  const { method = lower.method } = upper;
-  if (lower.method !== undefined && lower.method !== method) return undefined;
+  const cookies = bothCookies(upper.cookies, lower.cookies);
+  if (paths === undefined || method === null || headers === undefined) return undefined;
+  if (queryParams === undefined || cookies === undefined) return undefined;
   const { path, within = [] } = paths;
-  return { path, ...(within.length === 0 ? {} : { within }), method, headers, queryParams };
+  return {
+    path,
+    ...(within.length === 0 ? {} : { within }),
+    method,
+    headers,
+    queryParams,
+    cookies,
+    grpc: lower.grpc ?? upper.grpc,
+    sources: [...new Map([...upper.sources, ...lower.sources].map((source) => [source.key, source])).values()],
+  };
 }

@@ -1,15 +1,16 @@
 // What is said of a route at each of its parents: attached, and as what, or why not. Knows no rule.
 
-import type { Reason } from '../api/conditions.js';
 import { didYouMean } from '../api/did-you-mean.js';
 import { describeRef, keyOf } from '../api/meta.js';
 import type { Service, World } from '../kinds/world.js';
 import type { PortModel } from '../model/mesh.js';
+import { describeDisplacement, type Displacement } from './contest.js';
 import type { Delegation } from './delegation.js';
 import type { ServiceEndpoints } from './endpoints.js';
 import { more, refusal, type Judgement } from './judgement.js';
-import { namesPort, type Displacement, type PooledService } from './services.js';
-import type { CompiledRoute, RouteParent } from './traffic-route.js';
+import type { RouteParent } from './route-source.js';
+import { namesPort, type PooledService } from './services.js';
+import type { CompiledRoute } from './traffic-route.js';
 
 /** What routes are judged by. */
 export interface RouteContext {
@@ -52,16 +53,6 @@ function missingPort(parent: RouteParent, ports: readonly PortModel[]): Judgemen
   return noParent(parent, port === undefined ? 'sectionName' : 'port', message);
 }
 
-/** Why a route has no say at a port. */
-export const displacedBy = ({ by, parent, port }: Displacement): string =>
-  by === undefined
-    ? `Port ${String(port)} of ${describeRef(parent.ref)} is not HTTP; only its own namespace '${parent.ref.namespace}' can make it HTTP`
-    : `${describeRef(by)} owns ${describeRef(parent.ref)} port ${String(port)}`;
-
-/** The same as a reason. */
-export const reasonFor = (displacement: Displacement): Reason =>
-  displacement.by === undefined ? 'ProtocolMismatch' : 'OverriddenByTrafficRoute';
-
 /** Where the route has no say, of the ports that a parent names. */
 const displacementsAt = (route: CompiledRoute, parent: RouteParent, pooled: PooledService): readonly Displacement[] =>
   pooled.displacements.filter((one) => one.route === route && one.parent === parent);
@@ -102,8 +93,8 @@ function serviceFinding(route: CompiledRoute, parent: RouteParent, context: Rout
     return {
       ...common,
       status: 'False',
-      reason: reasonFor(first),
-      message: `${displacedBy(first)}${more(displaced.length)}`,
+      reason: first.reason,
+      message: `${describeDisplacement(first)}${more(displaced.length)}`,
     };
   }
   const role = route.ref.namespace === parent.ref.namespace ? 'producer' : 'consumer';

@@ -40,9 +40,12 @@ const byExactName = (left: Named, right: Named): number => compareText(left.name
 
 /** A text that is equal for matches that hold for the same requests. */
 export function matchKey(match: Match): string {
+  const { method = '', grpc, sources } = match;
   const headers = [...match.headers].sort(byName).map((header) => ({ ...header, name: header.name.toLowerCase() }));
   const paths = [match.path, ...(match.within ?? [])].map(pathKey);
-  return JSON.stringify([paths, match.method ?? '', headers, [...match.queryParams].sort(byExactName)]);
+  const [queryParams, cookies] = [match.queryParams, match.cookies].map((list) => [...list].sort(byExactName));
+  const callers = sources.map(({ key }) => key).sort();
+  return JSON.stringify([paths, method, headers, queryParams, cookies, grpc !== undefined, callers]);
 }
 
 const pathKey = ({ kind, value, ignoreCase }: PathMatch): readonly unknown[] => [

@@ -4,10 +4,12 @@ import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
+import { callerOf } from '../model/caller.js';
 import type { Capture, InboundPort, PolicyInForce, Protocol, ProxyModel } from '../model/mesh.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf } from './policies-in-force.js';
 import { protocolOf } from './protocol.js';
+import { sourcesFor, type SourceList } from './source.js';
 
 /** One port on which the slices of a Service call a pod. */
 type Call = readonly [pod: ObjectKey, port: number, protocol: Protocol, by: ServicePortOfPod];
@@ -75,16 +77,19 @@ function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
     .map((port) => ({ port, protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto', policies: [] }));
 }
 
+/** What all proxies of a mesh have in common. */
 interface Mode {
   readonly capture: Capture;
+  readonly sources: SourceList;
 }
 
 const workloadName = (pod: Pod): string => `${pod.workload.kind}/${pod.workload.name}.${pod.workload.namespace}`;
 
-function buildProxy(pod: Pod, called: CalledPorts, { capture }: Mode): ProxyModel {
+function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): ProxyModel {
   const workload = workloadName(pod);
   return {
     key: `${pod.meta.namespace}/${pod.meta.name}`,
+    caller: callerOf(pod.meta.namespace, sourcesFor(pod, sources)),
     namespace: pod.meta.namespace,
     name: pod.meta.name,
     group: `${workload}|${pod.serviceAccount}|${capture}`,
@@ -120,18 +125,23 @@ function proxyOf(pod: Pod, called: CalledPorts, { mode, policies }: { mode: Mode
   return ofPorts.every((one) => one.length === 0) ? bare : withPolicies(bare, internPolicies(ofPorts));
 }
 
-const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirect' } } as const;
+const modes = {
+  explicit: memoised((sources: SourceList): Mode => ({ capture: 'explicit', sources })),
+  redirect: memoised((sources: SourceList): Mode => ({ capture: 'redirect', sources })),
+} as const;
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & { readonly policies: PolicyIndex },
+  world: Pick<World, 'pods' | 'endpointSlices'>,
+  about: { readonly sources: SourceList; readonly policies: PolicyIndex },
   capture: Capture,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
+  const mode = modes[capture](about.sources);
   const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode: modes[capture], policies: world.policies }));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies: about.policies }));
   }
   return proxies;
 }

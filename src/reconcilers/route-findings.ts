@@ -1,14 +1,15 @@
 // What is said of a route: where it is attached, which of its rules are in force, what they refer to. One
 // finding for each condition, and one for each parent. Messages start with the fact and name what is allowed.
 
-import { describeRef } from '../api/meta.js';
 import type { Reason } from '../api/conditions.js';
+import { describeRef } from '../api/meta.js';
 import type { Finding } from '../model/finding.js';
+import { describeDisplacement } from './contest.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import { deadRules, overlapMessage, overlapsOf, type DeadRule } from './overlap-findings.js';
-import { displacedBy, lostInPart, parentFinding, reasonFor, type RouteContext } from './parent-findings.js';
+import { lostInPart, parentFinding, type RouteContext } from './parent-findings.js';
 import type { Overlap } from './pool.js';
-import { describeRule } from './rule.js';
+import { describeRule, failureOf } from './rule.js';
 import { subsetFindings } from './subset-findings.js';
 import type { CompiledRoute, RuleProblem } from './traffic-route.js';
 
@@ -29,14 +30,11 @@ function conflictFindings(
     return [{ ...common, reason: 'RuleOverlap', message, path: `spec.rules[${String(first.loser.index)}]` }];
   }
   if (displaced === undefined) return [];
-  return [{ ...common, reason: reasonFor(displaced), message: `${displacedBy(displaced)}${more(lost.length)}` }];
+  return [{ ...common, reason: displaced.reason, message: `${describeDisplacement(displaced)}${more(lost.length)}` }];
 }
 
 const reasonOfDead = (dead: readonly DeadRule[]): Reason =>
   dead.some(({ lost }) => lost) ? 'RuleOverlap' : 'NotAllowedByParent';
-
-/** Wrong kinds of backends are references that do not resolve; everything else is a rule that is not supported. */
-const isReference = ({ problem }: RuleProblem): boolean => problem.reason === 'InvalidKind';
 
 function deadSentences(dead: readonly DeadRule[]): readonly string[] {
   const said = (lost: boolean, why: string): readonly string[] => {
@@ -47,13 +45,17 @@ function deadSentences(dead: readonly DeadRule[]): readonly string[] {
 }
 
 function partFindings(route: CompiledRoute, dead: readonly DeadRule[]): readonly Judgement[] {
-  const failing = route.failing.filter((one) => !isReference(one));
+  const { failing } = route;
   const said = (what: string, problems: readonly RuleProblem[]): readonly string[] =>
     problems.slice(0, 1).map(({ problem }) => {
       const names = problems.map(({ name }) => name);
       return `${plural('Rule', names.length)} ${list(names)} ${what}: ${problem.message}`;
     });
-  const sentences = [...said('left out', route.dropped), ...said('answers 500', failing), ...deadSentences(dead)];
+  const sentences = [
+    ...said('left out', route.dropped),
+    ...said(`answers ${failureOf(route.protocol)}`, failing),
+    ...deadSentences(dead),
+  ];
   if (sentences.length === 0) return [];
   const problem = [...route.dropped, ...failing][0]?.problem;
   return [
@@ -68,10 +70,7 @@ function partFindings(route: CompiledRoute, dead: readonly DeadRule[]): readonly
 }
 
 function resolvedFinding(route: CompiledRoute): Judgement {
-  const failing = route.failing
-    .filter(isReference)
-    .map(({ name, problem }) => ({ ...problem, message: `${problem.message}; rule '${name}' answers 500` }));
-  const unresolved = [...route.rules.flatMap((rule) => rule.unresolved), ...failing];
+  const unresolved = route.rules.flatMap((rule) => rule.unresolved);
   const [first] = unresolved;
   if (first === undefined) {
     return { condition: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: 'All references resolve' };
@@ -90,7 +89,7 @@ function resolvedFinding(route: CompiledRoute): Judgement {
 function whollyRefused(route: CompiledRoute): Judgement | undefined {
   const [refused] = route.refused;
   if (refused !== undefined) return { ...refusal(refused), message: `${refused.message}${more(route.refused.length)}` };
-  const failing = route.failing.filter((one) => !isReference(one));
+  const { failing } = route;
   if (failing.length < route.rules.length) return undefined;
   const problems = [...route.dropped, ...failing].map(({ problem }) => problem);
   const [first] = problems;

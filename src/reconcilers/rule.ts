@@ -9,7 +9,7 @@ import { backendFeatures, filterFeatures, ruleFeatures, silentRule } from '../fe
 import type { BackendRef, RouteRule } from '../kinds/route-rule.js';
 import { collect, err, ok, type Problem, type Result } from '../lib/result.js';
 import type { Backend, Match, Rule, Target } from '../model/mesh.js';
-import { anyRequest, matchOf } from './match.js';
+import { anyOf, matchOf, type RouteProtocol } from './match.js';
 import { resolveService, type Referents } from './references.js';
 
 /** Where a rule stands. */
@@ -17,6 +17,7 @@ export interface RulePlace {
   readonly ref: ObjectRef;
   readonly generation: number;
   readonly index: number;
+  readonly protocol: RouteProtocol;
 }
 
 /** A compiled rule with what did not resolve. */
@@ -33,6 +34,9 @@ export interface CompiledRule {
 
 /** The name of a rule: as written, or by its place. */
 export const nameOf = (rule: RouteRule, index: number): string => rule.name ?? `r${String(index)}`;
+
+/** What callers get of a rule that cannot serve them, as messages name it. */
+export const failureOf = (protocol: RouteProtocol): string => (protocol === 'GRPC' ? 'UNAVAILABLE' : '500');
 
 type Compiled = Result<CompiledFeature> | undefined;
 
@@ -147,7 +151,7 @@ interface Parts {
 function assemble(rule: RouteRule, place: RulePlace, { written, backends, mirrors }: Parts): CompiledRule {
   const name = nameOf(rule, place.index);
   const some = rule.matches ?? [];
-  const matches = some.length === 0 ? [anyRequest] : some.map(matchOf);
+  const matches = some.length === 0 ? [anyOf(place.protocol)] : some.map((one) => matchOf(one, place.protocol));
   const broken = backends.flatMap((backend) => (backend.kind === 'invalid' ? [backend.problem] : []));
   return {
     index: place.index,
@@ -163,7 +167,7 @@ function assemble(rule: RouteRule, place: RulePlace, { written, backends, mirror
     written,
     delegate: rule.delegate?.namespaces,
     unresolved: [
-      ...broken.map(said(`rule '${name}' answers 500 for its share`)),
+      ...broken.map(said(`rule '${name}' answers ${failureOf(place.protocol)} for its share`)),
       ...mirrors
         .flatMap((mirror) => (mirror.ok ? [] : [mirror.error]))
         .map(said(`the mirror of rule '${name}' is off, requests are served`)),

@@ -6,6 +6,7 @@ import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
 import type { Origin } from '../model/delivery.js';
 import { isHttp, type HostRules, type PortModel, type ServiceModel, type Subset } from '../model/mesh.js';
+import { settle, type Attachment, type Displacement } from './contest.js';
 import type { Delegation, RouteTree } from './delegation.js';
 import type { PolicyIndex } from './policies.js';
 import { servicePoliciesOf } from './policies-in-force.js';
@@ -13,22 +14,8 @@ import type { PolicyAttachment } from './policy.js';
 import { pool, type Overlap } from './pool.js';
 import { compareText } from './precedence.js';
 import { protocolOf } from './protocol.js';
-import type { CompiledRoute, RouteParent } from './traffic-route.js';
-
-/** A route at one of its parents. */
-export interface Attachment {
-  readonly route: CompiledRoute;
-  readonly parent: RouteParent;
-  /** The route with those below its rules. */
-  readonly tree: RouteTree;
-}
-
-/** A route that has no say at a port. */
-export interface Displacement extends Attachment {
-  readonly port: number;
-  /** The TrafficRoute that owns the port; absent: the port is not HTTP, and the route may not change that. */
-  readonly by?: ObjectRef;
-}
+import type { RouteParent } from './route-source.js';
+import type { CompiledRoute } from './traffic-route.js';
 
 /** A Service with what was found out about the routes on it. */
 export interface PooledService {
@@ -78,27 +65,13 @@ export const namesPort = (parent: RouteParent, port: { readonly port: number; re
   (parent.port === undefined || parent.port === port.port) &&
   (parent.sectionName === undefined || parent.sectionName === port.name);
 
-interface Contest {
-  readonly kept: readonly Attachment[];
-  readonly displaced: readonly Displacement[];
+/** Routes of the Service's own namespace say what is spoken, unless the port itself says more. */
+function spokenAt(declared: PortModel['protocol'], producers: readonly Attachment[]): PortModel['protocol'] {
+  const [first] = producers;
+  if (first === undefined) return declared;
+  if (first.route.protocol === 'GRPC') return 'grpc';
+  return isHttp(declared) && declared !== 'auto' ? declared : 'http';
 }
-
-const isOurs = ({ route }: Attachment): boolean => route.ref.kind === 'TrafficRoute';
-
-/** TrafficRoutes on a port displace HTTPRoutes of the same role there. */
-function preferOurs(attachments: readonly Attachment[], port: number): Contest {
-  const owner = attachments.find(isOurs);
-  if (owner === undefined) return { kept: attachments, displaced: none };
-  const { ref } = owner.route;
-  return {
-    kept: attachments.filter(isOurs),
-    displaced: attachments.filter((one) => !isOurs(one)).map((one) => ({ ...one, port, by: ref })),
-  };
-}
-
-/** A route of the Service's own namespace says what is spoken, unless the port itself says more. */
-const httpOr = (protocol: PortModel['protocol']): PortModel['protocol'] =>
-  isHttp(protocol) && protocol !== 'auto' ? protocol : 'http';
 
 interface PooledPort extends Omit<PooledService, 'model'> {
   readonly model: PortModel;
@@ -110,20 +83,21 @@ function poolPort(service: Service, port: ServicePort, inputs: PortInputs): Pool
   const here = inputs.attachments.filter(({ parent }) => namesPort(parent, port));
   const producers = here.filter(({ route }) => route.ref.namespace === namespace);
   const consumers = here.filter(({ route }) => route.ref.namespace !== namespace);
-  const declared = protocolOf(port);
-  const protocol = producers.length > 0 ? httpOr(declared) : declared;
-  const displaced: Displacement[] = isHttp(protocol) ? [] : consumers.map((one) => ({ ...one, port: port.port }));
+  const producing = settle(producers, port.port);
+  const protocol = spokenAt(protocolOf(port), producing.kept);
+  const displaced: Displacement[] = isHttp(protocol)
+    ? [...producing.displaced]
+    : consumers.map((one) => ({ ...one, port: port.port, reason: 'ProtocolMismatch' }));
   const namespaces = isHttp(protocol) ? [...new Set(consumers.map(({ route }) => route.ref.namespace))].sort() : [];
-  const role = (own: readonly Attachment[]) => {
-    const contest = preferOurs(own, port.port);
-    displaced.push(...contest.displaced);
-    return pool(contest.kept.map(({ tree }) => tree));
-  };
-  const produced = role(producers);
-  const consumed = namespaces.map((name) => ({
-    name,
-    ...role(consumers.filter(({ route }) => route.ref.namespace === name)),
-  }));
+  const produced = pool(producing.kept.map(({ tree }) => tree));
+  const consumed = namespaces.map((name) => {
+    const consuming = settle(
+      consumers.filter(({ route }) => route.ref.namespace === name),
+      port.port,
+    );
+    displaced.push(...consuming.displaced);
+    return { name, ...pool(consuming.kept.map(({ tree }) => tree)) };
+  });
   const pools = [produced, ...consumed];
   return {
     model: {

@@ -15,7 +15,8 @@ import type { Reconciled } from '../reconcilers/index.js';
 import { byObject, statusOf, type ObjectStatus, type ParentReference } from '../reconcilers/status.js';
 import type { PolicyIndex } from '../reconcilers/policies.js';
 import type { CompiledPolicy } from '../reconcilers/policy.js';
-import type { CompiledRoute, RouteParent } from '../reconcilers/traffic-route.js';
+import type { RouteParent } from '../reconcilers/route-source.js';
+import type { CompiledRoute } from '../reconcilers/traffic-route.js';
 import type { Delivered, DeliveryTracker } from './delivery-tracker.js';
 
 /** An object with its status, as Kubernetes shows it. */

@@ -1,9 +1,10 @@
 // Model and quarantine to a publication: for every kind of proxy the layers that it sees, encoded and
 // checked. Remembers bytes by the identity of what they were made from, and nothing else.
 
-import type { Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
+import { callerOf, everyone, isFor } from '../model/caller.js';
+import type { Caller, Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
 import { createInterner } from '../lib/intern.js';
-import { memoised, memoisedByKey, memoisedList } from '../lib/memo.js';
+import { memoised, memoisedList } from '../lib/memo.js';
 import type { ProxyEntry, Publication, Section } from './cache.js';
 import { checkConstraints } from './constraints.js';
 import { familiesOf, type Families } from './listeners.js';
@@ -54,7 +55,7 @@ function encode(bundle: Bundle): Layer {
 }
 
 /** A layer without the rules that are withheld, nor those that could not be sent. */
-function encodeRoutes(service: ServiceModel, namespace: string, withheld: ReadonlyMap<Part, Part | undefined>): Layer {
+function encodeRoutes(service: ServiceModel, caller: Caller, withheld: ReadonlyMap<Part, Part | undefined>): Layer {
   const broken = new Map<Part, Guilt>();
   const substitute = (rule: Rule): Rule | undefined => {
     if (broken.has(rule)) return undefined;
@@ -62,23 +63,25 @@ function encodeRoutes(service: ServiceModel, namespace: string, withheld: Readon
     const good = withheld.get(rule);
     return good === undefined || !isRule(good) ? undefined : good;
   };
-  const all = encode(translateRoutesWith(service, namespace, substitute));
+  const all = encode(translateRoutesWith(service, caller, substitute));
   if (all.guilty.length === 0) return all;
-  for (const rule of rulesOf(service, namespace)) {
-    const alone = translateRoutesWith(service, namespace, (one) => (one === rule ? one : undefined));
+  for (const rule of rulesOf(service, caller)) {
+    const alone = translateRoutesWith(service, caller, (one) => (one === rule ? one : undefined));
     const found = encode(alone).guilty[0];
     if (found !== undefined) broken.set(rule, { ...found, part: rule });
   }
-  const layer = encode(translateRoutesWith(service, namespace, substitute));
+  const layer = encode(translateRoutesWith(service, caller, substitute));
   return { resources: layer.resources, guilty: [...broken.values(), ...layer.guilty] };
 }
 
 const isRule = (part: Part): part is Rule => 'backends' in part;
 
-const rulesOf = (service: ServiceModel, namespace: string): readonly Rule[] => [
+const rulesOf = (service: ServiceModel, caller: Caller): readonly Rule[] => [
   ...new Set(
     service.ports.flatMap((port) =>
-      (port.consumers.get(namespace) ?? port.hosts).flatMap((host) => host.entries.map((entry) => entry.rule)),
+      (port.consumers.get(caller.namespace) ?? port.hosts).flatMap((host) =>
+        host.entries.filter(({ match }) => isFor(match, caller)).map(({ rule }) => rule),
+      ),
     ),
   ),
 ];
@@ -97,23 +100,33 @@ const claimsOf = memoisedList((caller: { readonly namespace: string }, services:
   encode(translateClaims(services, caller.namespace)),
 );
 
-/** All callers that have no rules of their own share the producer's. */
-const producers = '';
-const goodRoutes = memoisedByKey((service: ServiceModel, namespace): Layer => {
-  const layer = encode(translateRoutes(service, namespace));
-  return layer.guilty.length === 0 ? layer : encodeRoutes(service, namespace, new Map());
+/** Keys of the source conditions that some rule on a Service has. */
+const sourcesNamed = memoised((service: ServiceModel): ReadonlySet<string> => {
+  const hosts = service.ports.flatMap((port) => [port.hosts, ...port.consumers.values()].flat());
+  return new Set(hosts.flatMap(({ entries }) => entries.flatMap(({ match }) => match.sources.map(({ key }) => key))));
 });
-const partialRoutes = memoised((_service: ServiceModel, _quarantine: Quarantine) => new Map<string, Layer>());
 
-function routesLayer(service: ServiceModel, namespace: string, quarantine: Quarantine): Layer {
-  const consumed = service.ports.some((port) => port.consumers.has(namespace));
-  const audience = consumed ? namespace : producers;
-  if (quarantine.parts.size === 0 || !rulesOf(service, namespace).some((rule) => quarantine.parts.has(rule)))
-    return goodRoutes(service, audience);
-  const known = partialRoutes(service, quarantine);
-  const layer = known.get(audience) ?? encodeRoutes(service, audience, quarantine.parts);
-  known.set(audience, layer);
-  return layer;
+/** Callers as a Service tells them apart: all that have neither rules nor conditions of their own are one class. */
+function seenBy(service: ServiceModel, caller: Caller): Caller {
+  const named = sourcesNamed(service);
+  const sources = named.size === 0 ? [] : caller.sources.filter((key) => named.has(key));
+  const consumed = service.ports.some((port) => port.consumers.has(caller.namespace));
+  if (sources.length === 0 && !consumed) return everyone;
+  return callerOf(consumed ? caller.namespace : '', sources);
+}
+
+const goodRoutes = memoised((service: ServiceModel, caller: Caller): Layer => {
+  const layer = encode(translateRoutes(service, caller));
+  return layer.guilty.length === 0 ? layer : encodeRoutes(service, caller, new Map());
+});
+const partialRoutes = memoised((service: ServiceModel, caller: Caller, quarantine: Quarantine): Layer =>
+  encodeRoutes(service, caller, quarantine.parts),
+);
+
+function routesLayer(service: ServiceModel, audience: Caller, quarantine: Quarantine): Layer {
+  const caller = seenBy(service, audience);
+  const isConcerned = quarantine.parts.size > 0 && rulesOf(service, caller).some((rule) => quarantine.parts.has(rule));
+  return isConcerned ? partialRoutes(service, caller, quarantine) : goodRoutes(service, caller);
 }
 
 /** Refused resources are replaced by the last good ones, or left out. */
@@ -129,19 +142,21 @@ const replaced = memoised((layer: Layer, quarantine: Quarantine): readonly Encod
   ),
 );
 
-/** Proxies with these in common see the same. */
+/** Proxies that see one view. */
 interface Audience {
-  readonly namespace: string;
+  readonly key: string;
+  readonly caller: Caller;
   readonly capture: Capture;
   readonly families: Families;
 }
 
 /** One object for each audience. */
 const audiences = createInterner<Audience>(100_000);
-const audienceOf = ({ namespace, capture, addresses }: ProxyModel): Audience => {
-  const audience = { namespace, capture, families: familiesOf(addresses) };
-  return audiences(viewKeyOf(audience), () => audience);
-};
+const audienceOf = memoised(({ caller, capture, addresses }: ProxyModel): Audience => {
+  const families = familiesOf(addresses);
+  const key = [caller.namespace, capture, families, ...caller.sources].join('|');
+  return audiences(key, () => ({ key, caller, capture, families }));
+});
 
 /** A section of a view with what it holds back. */
 interface Checked {
@@ -164,11 +179,12 @@ function* layersOfServices(
   audience: Audience,
   quarantine: Quarantine,
 ): Generator<[string, Layer]> {
-  const { namespace, capture, families } = audience;
+  const { caller, capture, families } = audience;
+  const { namespace } = caller;
   yield ['common', commonLayer(commonResources[capture][families])];
   for (const [key, service] of services) {
     yield [`s ${key}`, serviceLayers[capture](service)];
-    yield [`r ${key}`, routesLayer(service, namespace, quarantine)];
+    yield [`r ${key}`, routesLayer(service, caller, quarantine)];
     if (capture === 'explicit' && service.ref.namespace === namespace) yield [`n ${key}`, localNames(service)];
   }
   if (capture === 'explicit') yield ['claims', claimsOf(claimant(namespace), [...services.values()])];
@@ -186,8 +202,6 @@ const endpointSection = memoised((endpoints: MeshModel['endpoints'], quarantine:
 );
 
 const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
-
-const viewKeyOf = ({ namespace, capture, families }: Audience): string => `${namespace}|${capture}|${families}`;
 
 const ownOf = memoised((proxy: ProxyModel): OwnResources => {
   const { resources } = encode(translateProxy(proxy));
@@ -221,7 +235,7 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines): Bu
     for (const part of parts) guilty.push(...part.guilty);
   };
   for (const audience of audiencesOf(model.proxies)) {
-    const key = viewKeyOf(audience);
+    const { key } = audience;
     add(key, audience, nothingRefused);
     for (const [envoy, quarantine] of quarantines) add(`${key}|${envoy}`, audience, quarantine);
   }
@@ -239,7 +253,7 @@ function quarantineKeys(quarantines: Quarantines): ReadonlySet<string> {
 }
 
 const entryOf = memoised((proxy: ProxyModel, versions: ReadonlySet<string>): ProxyEntry => {
-  const base = viewKeyOf(audienceOf(proxy));
+  const base = audienceOf(proxy).key;
   return {
     group: proxy.group,
     own: ownOf(proxy),

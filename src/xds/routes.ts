@@ -13,12 +13,15 @@ import {
 import type { CompiledFeature, RouteContext, RoutePatch } from '../features/feature.js';
 import { silentRule } from '../features/index.js';
 import { builtInDefaults, type RouteDefaults } from '../features/route-defaults.js';
+import { isFor } from '../model/caller.js';
 import type { Origin } from '../model/delivery.js';
 import type {
   Backend,
+  Caller,
   HostRules,
   InboundPort,
   PolicyInForce,
+  Match,
   PortModel,
   RouteEntry,
   Rule,
@@ -26,14 +29,26 @@ import type {
   Target,
 } from '../model/mesh.js';
 import { mergePatches } from './merge.js';
-import { nameOfCluster, nameOfHost, nameOfInbound, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
+import {
+  clusterDomain,
+  nameOfCluster,
+  nameOfHost,
+  nameOfInbound,
+  nameOfOutbound,
+  nameOfRule,
+  unresolvedCluster,
+} from './names.js';
 import { buildMatch, safeMethods } from './route-match.js';
+import { withoutUsualPort, type CallNames } from './redirect-port.js';
 import type { Resource } from './resources.js';
+import { hostsOf } from './scopes.js';
 
-/** The Service port that a route configuration is for. */
+/** The Service port that a route configuration is for, and its callers. */
 export interface RouteOwner {
   readonly service: ServiceModel;
   readonly port: PortModel;
+  /** For whom the routes are: entries for other callers are not there. */
+  readonly caller: Caller;
 }
 
 function clusterOf(rule: Rule): RouteContext['clusterOf'] {
@@ -53,8 +68,16 @@ const weighted = (backend: Backend): WeightedBackend => ({
   backend,
 });
 
-/** Sends to the backends by weight. What does not resolve answers 500 for its share. */
-function destination(backends: readonly Backend[]): Partial<RouteAction> {
+/** What a backend that is not there answers: gRPC callers read it as UNAVAILABLE, for which Gateway API asks. */
+const failures = {
+  http: { status: 500, clusterNotFound: ClusterNotFound.INTERNAL_SERVER_ERROR },
+  grpc: { status: 503, clusterNotFound: ClusterNotFound.SERVICE_UNAVAILABLE },
+} as const;
+
+const failureOf = ({ grpc }: Match) => (grpc === undefined ? failures.http : failures.grpc);
+
+/** Sends to the backends by weight. What does not resolve answers a failure for its share. */
+function destination({ rule: { backends }, match }: RouteEntry): Partial<RouteAction> {
   const live = backends.map(weighted).filter((one) => one.weight > 0);
   const [first] = live;
   const plain = live.length === 1 && first?.backend.kind === 'service' && first.backend.features.length === 0;
@@ -71,28 +94,33 @@ function destination(backends: readonly Backend[]): Partial<RouteAction> {
   }));
   const action = RouteAction.fromPartial({
     clusterSpecifier: { $case: 'weightedClusters', value: { clusters } },
-    clusterNotFoundResponseCode: ClusterNotFound.INTERNAL_SERVER_ERROR,
+    clusterNotFoundResponseCode: failureOf(match).clusterNotFound,
   });
   return { clusterSpecifier: action.clusterSpecifier, clusterNotFoundResponseCode: action.clusterNotFoundResponseCode };
 }
 
-const noBackend: Route['action'] = {
-  $case: 'directResponse',
-  value: DirectResponseAction.fromPartial({ status: 500 }),
+/** A tunnel is an upgrade: the backend is asked for it. */
+const tunnel = {
+  upgradeConfigs: RouteAction.fromPartial({ upgradeConfigs: [{ upgradeType: 'CONNECT' }] }).upgradeConfigs,
 };
 
-function actionOf(rule: Rule, patches: readonly RoutePatch[]): Route['action'] {
+function actionOf(entry: RouteEntry, patches: readonly RoutePatch[]): Route['action'] {
+  const { rule, match } = entry;
   const answer = patches.find((patch) => patch.answer !== undefined)?.answer;
   if (answer?.kind === 'redirect') return { $case: 'redirect', value: RedirectAction.fromPartial(answer.action) };
   if (answer?.kind === 'respond')
     return { $case: 'directResponse', value: DirectResponseAction.fromPartial(answer.action) };
   const resolved = rule.backends.some((backend) => backend.kind === 'service' && backend.weight > 0);
-  if (!resolved) return noBackend;
+  if (!resolved) {
+    const { status } = failureOf(match);
+    return { $case: 'directResponse', value: DirectResponseAction.fromPartial({ status }) };
+  }
   const forward = mergePatches(
     patches.map((patch) => patch.forward),
     'route',
   );
-  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...destination(rule.backends) }) };
+  const upgrade = match.method === 'CONNECT' ? tunnel : {};
+  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...upgrade, ...destination(entry) }) };
 }
 
 interface RouteVariant {
@@ -102,6 +130,7 @@ interface RouteVariant {
 
 /** Retries that go further than Envoy's safe set hold for methods that may be repeated; others get a route of their own. */
 function variantsOf({ match, rule }: RouteEntry, defaults: RouteDefaults): readonly RouteVariant[] {
+  if (match.grpc !== undefined) return [{ methods: 'unsafe', onlySafe: false }];
   if (match.method !== undefined)
     return [{ methods: safeMethods.includes(match.method) ? 'safe' : 'unsafe', onlySafe: false }];
   if (!rule.features.some((feature) => feature.splitsMethods(defaults))) return [{ methods: 'safe', onlySafe: false }];
@@ -147,7 +176,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     name,
     statPrefix: name,
     match: buildMatch(match, variant.onlySafe),
-    action: actionOf(rule, patches),
+    action: actionOf(entry, patches),
   });
 }
 
@@ -183,13 +212,26 @@ function plainRoute(owner: RouteOwner): Route {
   });
 }
 
+const entriesFor = (rules: HostRules, caller: Caller): readonly RouteEntry[] =>
+  rules.entries.filter(({ match }) => isFor(match, caller));
+
+/** The names by which a host is called, as far as they are known. */
+function callNames({ hostnames }: HostRules, { service, port }: RouteOwner): CallNames {
+  const [hostname = '*'] = hostnames;
+  const names = hostname === '*' ? [service.ref.name, ...hostsOf(service, clusterDomain)] : [hostname];
+  return { names: names.filter((name) => !name.startsWith('*')), port: port.port };
+}
+
 function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
+  // A host whose rules are all for other callers has no routes: it is not a plain Service for that.
   const routes =
     rules.entries.length === 0
       ? [plainRoute(owner)]
-      : rules.entries.flatMap((entry) =>
-          variantsOf(entry, defaultsFor(entry.rule, owner)).map((variant) => buildRoute(entry, variant, owner)),
-        );
+      : entriesFor(rules, owner.caller)
+          .flatMap((entry) =>
+            variantsOf(entry, defaultsFor(entry.rule, owner)).map((variant) => buildRoute(entry, variant, owner)),
+          )
+          .flatMap((route) => withoutUsualPort(route, callNames(rules, owner)));
   return VirtualHost.fromPartial({
     name: nameOfHost(owner.service.ref.name, rules.hostnames),
     domains: rules.hostnames,
@@ -209,9 +251,9 @@ const distinctOrigins = (rules: readonly Rule[]): readonly Origin[] => [...new S
 
 /** The route configuration of a Service port, for the callers that these rules are for. */
 export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Resource<'route'> {
-  const { service, port } = owner;
+  const { service, port, caller } = owner;
   const name = nameOfOutbound({ ...service.ref, port: port.port });
-  const rules = hosts.flatMap((one) => one.entries.map((entry) => entry.rule));
+  const rules = hosts.flatMap((one) => entriesFor(one, caller).map((entry) => entry.rule));
   return {
     type: 'route',
     name,
@@ -229,10 +271,21 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
 
 const inboundRetry = { retryOn: 'reset-before-request', numRetries: 2 };
 
+const off = { seconds: 0n, nanos: 0 };
+
+function delivery(name: string): RouteAction {
+  return RouteAction.fromPartial({
+    clusterSpecifier: { $case: 'cluster', value: name },
+    timeout: off,
+    idleTimeout: off,
+    maxStreamDuration: { grpcTimeoutHeaderMax: off },
+    retryPolicy: inboundRetry,
+  });
+}
+
 /** What becomes of a request to the proxy's own pod: it is delivered, and never cut short here. */
 export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resource<'route'> {
   const name = nameOfInbound(inbound.port);
-  const off = { seconds: 0n, nanos: 0 };
   const context: RouteContext = {
     direction: 'inbound',
     port: inbound.port,
@@ -245,6 +298,7 @@ export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resour
     inbound.policies.map(({ feature }) => feature.onRoute(context)),
     'route',
   );
+  const action = { ...delivery(name), ...patch?.forward };
   return {
     type: 'route',
     name,
@@ -259,17 +313,13 @@ export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resour
               ...patch?.route,
               name,
               match: { pathSpecifier: { $case: 'prefix', value: '/' } },
-              action: {
-                $case: 'route',
-                value: {
-                  clusterSpecifier: { $case: 'cluster', value: name },
-                  timeout: off,
-                  idleTimeout: off,
-                  maxStreamDuration: { grpcTimeoutHeaderMax: off },
-                  retryPolicy: inboundRetry,
-                  ...patch?.forward,
-                },
-              },
+              action: { $case: 'route', value: action },
+            },
+            {
+              ...patch?.route,
+              name,
+              match: { pathSpecifier: { $case: 'connectMatcher', value: {} } },
+              action: { $case: 'route', value: { ...action, ...tunnel } },
             },
           ],
         },

@@ -6,6 +6,7 @@ import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import type { Origin } from '../model/delivery.js';
 import { compareMatches } from '../model/match-order.js';
 import type {
+  Caller,
   Capture,
   EndpointSet,
   HostRules,
@@ -19,13 +20,11 @@ import type {
 import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildListeners, buildOwnListeners, familiesOf, virtualListeners, type Families } from './listeners.js';
+import { clusterDomain } from './names.js';
 import type { Resource, ResourceType } from './resources.js';
 import { buildInboundRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
 import { forEachType } from './view.js';
-
-/** The domain of Services inside a cluster. */
-const clusterDomain = 'cluster.local';
 
 /** Resources that come and go together. */
 export type Bundle = readonly Resource[];
@@ -70,9 +69,9 @@ function substituted(hosts: readonly HostRules[], substitute: Substitute): reado
   });
 }
 
-/** The rules of a port that callers of a namespace get. */
-const rulesFor = (port: ServiceModel['ports'][number], namespace: string): readonly HostRules[] =>
-  port.consumers.get(namespace) ?? port.hosts;
+/** The rules of a port for callers of a namespace; not all of them need be for this class of callers. */
+const rulesFor = (port: ServiceModel['ports'][number], caller: Caller): readonly HostRules[] =>
+  port.consumers.get(caller.namespace) ?? port.hosts;
 
 /** Clusters of a Service, and what leads to them: listeners or scopes. */
 export const translateService = {
@@ -83,13 +82,13 @@ export const translateService = {
 /** The bare names of a Service, for callers of its own namespace. */
 export const translateLocalNames = (service: ServiceModel): Bundle => buildLocalScopes(service);
 
-/** Route configurations of a Service for callers of a namespace. */
-export const translateRoutes = (service: ServiceModel, namespace: string): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port }, rulesFor(port, namespace)));
+/** Route configurations of a Service for a class of callers. */
+export const translateRoutes = (service: ServiceModel, caller: Caller): Bundle =>
+  service.ports.map((port) => buildRoutes({ service, port, caller }, rulesFor(port, caller)));
 
 /** The same, with some rules replaced or left out. */
-export const translateRoutesWith = (service: ServiceModel, namespace: string, substitute: Substitute): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port }, substituted(rulesFor(port, namespace), substitute)));
+export const translateRoutesWith = (service: ServiceModel, caller: Caller, substitute: Substitute): Bundle =>
+  service.ports.map((port) => buildRoutes({ service, port, caller }, substituted(rulesFor(port, caller), substitute)));
 
 /** The load assignments of a Service. */
 export const translateEndpoints = (sets: readonly EndpointSet[]): Bundle => sets.map(buildEndpoints);
@@ -144,7 +143,7 @@ export function translate(
   const all = [
     ...commonResources[proxy.capture][familiesOf(proxy.addresses)],
     ...services.flatMap(translateService[proxy.capture]),
-    ...services.flatMap((service) => translateRoutes(service, proxy.namespace)),
+    ...services.flatMap((service) => translateRoutes(service, proxy.caller)),
     ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
     ...[...model.endpoints.values()].flatMap(translateEndpoints),
     ...translateProxy(proxy),

@@ -63,12 +63,12 @@ describe('unsupported', () => {
 
   it('names what was found and what works', () => {
     expect(
-      unsupportedValues('TrafficRoute', { parentRefs, protocol: 'GRPC', rules: [{ weightsFrom: {} }] }),
+      unsupportedValues('TrafficRoute', { parentRefs, protocol: 'TCP', rules: [{ weightsFrom: {} }] }),
     ).to.deep.equal([
       {
         path: 'spec.protocol',
         reason: 'UnsupportedValue',
-        message: "`spec.protocol` is 'GRPC', which this version does not compile yet; only 'HTTP' works",
+        message: "`spec.protocol` is 'TCP', which this version does not compile yet; only 'HTTP' and 'GRPC' work",
       },
       {
         path: 'spec.rules[0].weightsFrom',
@@ -81,12 +81,12 @@ describe('unsupported', () => {
 
   it('refuses one rule and leaves its neighbours', () => {
     const rule = {
-      matches: [{ path: {} }, { cookies: [] }],
+      matches: [{ path: {} }, { claims: [] }],
       filters: [{ type: 'URLRewrite' }, { type: 'Fault', fault: {} }],
       backendRefs: [{ kind: 'Host' }, { fallback: true }, { fallback: false }],
     };
     expect(unsupportedInRule(rule, 2).map(({ path }) => path)).to.deep.equal([
-      'spec.rules[2].matches[1].cookies',
+      'spec.rules[2].matches[1].claims',
       'spec.rules[2].filters[1].fault',
       'spec.rules[2].backendRefs[0].kind',
       'spec.rules[2].backendRefs[1].fallback',
@@ -103,7 +103,7 @@ describe('unsupported', () => {
 
   it('tells the documentation', () => {
     expect(compiledNote('TrafficRoute', 'rules[].timeouts.request')).to.equal('yes');
-    expect(compiledNote('TrafficRoute', 'rules[].matches[].cookies[].name')).to.equal('not yet');
+    expect(compiledNote('TrafficRoute', 'rules[].matches[].claims[].name')).to.equal('not yet');
     expect(compiledNote('TrafficRoute', 'distribution')).to.equal('except `Namespace`');
   });
 });

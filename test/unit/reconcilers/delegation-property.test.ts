@@ -43,6 +43,9 @@ const pathMatch: fc.Arbitrary<PathMatch> = fc.oneof(
   }),
 );
 const match: fc.Arbitrary<Match> = fc.record({
+  cookies: fc.constant([]),
+  grpc: fc.constant(undefined),
+  sources: fc.constant([]),
   path: fc.oneof(fc.constant(anyRequest.path), pathMatch),
   method: fc.constantFrom(undefined, undefined, 'GET', 'POST'),
   headers: fc.subarray([
@@ -81,7 +84,7 @@ function treeOf(sketches: readonly Sketch[], name: string): RouteTree {
       ...(children.length === 0 ? {} : { delegate: ['*'] }),
     };
   });
-  const route = { ref, generation: 1, created: '', hostnames: [], parents: [], rules };
+  const route = { ref, generation: 1, created: '', protocol: 'HTTP' as const, hostnames: [], parents: [], rules };
   const below = sketches.flatMap(({ children }, index) =>
     children.map((child, nth) => ({ rule: `r${String(index)}`, tree: treeOf(child, `${name}-${index}-${nth}`) })),
   );
