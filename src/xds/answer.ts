@@ -1,10 +1,9 @@
 // What a request says: that a response was taken or refused, and what the client wants from now on.
 
-import { culpritsOf } from './nack.js';
 import type { NameTable } from './name-table.js';
 import { isOwnName } from './names.js';
 import { heldWhenCurrent, ownPlanFor, planFor, wantedOf, withEntries, withoutTrust, withoutUnwanted } from './plan.js';
-import { heldAfterRefusal, ownAfterRefusal, type Push } from './push.js';
+import { answeredTogether, onRefusal } from './refusal.js';
 import { isWildcardType, type EncodedResource, type ResourceType } from './resources.js';
 import {
   withType,
@@ -20,7 +19,6 @@ import {
   hasVersion,
   noSubscription,
   nothingHeld,
-  resourceIn,
   versionOfSet,
   wants,
   type HeldEntry,
@@ -99,12 +97,12 @@ function knownToDelta(state: StreamState, type: ResourceType, { start, request }
 }
 
 /**
- * A client that asks for all, and states the version of just that, is left in peace. One that asks by name is
- * not: its version says nothing of a name that it gave up and took up again.
+ * A client that asks for all without a word, and states the version of just that, is left in peace. One that names
+ * something, be it `*`, is not: its version says nothing of what it gave up and took up again.
  */
 function knownToSotw(state: StreamState, type: ResourceType, { start, request }: Starting): TypeState {
   const asking = { ...start, unanswered: isWildcardType(type), blind: isWildcardType(type) && request.version !== '' };
-  if (request.version === '' || !start.subscription.wildcard) return asking;
+  if (request.version === '' || !start.subscription.wildcard || start.everNamed) return asking;
   const view = state.view.types[type];
   const mine = ownPlanFor(state.own[type], noOwn, {
     subscription: start.subscription,
@@ -127,56 +125,16 @@ interface Answer {
 }
 
 /** An ACK or a NACK. In state of the world Envoy answers only the newest response, for all before it. */
-function onAnswer(answer: Answer, turn: Turn): TypeState {
-  const { stream, before, answered, request } = answer;
-  const inFlight = stream.protocol === 'sotw' ? [] : before.inFlight.filter((one) => one !== answered);
-  if (request.error !== undefined) return onRefusal({ ...answer, before: { ...before, inFlight } }, turn);
-  if (before.blind) return { ...before, inFlight, blind: false, blocked: undefined };
-  if (before.priors.size === 0) return { ...before, inFlight };
-  const names = new Set(answered.push.names);
-  return { ...before, inFlight, priors: new Map([...before.priors].filter(([name]) => !names.has(name))) };
-}
-
-/** Nothing of a refused response is known to be applied: all of it is sent again, but for the culprits. */
-function onRefusal({ stream, type, before, answered, request }: Answer, turn: Turn): TypeState {
-  const { push } = answered;
-  const names = stream.names[type];
-  const message = request.error ?? '';
-  const culprits = culpritsOf(message, push.resources);
-  for (const culprit of culprits) turn.effects.push({ kind: 'refused', type, culprit });
-  if (culprits.length === 0)
-    turn.effects.push({ kind: 'unattributed', type, message, suspects: push.resources.length });
-  const refused =
-    culprits.length === 0
-      ? before.refused
-      : new Map([...before.refused, ...culprits.map((one) => [one.resource.version, one] as const)]);
-  return {
-    ...before,
-    refused,
-    priors: priorsAfter({ ...before, refused }, push, (name) => push.before[names.idOf(name)]),
-    sent: heldAfterRefusal(before.sent, push, names),
-    own: ownAfterRefusal(before.own, push),
-    blocked: before.blind ? { view: stream.view.types[type], own: stream.own[type] } : undefined,
-    bisect:
-      culprits.length > 0 || push.resources.length === 0
-        ? undefined
-        : Math.max(1, Math.floor(push.resources.length / 2)),
-  };
-}
-
-/** What the client had before it refused: the newest that it did not refuse, too. */
-function priorsAfter(
-  state: TypeState,
-  push: Push,
-  entryBefore: (name: string) => HeldEntry | undefined,
-): TypeState['priors'] {
-  const priors = new Map(state.priors);
-  for (const { name } of push.resources) {
-    const prior = resourceIn(push.own?.before.get(name)) ?? resourceIn(entryBefore(name));
-    if (prior !== undefined && !state.refused.has(prior.version)) priors.set(name, prior);
-  }
-  for (const [name, { version }] of priors) if (state.refused.has(version)) priors.delete(name);
-  return priors;
+function onAnswer({ stream, type, before, answered, request }: Answer, turn: Turn): TypeState {
+  const isSotw = stream.protocol === 'sotw';
+  const after = { ...before, inFlight: isSotw ? [] : before.inFlight.filter((one) => one !== answered) };
+  const push =
+    isSotw && isWildcardType(type) ? answeredTogether(before, answered.push, stream.names[type]) : answered.push;
+  if (request.error !== undefined) return onRefusal({ stream, type, before: after, push, text: request.error }, turn);
+  if (after.blind) return { ...after, blind: false, blocked: undefined };
+  if (after.priors.size === 0) return after;
+  const names = new Set(push.names);
+  return { ...after, priors: new Map([...after.priors].filter(([name]) => !names.has(name))) };
 }
 
 interface Asking {

@@ -1,6 +1,6 @@
 // Conversations about refusals, own resources and clients that come back.
 
-import { ack, ask, back, nack, reconnect, refused, sees, serve, wait, type Scenario } from './script.js';
+import { ack, ask, back, drop, nack, reconnect, refused, sees, serve, wait, type Scenario } from './script.js';
 
 const two = { cds: { a: 1, b: 1 } };
 const bad = (name: string): string => `Error adding/updating cluster(s) ${name}: no such thing`;
@@ -42,6 +42,46 @@ export const refusals: readonly Scenario[] = [
       sees(),
       serve({ cds: { a: 3, b: 2 } }),
       sees('cds a@3 b@2'),
+    ],
+  },
+  {
+    name: 'what came with a named culprit stays while a held route names it',
+    only: 'sotw',
+    moves: [
+      serve({ cds: { a: 1, b: 1 }, rds: { x: { v: 1, clusters: ['b'] } } }),
+      ask('rds', 'x'),
+      sees('rds x@1'),
+      ack('rds'),
+      ask('cds'),
+      sees('cds a@1 b@1'),
+      serve({ cds: { a: 2 } }),
+      nack('cds', bad('a')),
+      refused('a'),
+      sees('cds a@2 b@1'),
+      ack('cds'),
+      wait(60_000),
+      sees(),
+      drop('rds', 'x'),
+      wait(2_000),
+      sees('cds a@2'),
+    ],
+  },
+  {
+    name: 'a named culprit may have come with an earlier response that was not answered',
+    only: 'sotw',
+    moves: [
+      serve({ cds: { a: 1 } }),
+      ask('cds'),
+      sees('cds a@1'),
+      ack('cds'),
+      serve({ cds: { a: 2 } }),
+      sees('cds a@2'),
+      wait(1_000),
+      serve({ cds: { a: 2, b: 1 } }),
+      sees('cds a@2 b@1'),
+      nack('cds', bad('a')),
+      refused('a'),
+      sees('cds a@1 b@1'),
     ],
   },
   {
@@ -278,6 +318,22 @@ export const returning: readonly Scenario[] = [
     ],
   },
   {
+    name: 'a returning client that gave up everything and took it up again is sent it',
+    only: 'sotw',
+    moves: [
+      serve({ lds: { l: 1, m: 1 } }),
+      ask('lds'),
+      sees('lds l@1 m@1'),
+      ack('lds'),
+      ask('lds', 'l'),
+      ask('lds', '*'),
+      sees('lds l@1 m@1'),
+      reconnect,
+      back('lds', ['l', '*']),
+      sees('lds l@1 m@1'),
+    ],
+  },
+  {
     name: 'a returning client that refuses is not made to delete what it has',
     only: 'sotw',
     moves: [
@@ -298,6 +354,28 @@ export const returning: readonly Scenario[] = [
       serve(two),
       sees('cds a@1 b@1'),
       ack('cds'),
+    ],
+  },
+  {
+    name: 'a returning client that refuses its own route keeps what the old one may name',
+    only: 'delta',
+    moves: [
+      serve(two, { rds: { 'i/80': { v: 1, clusters: ['b'] } } }),
+      ask('cds'),
+      sees('cds a@1 b@1'),
+      ack('cds'),
+      ask('rds', 'i/80'),
+      sees('rds i/80@1'),
+      ack('rds'),
+      reconnect,
+      serve({ cds: { a: 1 } }, { rds: { 'i/80': { v: 2, clusters: ['a'] } } }),
+      back('cds', []),
+      back('rds', ['i/80']),
+      sees('rds i/80@2'),
+      nack('rds', 'bad'),
+      refused('i/80'),
+      wait(60_000),
+      sees(),
     ],
   },
 ];
