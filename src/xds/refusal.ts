@@ -3,10 +3,11 @@
 
 import { culpritsOf, isRestApplied } from './nack.js';
 import type { NameTable } from './name-table.js';
+import { withEntries } from './plan.js';
 import { heldAfterRefusal, ownAfterRefusal, type Push } from './push.js';
 import type { EncodedResource, ResourceType } from './resources.js';
 import type { StreamState, Turn, TypeState } from './stream-state.js';
-import { isCurrent, resourceIn } from './view.js';
+import { isCurrent, resourceIn, type HeldEntry } from './view.js';
 
 /** A response that was refused, with Envoy's text. */
 export interface RefusedPush {
@@ -64,17 +65,38 @@ function priorsAfter(
  * answers while clusters warm, answers the newest for all of them.
  */
 export function answeredTogether({ inFlight, sent, own }: TypeState, newest: Push, names: NameTable): Push {
-  const pushes = inFlight.map((one) => one.push);
-  const [oldest] = pushes;
-  if (oldest === undefined || pushes.length === 1) return newest;
-  const byName = new Map(pushes.flatMap((push) => push.resources).map((one) => [one.name, one]));
+  if (inFlight.length === 1) return newest;
+  const all = inFlight.map((one) => one.push).reduce((older, newer) => repeating(older, newer, names));
   const isListed = (one: EncodedResource): boolean =>
     isCurrent(sent[names.idOf(one.name)], one) || isCurrent(own.get(one.name), one);
+  return { ...all, resources: all.resources.filter((one) => newest.resources.includes(one) || isListed(one)) };
+}
+
+/** A response with what it repeats of the one before; each resource with what came before it. */
+function repeating(older: Push, newer: Push, names: NameTable): Push {
+  const anew = new Set(newer.resources.map((one) => one.name));
+  const repeated = older.resources.filter((one) => !anew.has(one.name));
+  const entries = repeated.map(({ name }): [number, HeldEntry | undefined] => [
+    names.idOf(name),
+    older.before[names.idOf(name)],
+  ]);
   return {
-    ...newest,
-    names: pushes.flatMap((push) => push.names),
-    resources: [...byName.values()].filter((one) => newest.resources.includes(one) || isListed(one)),
-    before: oldest.before,
-    own: pushes.find((push) => push.own !== undefined)?.own,
+    ...newer,
+    names: [...older.names, ...newer.names],
+    resources: [...repeated, ...newer.resources],
+    before: withEntries(newer.before, entries),
+    own: older.own === undefined ? newer.own : ownRepeating(older.own, newer.own ?? older.own, repeated),
   };
+}
+
+type OwnPush = NonNullable<Push['own']>;
+
+function ownRepeating(older: OwnPush, newer: OwnPush, repeated: readonly EncodedResource[]): OwnPush {
+  const before = new Map(newer.before);
+  for (const { name } of repeated) {
+    const entry = older.before.get(name);
+    if (entry === undefined) before.delete(name);
+    else before.set(name, entry);
+  }
+  return { before, next: newer.next };
 }

@@ -85,6 +85,24 @@ export const refusals: readonly Scenario[] = [
     ],
   },
   {
+    name: 'a named culprit is replaced by what came before it, answered or not',
+    only: 'sotw',
+    moves: [
+      serve({ cds: { a: 1 } }),
+      ask('cds'),
+      sees('cds a@1'),
+      ack('cds'),
+      serve({ cds: { a: 2, b: 1 } }),
+      sees('cds a@2 b@1'),
+      wait(1_000),
+      serve({ cds: { a: 3, b: 1 } }),
+      sees('cds a@3 b@1'),
+      nack('cds', bad('a')),
+      refused('a'),
+      sees('cds a@2 b@1'),
+    ],
+  },
+  {
     name: 'several culprits are named at once',
     only: 'delta',
     moves: [
