@@ -3,7 +3,7 @@
 import type { NameTable } from './name-table.js';
 import { isOwnName } from './names.js';
 import { heldWhenCurrent, ownPlanFor, planFor, wantedOf, withEntries, withoutTrust, withoutUnwanted } from './plan.js';
-import { answeredTogether, onRefusal } from './refusal.js';
+import { onRefusal } from './refusal.js';
 import { isWildcardType, type EncodedResource, type ResourceType } from './resources.js';
 import {
   withType,
@@ -124,16 +124,21 @@ interface Answer {
   readonly request: RawRequest;
 }
 
-/** An ACK or a NACK. In state of the world Envoy answers only the newest response, for all before it. */
+/**
+ * An ACK or a NACK. In state of the world Envoy, which withholds its answers while clusters warm, answers only the
+ * newest response, for all before it; and full sets repeat what those brought.
+ */
 function onAnswer({ stream, type, before, answered, request }: Answer, turn: Turn): TypeState {
   const isSotw = stream.protocol === 'sotw';
-  const after = { ...before, inFlight: isSotw ? [] : before.inFlight.filter((one) => one !== answered) };
-  const push =
-    isSotw && isWildcardType(type) ? answeredTogether(before, answered.push, stream.names[type]) : answered.push;
-  if (request.error !== undefined) return onRefusal({ stream, type, before: after, push, text: request.error }, turn);
+  const others = before.inFlight.filter((one) => one !== answered);
+  const after = { ...before, inFlight: isSotw ? [] : others };
+  const earlier = isSotw && isWildcardType(type) ? others.map((one) => one.push) : [];
+  const newest = answered.push;
+  if (request.error !== undefined)
+    return onRefusal({ stream, type, before: after, newest, earlier, text: request.error }, turn);
   if (after.blind) return { ...after, blind: false, blocked: undefined };
   if (after.priors.size === 0) return after;
-  const names = new Set(push.names);
+  const names = new Set([...earlier, newest].flatMap((push) => push.names));
   return { ...after, priors: new Map([...after.priors].filter(([name]) => !names.has(name))) };
 }
 

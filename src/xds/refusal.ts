@@ -3,25 +3,30 @@
 
 import { culpritsOf, isRestApplied } from './nack.js';
 import type { NameTable } from './name-table.js';
-import { withEntries } from './plan.js';
 import { heldAfterRefusal, ownAfterRefusal, type Push } from './push.js';
 import type { EncodedResource, ResourceType } from './resources.js';
 import type { StreamState, Turn, TypeState } from './stream-state.js';
-import { isCurrent, resourceIn, type HeldEntry } from './view.js';
+import { isCurrent, resourceIn } from './view.js';
 
-/** A response that was refused, with Envoy's text. */
-export interface RefusedPush {
+/** A refusal, with Envoy's text. */
+export interface Refusal {
   readonly stream: StreamState;
   readonly type: ResourceType;
   readonly before: TypeState;
-  readonly push: Push;
+  /** The response that it answers. */
+  readonly newest: Push;
+  /** Those before it that it answers, too, oldest first. */
+  readonly earlier: readonly Push[];
   readonly text: string;
 }
 
 /** Nothing of a refused response is known to be applied: all of it is sent again, but for the culprits. */
-export function onRefusal({ stream, type, before, push, text }: RefusedPush, turn: Turn): TypeState {
+export function onRefusal(refusal: Refusal, turn: Turn): TypeState {
+  const { stream, type, before, text } = refusal;
   const names = stream.names[type];
-  const culprits = culpritsOf(text, push.resources);
+  const push = joined(refusal, names);
+  const isNamed = isRestApplied(text);
+  const culprits = culpritsOf(text, isNamed ? listedBy(push, before) : push.resources);
   for (const culprit of culprits) turn.effects.push({ kind: 'refused', type, culprit });
   if (culprits.length === 0)
     turn.effects.push({ kind: 'unattributed', type, message: text, suspects: push.resources.length });
@@ -29,11 +34,11 @@ export function onRefusal({ stream, type, before, push, text }: RefusedPush, tur
     culprits.length === 0
       ? before.refused
       : new Map([...before.refused, ...culprits.map((one) => [one.resource.version, one] as const)]);
-  const isRestTaken = culprits.length > 0 && isRestApplied(text);
+  const taken = culprits.length > 0 && isNamed ? broughtBy(refusal) : [];
   return {
     ...before,
     refused,
-    priors: priorsAfter({ ...before, refused }, push, { names, isRestTaken }),
+    priors: priorsAfter({ ...before, refused }, [...formerOf(push, names), ...taken]),
     sent: heldAfterRefusal(before.sent, push, names),
     own: ownAfterRefusal(before.own, push),
     blocked: before.blind ? { view: stream.view.types[type], own: stream.own[type] } : undefined,
@@ -44,59 +49,40 @@ export function onRefusal({ stream, type, before, push, text }: RefusedPush, tur
   };
 }
 
-/** What the client has after it refused: the newest that it did not refuse, too. */
-function priorsAfter(
-  state: TypeState,
-  push: Push,
-  { names, isRestTaken }: { readonly names: NameTable; readonly isRestTaken: boolean },
-): TypeState['priors'] {
-  const priors = new Map(state.priors);
-  for (const one of push.resources) {
-    const before = resourceIn(push.own?.before.get(one.name)) ?? resourceIn(push.before[names.idOf(one.name)]);
-    const prior = isRestTaken && !state.refused.has(one.version) ? one : before;
-    if (prior !== undefined && !state.refused.has(prior.version)) priors.set(one.name, prior);
-  }
-  for (const [name, { version }] of priors) if (state.refused.has(version)) priors.delete(name);
-  return priors;
-}
+/** What a response holds, as far as the client has not said that it took it. */
+const listedBy = ({ resources }: Push, { priors }: TypeState): readonly EncodedResource[] => {
+  if (priors.size === 0) return resources;
+  const names = new Set(resources.map((one) => one.name));
+  return [...resources, ...[...priors.values()].filter((one) => !names.has(one.name))];
+};
 
-/**
- * The unanswered responses as one: a full set repeats what came in those before it, and Envoy, which withholds its
- * answers while clusters warm, answers the newest for all of them.
- */
-export function answeredTogether({ inFlight, sent, own }: TypeState, newest: Push, names: NameTable): Push {
-  if (inFlight.length === 1) return newest;
-  const all = inFlight.map((one) => one.push).reduce((older, newer) => repeating(older, newer, names));
+const broughtBy = ({ earlier, newest }: Refusal): readonly EncodedResource[] =>
+  [...earlier, newest].flatMap((push) => push.resources);
+
+/** The responses as one: what they brought and still stands, in its newest version, and what was there before all. */
+function joined(refusal: Refusal, names: NameTable): Push {
+  const { newest, earlier, before } = refusal;
+  const [oldest] = earlier;
+  if (oldest === undefined) return newest;
   const isListed = (one: EncodedResource): boolean =>
-    isCurrent(sent[names.idOf(one.name)], one) || isCurrent(own.get(one.name), one);
-  return { ...all, resources: all.resources.filter((one) => newest.resources.includes(one) || isListed(one)) };
-}
-
-/** A response with what it repeats of the one before; each resource with what came before it. */
-function repeating(older: Push, newer: Push, names: NameTable): Push {
-  const anew = new Set(newer.resources.map((one) => one.name));
-  const repeated = older.resources.filter((one) => !anew.has(one.name));
-  const entries = repeated.map(({ name }): [number, HeldEntry | undefined] => [
-    names.idOf(name),
-    older.before[names.idOf(name)],
-  ]);
+    isCurrent(before.sent[names.idOf(one.name)], one) || isCurrent(before.own.get(one.name), one);
+  const latest = new Map(broughtBy(refusal).map((one) => [one.name, one]));
   return {
-    ...newer,
-    names: [...older.names, ...newer.names],
-    resources: [...repeated, ...newer.resources],
-    before: withEntries(newer.before, entries),
-    own: older.own === undefined ? newer.own : ownRepeating(older.own, newer.own ?? older.own, repeated),
+    ...newest,
+    resources: [...latest.values()].filter((one) => newest.resources.includes(one) || isListed(one)),
+    before: oldest.before,
+    own: [...earlier, newest].find((push) => push.own !== undefined)?.own,
   };
 }
 
-type OwnPush = NonNullable<Push['own']>;
+/** What the client had of the resources in a response. */
+const formerOf = (push: Push, names: NameTable): readonly EncodedResource[] =>
+  push.resources.flatMap(
+    ({ name }) => resourceIn(push.own?.before.get(name)) ?? resourceIn(push.before[names.idOf(name)]) ?? [],
+  );
 
-function ownRepeating(older: OwnPush, newer: OwnPush, repeated: readonly EncodedResource[]): OwnPush {
-  const before = new Map(newer.before);
-  for (const { name } of repeated) {
-    const entry = older.before.get(name);
-    if (entry === undefined) before.delete(name);
-    else before.set(name, entry);
-  }
-  return { before, next: newer.next };
+/** What the client has after it refused: the newest of each name that it did not refuse, too. */
+function priorsAfter({ priors, refused }: TypeState, had: readonly EncodedResource[]): TypeState['priors'] {
+  const isGood = ({ version }: EncodedResource): boolean => !refused.has(version);
+  return new Map([...priors.values(), ...had].filter(isGood).map((one) => [one.name, one]));
 }

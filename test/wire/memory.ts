@@ -27,6 +27,8 @@ export interface TypeMemory {
   readonly refused: Set<string>;
   /** Refused in a way from which the server may or may not have learnt it. */
   readonly doubtful: Set<string>;
+  /** Names that it took in responses of which the server only heard a refusal that names nobody. */
+  readonly untold: Set<string>;
 }
 
 /** A client that has asked for nothing. */
@@ -42,6 +44,7 @@ export const fresh = (): TypeMemory => ({
   blind: false,
   refused: new Set(),
   doubtful: new Set(),
+  untold: new Set(),
 });
 
 /** The name in a label such as `a@1`. */

@@ -101,7 +101,7 @@ export function createModel(protocol: Protocol): Model {
 
   const remove = (type: ResourceType, name: string): void => {
     const was = of(type).held.delete(name);
-    if (type !== 'cluster' || !was || !of('cluster').wildcard) return;
+    if (type !== 'cluster' || !was || !of('cluster').wildcard || of('cluster').untold.has(name)) return;
     for (const { label } of of('route').held.values()) {
       // Nobody tells a server of state of the world what the client has from an earlier stream.
       if (protocol === 'sotw' && !sentHere.has(`route ${label}`)) continue;
@@ -153,6 +153,7 @@ export function createModel(protocol: Protocol): Model {
     memory.nonce = response.nonce;
     memory.version = response.version;
     memory.blind = false;
+    memory.untold.clear();
     say(type, { nonce: response.nonce });
   };
 
@@ -179,6 +180,7 @@ export function createModel(protocol: Protocol): Model {
     for (const one of [...before, response]) apply(type, one, new Set());
     memory.version = response.version;
     memory.blind = false;
+    memory.untold.clear();
     say(type, { nonce: response.nonce });
   };
 
@@ -189,10 +191,10 @@ export function createModel(protocol: Protocol): Model {
     // The server can know: the text tells, or there is nothing else in the response.
     if (isNamed || response.resources.size === 1) memory.refused.add(culprit);
     else memory.doubtful.add(culprit);
-    // Named: all others are applied. Otherwise nothing is.
-    for (const one of [...before, response]) {
-      if (isNamed || one.resources.get(name)?.label !== culprit) apply(type, one, new Set([culprit]));
-    }
+    // Named: all others are applied. Otherwise nothing is of what holds the culprit.
+    const taken = isNamed ? [...before, response] : withoutLabel(before, culprit);
+    for (const one of taken) apply(type, one, new Set([culprit]));
+    if (!isNamed) for (const one of taken.flatMap(({ resources }) => [...resources.keys()])) memory.untold.add(one);
     say(type, { nonce: response.nonce, error: isNamed ? `Error adding/updating cluster(s) ${name}: bad` : 'bad' });
   };
 
@@ -246,6 +248,7 @@ export function createModel(protocol: Protocol): Model {
       memory.pending.length = 0;
       memory.refused.clear();
       memory.doubtful.clear();
+      memory.untold.clear();
       memory.nonce = '';
       memory.blind = memory.version !== '';
     }
@@ -337,3 +340,7 @@ function askable(type: ResourceType, index: number): string {
   if (index === 4) return 'i/80';
   return index === 5 && isWildcardType(type) ? '*' : (names[index % names.length] ?? 'a');
 }
+
+/** The responses in which this is not. */
+const withoutLabel = (responses: readonly Received[], label: string): readonly Received[] =>
+  responses.filter((one) => one.resources.get(nameIn(label))?.label !== label);

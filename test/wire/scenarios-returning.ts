@@ -1,0 +1,182 @@
+// Conversations about own resources and clients that come back.
+
+import { ack, ask, back, nack, reconnect, refused, sees, serve, wait, type Scenario } from './script.js';
+
+const two = { cds: { a: 1, b: 1 } };
+const bad = (name: string): string => `Error adding/updating cluster(s) ${name}: no such thing`;
+
+/** Resources of one stream alone. */
+export const own: readonly Scenario[] = [
+  {
+    name: 'own resources change and go',
+    only: 'delta',
+    moves: [
+      serve(two, { cds: { 'i/80': 1 } }),
+      ask('cds'),
+      sees('cds a@1 b@1 i/80@1'),
+      ack('cds'),
+      serve(two, { cds: { 'i/80': 2 } }),
+      sees('cds i/80@2'),
+      ack('cds'),
+      serve(two),
+      wait(2_000),
+      sees('cds -i/80'),
+      ack('cds'),
+    ],
+  },
+  {
+    name: 'own resources are in the full set and leave it last',
+    only: 'sotw',
+    moves: [
+      serve({ lds: { l: 1 } }, { lds: { explicit: 1 } }),
+      ask('lds'),
+      sees('lds explicit@1 l@1'),
+      ack('lds'),
+      serve({ lds: { l: 2 } }),
+      sees('lds explicit@1 l@2'),
+      ack('lds'),
+      wait(2_000),
+      sees('lds l@2'),
+    ],
+  },
+  {
+    name: 'own resources by name, known and unknown',
+    only: 'delta',
+    moves: [
+      serve({}, { rds: { 'i/80': 1 } }),
+      ask('rds', 'i/80', 'i/81'),
+      sees('rds i/80@1 -i/81'),
+      ack('rds'),
+      serve({}, { rds: { 'i/80': 1, 'i/81': 1 } }),
+      sees('rds i/81@1'),
+    ],
+  },
+  {
+    name: 'a returning client keeps its own resources',
+    only: 'delta',
+    moves: [
+      serve(two, { cds: { 'i/80': 1 } }),
+      ask('cds'),
+      sees('cds a@1 b@1 i/80@1'),
+      ack('cds'),
+      reconnect,
+      back('cds', []),
+      wait(60_000),
+      sees(),
+    ],
+  },
+];
+
+/** Clients that come back. */
+export const returning: readonly Scenario[] = [
+  {
+    name: 'a returning client that has everything is left in peace',
+    moves: [serve(two), ask('cds'), sees('cds a@1 b@1'), ack('cds'), reconnect, back('cds', []), wait(60_000), sees()],
+  },
+  {
+    name: 'a returning client gets what changed, and loses what is gone',
+    only: 'delta',
+    moves: [
+      serve(two),
+      ask('cds'),
+      sees('cds a@1 b@1'),
+      ack('cds'),
+      reconnect,
+      serve({ cds: { a: 2 } }),
+      back('cds', []),
+      sees('cds a@2'),
+      ack('cds'),
+      wait(2_000),
+      sees('cds -b'),
+    ],
+  },
+  {
+    name: 'a returning client loses what nobody knows any more',
+    only: 'delta',
+    moves: [
+      serve(two),
+      ask('cds'),
+      sees('cds a@1 b@1'),
+      ack('cds'),
+      reconnect,
+      back('cds', [], { old: 'ffff' }),
+      sees(),
+      wait(2_000),
+      sees('cds -old'),
+    ],
+  },
+  {
+    name: 'a returning client is sent by name what it names',
+    only: 'sotw',
+    moves: [
+      serve({ eds: { a: 1 } }),
+      ask('eds', 'a'),
+      sees('eds a@1'),
+      ack('eds'),
+      reconnect,
+      back('eds', ['a']),
+      sees('eds a@1'),
+    ],
+  },
+  {
+    name: 'a returning client that gave up everything and took it up again is sent it',
+    only: 'sotw',
+    moves: [
+      serve({ lds: { l: 1, m: 1 } }),
+      ask('lds'),
+      sees('lds l@1 m@1'),
+      ack('lds'),
+      ask('lds', 'l'),
+      ask('lds', '*'),
+      sees('lds l@1 m@1'),
+      reconnect,
+      back('lds', ['l', '*']),
+      sees('lds l@1 m@1'),
+    ],
+  },
+  {
+    name: 'a returning client that refuses is not made to delete what it has',
+    only: 'sotw',
+    moves: [
+      serve(two),
+      ask('cds'),
+      sees('cds a@1 b@1'),
+      ack('cds'),
+      reconnect,
+      serve({ cds: { a: 2, b: 1 } }),
+      back('cds', []),
+      sees('cds a@2 b@1'),
+      nack('cds', bad('a')),
+      refused('a'),
+      wait(60_000),
+      sees(),
+      serve({ cds: { a: 2, b: 2 } }),
+      sees(),
+      serve(two),
+      sees('cds a@1 b@1'),
+      ack('cds'),
+    ],
+  },
+  {
+    name: 'a returning client that refuses its own route keeps what the old one may name',
+    only: 'delta',
+    moves: [
+      serve(two, { rds: { 'i/80': { v: 1, clusters: ['b'] } } }),
+      ask('cds'),
+      sees('cds a@1 b@1'),
+      ack('cds'),
+      ask('rds', 'i/80'),
+      sees('rds i/80@1'),
+      ack('rds'),
+      reconnect,
+      serve({ cds: { a: 1 } }, { rds: { 'i/80': { v: 2, clusters: ['a'] } } }),
+      back('cds', []),
+      back('rds', ['i/80']),
+      sees('rds i/80@2'),
+      nack('rds', 'bad'),
+      refused('i/80'),
+      wait(60_000),
+      sees(),
+    ],
+  },
+];
