@@ -4,7 +4,7 @@
 import type { Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedByKey, memoisedList } from '../lib/memo.js';
-import type { ProxyEntry, Publication, Section } from './cache.js';
+import type { Names, ProxyEntry, Publication, Section } from './cache.js';
 import { checkConstraints } from './constraints.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
 import { codecOf, encodeResource, type EncodedResource, type Part, type Resource } from './resources.js';
@@ -118,7 +118,7 @@ function routesLayer(service: ServiceModel, namespace: string, quarantine: Quara
   return layer;
 }
 
-/** Refused resources are replaced by the last good ones, or left out. */
+/** Refused resources are replaced by the last good ones, or withheld. */
 function withoutRefused(layer: Layer, quarantine: Quarantine): readonly EncodedResource[] {
   if (quarantine.resources.size === 0 || !layer.resources.some((one) => quarantine.resources.has(one.version)))
     return layer.resources;
@@ -130,6 +130,15 @@ const replaced = memoised((layer: Layer, quarantine: Quarantine): readonly Encod
     quarantine.resources.has(one.version) ? (quarantine.resources.get(one.version) ?? []) : one,
   ),
 );
+
+/** What must not be sent and has no good version: what came from rules does without the culprits instead. */
+function withheldOf({ resources, guilty }: Layer, quarantine: Quarantine): Names {
+  const isWithheld = ({ version }: EncodedResource): boolean =>
+    quarantine.resources.has(version) && quarantine.resources.get(version) === undefined;
+  const refused = quarantine.resources.size === 0 ? [] : resources.filter(isWithheld);
+  const broken = guilty.flatMap((one) => (one.part === undefined ? one.resource : []));
+  return [...refused, ...broken];
+}
 
 interface Audience {
   readonly namespace: string;
@@ -145,16 +154,19 @@ const audienceOf = ({ namespace, capture }: Audience): Audience =>
 interface Checked {
   readonly section: Section;
   readonly guilty: readonly Guilt[];
+  readonly withheld: Names;
 }
 
 function checked(layers: Iterable<readonly [string, Layer]>, quarantine: Quarantine): Checked {
   const section = new Map<string, readonly EncodedResource[]>();
   const guilty: Guilt[] = [];
+  const withheld: Names[number][] = [];
   for (const [key, layer] of layers) {
     section.set(key, withoutRefused(layer, quarantine));
-    if (layer.guilty.length > 0) guilty.push(...layer.guilty);
+    withheld.push(...withheldOf(layer, quarantine));
+    guilty.push(...layer.guilty);
   }
-  return { section, guilty };
+  return { section, guilty, withheld };
 }
 
 function* layersOfServices(
@@ -209,12 +221,17 @@ const distinct = (guilty: readonly Guilt[]): readonly Guilt[] => [
 /** Builds everything that is to be served for a model. */
 export function buildPublication(model: MeshModel, quarantines: Quarantines): Built {
   const views = new Map<string, readonly Section[]>();
+  const withheld = new Map<string, Names>();
   const guilty: Guilt[] = [];
   const add = (key: string, audience: Audience, quarantine: Quarantine): void => {
     const parts = [serviceSection(model.services, audience, quarantine), endpointSection(model.endpoints, quarantine)];
     views.set(
       key,
       parts.map((part) => part.section),
+    );
+    withheld.set(
+      key,
+      parts.flatMap((part) => part.withheld),
     );
     for (const part of parts) guilty.push(...part.guilty);
   };
@@ -224,7 +241,7 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines): Bu
     for (const [envoy, quarantine] of quarantines) add(`${key}|${envoy}`, audience, quarantine);
   }
   const proxies = proxyEntries(model.proxies, quarantineKeys(quarantines));
-  return { publication: { revision: model.revision, views, proxies }, guilty: distinct(guilty) };
+  return { publication: { revision: model.revision, views, withheld, proxies }, guilty: distinct(guilty) };
 }
 
 /** One object for each set of Envoy versions that have a quarantine, so that proxy entries keep their identity. */

@@ -1,12 +1,11 @@
 // What a client holds and should not: removed last, after a grace, what names before what is named.
 
-import type { NameTable } from './name-table.js';
 import { clustersNamedBy, type Protocol } from './plan.js';
 import { buildPush, type Push } from './push.js';
 import { isWildcardType, type ResourceType } from './resources.js';
 import { clusterWaitMs, dueOf, isDue } from './schedule.js';
 import type { Due, StreamState, TypeState } from './stream-state.js';
-import { resourceIn, type HeldEntry } from './view.js';
+import { resourceIn, type HeldEntry, type TypeView } from './view.js';
 
 /** How long removals wait once everything else was acknowledged, in milliseconds. */
 export const removalGraceMs = 2_000;
@@ -67,7 +66,8 @@ interface Gone {
 /** Clusters that nothing names which the client holds, be it for having refused what came after. */
 function unused(stream: StreamState, gone: Gone): Gone {
   const { route, listener } = stream.types;
-  if (isObscure(route, stream.names.route) || isObscure(listener, stream.names.listener)) return { ids: [], own: [] };
+  const { types } = stream.view;
+  if (isObscure(route, types.route) || isObscure(listener, types.listener)) return { ids: [], own: [] };
   const users = [route, listener].flatMap((state) => state ?? []);
   const uses = users.flatMap((state) => [clustersNamedBy(state.sent), ownUses(state)]);
   const isUsed = (name: string): boolean => uses.some((names) => names.has(name));
@@ -85,9 +85,9 @@ function ownUses(state: TypeState): ReadonlySet<string> {
   return new Set(resources.flatMap((one) => one.clusters));
 }
 
-/** The client has versions from before this stream and refuses to replace them: what they name is not known. */
-function isObscure(state: TypeState | undefined, names: NameTable): boolean {
-  if (state === undefined || state.refused.size === 0) return false;
+/** The client has versions from before this stream that it refuses to replace, or that stay: what they name is not known. */
+function isObscure(state: TypeState | undefined, { names, withheld }: TypeView): boolean {
+  if (state === undefined || state.refused.size + withheld.size === 0) return false;
   const isUnknown = (entry: HeldEntry | undefined, name: string): boolean =>
     entry === 'stale' && !state.priors.has(name);
   return (
