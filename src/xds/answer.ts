@@ -34,8 +34,8 @@ export function onRequest(state: StreamState, input: RequestInput, turn: Turn): 
   const { type, request } = input;
   const before = state.types[type];
   if (before === undefined) return firstRequest(state, type, request);
-  // State of the world: a request that answers an older response is void as a whole.
-  if (state.protocol === 'sotw' && request.nonce !== '' && request.nonce !== before.lastNonce) return state;
+  if (state.protocol === 'sotw' && request.nonce !== '' && request.nonce !== before.lastNonce)
+    return withType(state, type, afterVoid(state, type, { before, request }));
   const answered = before.inFlight.find((one) => one.push.nonce === request.nonce);
   const after = answered === undefined ? before : onAnswer({ stream: state, type, before, answered, request }, turn);
   return withType(state, type, resubscribed(state, type, { before: after, request }));
@@ -177,6 +177,24 @@ function resubscribed(state: StreamState, type: ResourceType, { before, request 
     return everNamed === before.everNamed ? before : { ...before, everNamed };
   const next = { ...before, subscription, everNamed, ...stillHeld(before, subscription, names) };
   return protocol === 'sotw' ? next : answering({ next, before, asked }, names);
+}
+
+/**
+ * State of the world: a request that answers an older response is void as a whole. But what it does not list the client
+ * has given up, and must be sent again if its next valid request lists it; and who has named something has named it.
+ */
+function afterVoid(state: StreamState, type: ResourceType, { before, request }: Change): TypeState {
+  const { subscription, everNamed } = resubscribed(state, type, { before, request });
+  if (subscription === before.subscription) return everNamed === before.everNamed ? before : { ...before, everNamed };
+  const names = state.names[type];
+  const isGivenUp = (id: number): boolean => !wants(subscription, id);
+  const ids = before.sent.flatMap((entry, id) => (hasVersion(entry) && isGivenUp(id) ? id : []));
+  const own = [...before.own].map(([name, entry]): [string, HeldEntry] => [
+    name,
+    hasVersion(entry) && isGivenUp(names.idOf(name)) ? 'stale' : entry,
+  ]);
+  const sent = ids.length === 0 ? before.sent : withoutTrust(before.sent, ids);
+  return { ...before, everNamed, sent, own: own.length === 0 ? before.own : new Map(own) };
 }
 
 type Holdings = Pick<TypeState, 'sent' | 'own'>;

@@ -258,7 +258,8 @@ export function createModel(protocol: Protocol): Model {
       if (!memory.asked) continue;
       const add = [...(memory.wildcard && memory.everNamed ? ['*'] : []), ...memory.names];
       if (add.length === 0 && !memory.wildcard) {
-        Object.assign(memory, { asked: false, everNamed: false });
+        // It has nothing of the type any more, so that it states no version either.
+        Object.assign(memory, { asked: false, everNamed: false, version: '', blind: false });
         memory.held.clear();
       } else
         say(type, { add, initial: Object.fromEntries([...memory.held].map(([name, one]) => [name, one.version])) });

@@ -177,6 +177,22 @@ export const subscriptions: readonly Scenario[] = [
 /** What a client says of responses. */
 export const answers: readonly Scenario[] = [
   {
+    name: 'what a void request gives up is sent again to who takes it up again',
+    only: 'sotw',
+    moves: [
+      serve({ eds: { a: 1 } }),
+      ask('eds', 'a'),
+      sees('eds a@1'),
+      ack('eds'),
+      ask('eds', 'b'),
+      sees('eds b@empty'),
+      drop('eds', 'a'),
+      ask('eds', 'a'),
+      ack('eds'),
+      sees('eds a@1'),
+    ],
+  },
+  {
     name: 'a stale request is void',
     only: 'sotw',
     moves: [serve({ eds: { a: 1, b: 1 } }), ask('eds', 'a'), sees('eds a@1'), ack('eds'), stale('eds', 'b'), sees()],
