@@ -138,8 +138,10 @@ function onAnswer({ stream, type, before, answered, request }: Answer, turn: Tur
     return onRefusal({ stream, type, before: after, newest, earlier, text: request.error }, turn);
   if (after.blind) return { ...after, blind: false, blocked: undefined };
   if (after.priors.size === 0) return after;
-  const names = new Set([...earlier, newest].flatMap((push) => push.names));
-  return { ...after, priors: new Map([...after.priors].filter(([name]) => !names.has(name))) };
+  const told = new Set([...earlier, newest].flatMap((push) => push.names));
+  const isInDoubt = (name: string): boolean =>
+    (after.own.get(name) ?? after.sent[stream.names[type].idOf(name)]) === 'doubt';
+  return { ...after, priors: new Map([...after.priors].filter(([name]) => !told.has(name) || isInDoubt(name))) };
 }
 
 interface Asking {
@@ -197,30 +199,44 @@ function afterVoid(state: StreamState, type: ResourceType, { before, request }: 
   return { ...before, everNamed, sent, own: own.length === 0 ? before.own : new Map(own) };
 }
 
-type Holdings = Pick<TypeState, 'sent' | 'own'>;
+type Holdings = Pick<TypeState, 'sent' | 'own' | 'priors'>;
 
 function stillHeld(before: TypeState, subscription: Subscription, names: NameTable): Holdings {
   const kept = {
     sent: withoutUnwanted(before.sent, subscription),
     own: ownWanted(before.own, subscription, names),
+    priors: ownWanted(before.priors, subscription, names),
   };
-  const isWider = subscription.wildcard && !before.subscription.wildcard;
-  return isWider && before.inFlight.length > 0 ? stillComing(before, kept, names) : kept;
+  return before.inFlight.length > 0 ? stillComing(before, kept, { subscription, names }) : kept;
 }
 
-/** Who asks for everything again takes also what was sent before and is only now read. */
-function stillComing({ inFlight }: TypeState, kept: Holdings, names: NameTable): Holdings {
+/** Who asks again for what it gave up takes also what was sent before and is only now read. */
+function stillComing(
+  { inFlight, subscription: former }: TypeState,
+  kept: Holdings,
+  { subscription, names }: { readonly subscription: Subscription; readonly names: NameTable },
+): Holdings {
+  const isAnew = ({ name }: EncodedResource): boolean =>
+    wants(subscription, names.idOf(name)) && !wants(former, names.idOf(name));
+  const coming = inFlight.flatMap((one) => one.push.resources).filter(isAnew);
+  if (coming.length === 0) return kept;
   const entries: [number, HeldEntry][] = [];
   const own = new Map(kept.own);
-  for (const { name } of inFlight.flatMap((one) => one.push.resources)) {
-    const id = names.idOf(name);
-    if (!isOwnName(name)) entries.push([id, kept.sent[id] ?? 'doubt']);
-    else if (!own.has(name)) own.set(name, 'doubt');
+  const priors = new Map(kept.priors);
+  for (const one of coming) {
+    const id = names.idOf(one.name);
+    if (!isOwnName(one.name)) entries.push([id, kept.sent[id] ?? 'doubt']);
+    else if (!own.has(one.name)) own.set(one.name, 'doubt');
+    priors.set(one.name, one);
   }
-  return { sent: withEntries(kept.sent, entries), own };
+  return { sent: withEntries(kept.sent, entries), own, priors };
 }
 
-function ownWanted(own: OwnHeld, subscription: Subscription, names: NameTable): OwnHeld {
+function ownWanted<T>(
+  own: ReadonlyMap<string, T>,
+  subscription: Subscription,
+  names: NameTable,
+): ReadonlyMap<string, T> {
   const isWanted = (name: string): boolean => wants(subscription, names.idOf(name));
   return [...own.keys()].every(isWanted) ? own : new Map([...own].filter(([name]) => isWanted(name)));
 }
