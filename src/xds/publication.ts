@@ -5,7 +5,7 @@ import { callerOf, everyone, isFor } from '../model/caller.js';
 import type { Caller, Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
-import type { ProxyEntry, Publication, Section } from './cache.js';
+import type { Names, ProxyEntry, Publication, Section } from './cache.js';
 import { checkConstraints } from './constraints.js';
 import { familiesOf, type Families } from './listeners.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
@@ -129,7 +129,7 @@ function routesLayer(service: ServiceModel, audience: Caller, quarantine: Quaran
   return isConcerned ? partialRoutes(service, caller, quarantine) : goodRoutes(service, caller);
 }
 
-/** Refused resources are replaced by the last good ones, or left out. */
+/** Refused resources are replaced by the last good ones, or withheld. */
 function withoutRefused(layer: Layer, quarantine: Quarantine): readonly EncodedResource[] {
   if (quarantine.resources.size === 0 || !layer.resources.some((one) => quarantine.resources.has(one.version)))
     return layer.resources;
@@ -141,6 +141,15 @@ const replaced = memoised((layer: Layer, quarantine: Quarantine): readonly Encod
     quarantine.resources.has(one.version) ? (quarantine.resources.get(one.version) ?? []) : one,
   ),
 );
+
+/** What must not be sent and has no good version: what came from rules does without the culprits instead. */
+function withheldOf({ resources, guilty }: Layer, quarantine: Quarantine): Names {
+  const isWithheld = ({ version }: EncodedResource): boolean =>
+    quarantine.resources.has(version) && quarantine.resources.get(version) === undefined;
+  const refused = quarantine.resources.size === 0 ? [] : resources.filter(isWithheld);
+  const broken = guilty.flatMap((one) => (one.part === undefined ? one.resource : []));
+  return [...refused, ...broken];
+}
 
 /** Proxies that see one view. */
 interface Audience {
@@ -162,16 +171,19 @@ const audienceOf = memoised(({ caller, capture, addresses }: ProxyModel): Audien
 interface Checked {
   readonly section: Section;
   readonly guilty: readonly Guilt[];
+  readonly withheld: Names;
 }
 
 function checked(layers: Iterable<readonly [string, Layer]>, quarantine: Quarantine): Checked {
   const section = new Map<string, readonly EncodedResource[]>();
   const guilty: Guilt[] = [];
+  const withheld: Names[number][] = [];
   for (const [key, layer] of layers) {
     section.set(key, withoutRefused(layer, quarantine));
-    if (layer.guilty.length > 0) guilty.push(...layer.guilty);
+    withheld.push(...withheldOf(layer, quarantine));
+    guilty.push(...layer.guilty);
   }
-  return { section, guilty };
+  return { section, guilty, withheld };
 }
 
 function* layersOfServices(
@@ -225,12 +237,17 @@ const distinct = (guilty: readonly Guilt[]): readonly Guilt[] => [
 /** Builds everything that is to be served for a model. */
 export function buildPublication(model: MeshModel, quarantines: Quarantines): Built {
   const views = new Map<string, readonly Section[]>();
+  const withheld = new Map<string, Names>();
   const guilty: Guilt[] = [];
   const add = (key: string, audience: Audience, quarantine: Quarantine): void => {
     const parts = [serviceSection(model.services, audience, quarantine), endpointSection(model.endpoints, quarantine)];
     views.set(
       key,
       parts.map((part) => part.section),
+    );
+    withheld.set(
+      key,
+      parts.flatMap((part) => part.withheld),
     );
     for (const part of parts) guilty.push(...part.guilty);
   };
@@ -240,7 +257,7 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines): Bu
     for (const [envoy, quarantine] of quarantines) add(`${key}|${envoy}`, audience, quarantine);
   }
   const proxies = proxyEntries(model.proxies, quarantineKeys(quarantines));
-  return { publication: { revision: model.revision, views, proxies }, guilty: distinct(guilty) };
+  return { publication: { revision: model.revision, views, withheld, proxies }, guilty: distinct(guilty) };
 }
 
 /** One object for each set of Envoy versions that have a quarantine, so that proxy entries keep their identity. */
