@@ -34,7 +34,7 @@ export const healthCheckSchema = object(
       },
     ),
     interval: dur({ min: '1s' }, { doc: 'Time between checks.', default: '10s', envoy: 'HealthCheck.interval' }),
-    timeout: dur({}, { doc: 'Time for an answer.', default: '1s', envoy: 'HealthCheck.timeout' }),
+    timeout: dur({ min: '1ms' }, { doc: 'Time for an answer.', default: '1s', envoy: 'HealthCheck.timeout' }),
     healthyThreshold: integer(
       {},
       {

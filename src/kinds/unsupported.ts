@@ -39,6 +39,7 @@ const builtIn = 'the built-in behaviour is in force';
 
 const meshPolicy: readonly Unsupported[] = [
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
+  ...only('mode', ['Audit'], 'nothing of the policy is in force'),
   ...fields(
     [
       'mtls',
