@@ -8,6 +8,7 @@ import type {
   DirectResponseAction,
   WeightedCluster_ClusterWeight,
 } from '../gen/envoy/config/route/v3/route_components.js';
+import type { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.js';
 import type { Result } from '../lib/result.js';
 
 /** Some of a message's fields, at any depth. */
@@ -44,6 +45,11 @@ export interface RoutePatch {
     | { readonly kind: 'respond'; readonly action: Patch<DirectResponseAction> };
 }
 
+/** What a feature changes of the way of a TCP connection. */
+export type ConnectionPatch = Patch<
+  Pick<TcpProxy, 'idleTimeout' | 'maxConnectAttempts' | 'maxDownstreamConnectionDuration'>
+>;
+
 /** A policy feature. */
 export interface Feature<Key extends string, Config, Compiled> {
   /** The member of a rule, or of one of its filters. */
@@ -53,6 +59,8 @@ export interface Feature<Key extends string, Config, Compiled> {
   /** As close to Envoy as possible, once for each policy. */
   compile(config: Config): Result<Compiled>;
   onRoute(compiled: Compiled, route: RouteContext): RoutePatch;
+  /** The same for rules of TCP and TLS routes; absent: it needs requests. */
+  onConnection?(compiled: Compiled): ConnectionPatch;
   /** What changes for one backend of a split. */
   onBackend?(compiled: Compiled): Patch<WeightedCluster_ClusterWeight>;
   /** Whether safe and unsafe methods need routes of their own. */
@@ -64,6 +72,7 @@ export interface CompiledFeature {
   readonly key: string;
   readonly splitsMethods: boolean;
   onRoute(route: RouteContext): RoutePatch;
+  onConnection(): ConnectionPatch;
 }
 
 /** A compiled policy of one backend. */
@@ -91,6 +100,7 @@ export function compileFeature<Key extends string, Config, Compiled>(
       key: feature.key,
       splitsMethods: feature.splitsMethods?.(value) ?? false,
       onRoute: (route) => feature.onRoute(value, route),
+      onConnection: () => feature.onConnection?.(value) ?? {},
     },
   };
 }

@@ -113,6 +113,8 @@ const isSafe = (condition: (typeof retryConditions)[number]): boolean =>
 const goesFurther = (config: Retry): boolean =>
   config.attempts !== 0 && ((config.codes?.length ?? 0) > 0 || (config.retryOn ?? []).some((one) => !isSafe(one)));
 
+const attemptsOf = (config: Retry): number => config.attempts ?? 2;
+
 function policyOf(config: Retry, methods: 'safe' | 'unsafe'): Patch<RetryPolicy> {
   const all = methods === 'safe' || config.idempotent;
   const wanted = all ? (config.retryOn ?? safeConditions) : safeConditions;
@@ -121,7 +123,7 @@ function policyOf(config: Retry, methods: 'safe' | 'unsafe'): Patch<RetryPolicy>
   const base = durationMs(config.backoff);
   return {
     retryOn: [...conditions, ...(codes.length > 0 ? ['retriable-status-codes'] : [])].join(','),
-    numRetries: config.attempts ?? 2,
+    numRetries: attemptsOf(config),
     retriableStatusCodes: codes,
     retryBackOff: { baseInterval: durationOfMs(base), maxInterval: durationOfMs(base * 10) },
     ...(config.honorRetryAfter
@@ -148,6 +150,7 @@ export const retry = defineFeature<'retry', Retry, Retry>({
   attachesTo: 'route',
   compile: (config) => ok(config),
   splitsMethods: (config) => goesFurther(config) && !config.idempotent,
+  onConnection: (config) => ({ maxConnectAttempts: attemptsOf(config) + 1 }),
   onRoute: (config, route) => ({
     forward: {
       retryPolicy: policyOf(config, route.methods),

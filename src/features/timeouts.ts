@@ -14,7 +14,7 @@ export const timeoutsSchema = object(
     request: dur(
       {},
       {
-        doc: "Time for the whole request with all retries; '0s' switches it off.",
+        doc: "Time for the whole request with all retries; '0s' switches it off. Not for TCP and TLS.",
         effective: 'upstream.timeouts.request',
         envoy: 'RouteAction.timeout, always written',
       },
@@ -41,7 +41,7 @@ export const timeoutsSchema = object(
       {
         doc: "Time for the whole stream including bodies; '0s' switches it off.",
         default: '0s',
-        envoy: 'RouteAction.max_stream_duration',
+        envoy: 'RouteAction.max_stream_duration, TcpProxy.max_downstream_connection_duration',
       },
     ),
   },
@@ -60,6 +60,9 @@ export const timeoutsSchema = object(
 /** Timeouts after defaults. */
 export type Timeouts = Static<typeof timeoutsSchema>;
 
+/** A connection whose other end vanished is given up at some time: Envoy's own default. */
+const connectionIdle = durationOfMs(3_600_000);
+
 /** Envoy's own default for a request is 15 s: what is not set is written as off. */
 export const timeouts = defineFeature<'timeouts', Timeouts, Timeouts>({
   key: 'timeouts',
@@ -75,6 +78,10 @@ export const timeouts = defineFeature<'timeouts', Timeouts, Timeouts>({
         ? {}
         : { retryPolicy: { perTryTimeout: durationOf(config.backendRequest) } }),
     },
+  }),
+  onConnection: (config) => ({
+    idleTimeout: config.idle === undefined ? connectionIdle : durationOf(config.idle),
+    ...(durationMs(config.maxStream) === 0 ? {} : { maxDownstreamConnectionDuration: durationOf(config.maxStream) }),
   }),
 });
 

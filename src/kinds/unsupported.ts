@@ -25,7 +25,7 @@ const otherMatches = 'match by `path`, `headers`, `queryParams` or `method`';
 
 const trafficRoute: readonly Unsupported[] = [
   ...only('parentRefs[].kind', ['Host', 'TrafficRoute', 'MeshIdentity'], services),
-  ...only('protocol', ['GRPC', 'TCP', 'TLS'], "only 'HTTP' works"),
+  ...only('protocol', ['GRPC'], "'HTTP', 'TCP' and 'TLS' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
   ...fields(
     ['rules[].matches[].cookies', 'rules[].matches[].claims', 'rules[].matches[].grpc', 'rules[].matches[].source'],

@@ -39,20 +39,3 @@ export function memoisedList<Subject extends object, Item, R>(
     return value;
   };
 }
-
-/** As `memoised`, for one subject and a text. */
-export function memoisedByKey<Subject extends object, R>(
-  compute: (subject: Subject, key: string) => R,
-): (subject: Subject, key: string) => R {
-  const results = new WeakMap<Subject, Map<string, { readonly value: R }>>();
-  return (subject, key) => {
-    let ofSubject = results.get(subject);
-    if (ofSubject === undefined) {
-      ofSubject = new Map();
-      results.set(subject, ofSubject);
-    }
-    let known = ofSubject.get(key);
-    if (known === undefined) ofSubject.set(key, (known = { value: compute(subject, key) }));
-    return known.value;
-  };
-}

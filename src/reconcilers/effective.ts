@@ -3,8 +3,8 @@
 import type { Backend } from '../model/mesh.js';
 import type { CompiledRoute } from './traffic-route.js';
 
-function nameOf(backend: Backend, own: string): string {
-  if (backend.kind === 'invalid') return 'unresolved (500)';
+function nameOf(backend: Backend, route: CompiledRoute): string {
+  if (backend.kind === 'invalid') return `unresolved (${route.protocol === 'http' ? '500' : 'closed'})`;
   const { target } = backend;
   if (target.subset !== undefined) {
     return Object.entries(target.subset)
@@ -12,7 +12,7 @@ function nameOf(backend: Backend, own: string): string {
       .sort()
       .join(',');
   }
-  return target.namespace === own ? target.name : `${target.namespace}/${target.name}`;
+  return target.namespace === route.ref.namespace ? target.name : `${target.namespace}/${target.name}`;
 }
 
 const percent = (weight: number, total: number): string => {
@@ -25,9 +25,7 @@ export function effectiveOf(route: CompiledRoute): string | undefined {
   const lines = route.rules.flatMap(({ rule }) => {
     const total = rule.backends.reduce((sum, backend) => sum + backend.weight, 0);
     if (rule.backends.length < 2 || total === 0) return [];
-    const shares = rule.backends.map(
-      (backend) => `${nameOf(backend, route.ref.namespace)} ${percent(backend.weight, total)}`,
-    );
+    const shares = rule.backends.map((backend) => `${nameOf(backend, route)} ${percent(backend.weight, total)}`);
     return [`${rule.name}: ${shares.join(', ')} (weights from spec)`];
   });
   if (lines.length === 0) return undefined;

@@ -9,7 +9,7 @@ import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
-import { reconcileProxies } from './proxies.js';
+import { reconcileProxies, spokenIn, type SpokenTable } from './proxies.js';
 import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
@@ -68,11 +68,11 @@ const setsOf = memoised(
 );
 
 const proxiesOf = {
-  explicit: memoised((pods: World['pods'], endpointSlices: World['endpointSlices']) =>
-    reconcileProxies({ pods, endpointSlices }, 'explicit'),
+  explicit: memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], spoken: SpokenTable) =>
+    reconcileProxies({ pods, endpointSlices, spoken }, 'explicit'),
   ),
-  redirect: memoised((pods: World['pods'], endpointSlices: World['endpointSlices']) =>
-    reconcileProxies({ pods, endpointSlices }, 'redirect'),
+  redirect: memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], spoken: SpokenTable) =>
+    reconcileProxies({ pods, endpointSlices, spoken }, 'redirect'),
   ),
 } as const;
 
@@ -83,11 +83,12 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const pooled = pooledServices(services, routes);
   const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
   const endpoints = endpointsOf(tables, subsetsIn(routes));
+  const models = modelsOf(pooled);
   const model: MeshModel = {
     revision: world.revision,
-    services: modelsOf(pooled),
+    services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesOf[options.capture](world.pods, world.endpointSlices),
+    proxies: proxiesOf[options.capture](world.pods, world.endpointSlices, spokenIn(models)),
   };
   let findings: readonly Finding[] | undefined;
   return {

@@ -4,7 +4,15 @@ import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
-import type { Capture, InboundPort, Protocol, ProxyModel } from '../model/mesh.js';
+import {
+  isHttp,
+  type Capture,
+  type InboundPort,
+  type MeshModel,
+  type Protocol,
+  type ProxyModel,
+  type ServiceModel,
+} from '../model/mesh.js';
 import { protocolOf } from './protocol.js';
 
 /** One port on which the slices of a Service call a pod. */
@@ -16,10 +24,40 @@ interface Calls {
 
 const internCalls = createInterner<Calls>(100_000);
 
+/** What is spoken on the ports of a Service, by their names. */
+interface Spoken {
+  readonly service: ObjectKey;
+  readonly protocols: ReadonlyMap<string, Protocol>;
+}
+
+const internSpoken = createInterner<Spoken>(100_000);
+
+/** Equal answers are one object: rules of a Service are of no concern to the pods behind it. */
+const spokenOn = memoised(({ ref, ports }: ServiceModel): Spoken => {
+  const service = `${ref.namespace}/${ref.name}`;
+  const protocols = ports.map(({ name, protocol }) => [name, protocol] as const);
+  return internSpoken(JSON.stringify([service, protocols]), () => ({ service, protocols: new Map(protocols) }));
+});
+
+/** By Service. */
+export type SpokenTable = ReadonlyMap<ObjectKey, Spoken>;
+
+const everything = {};
+const tableOf = memoisedList(
+  (_: object, all: readonly Spoken[]): SpokenTable => new Map(all.map((one) => [one.service, one])),
+);
+
+/** What is spoken on the ports of all Services; the same table while nothing of it changes. */
+export const spokenIn = memoised((services: MeshModel['services']): SpokenTable =>
+  tableOf(everything, [...services.values()].map(spokenOn)),
+);
+
+const unknown: Spoken = { service: '', protocols: new Map() };
+
 /** What the slices of one Service call; equal answers are one object. */
-const callsOf = memoised((slices: readonly EndpointSlice[]): Calls => {
+const callsOf = memoised((slices: readonly EndpointSlice[], { protocols }: Spoken): Calls => {
   const calls = slices.flatMap((slice) => {
-    const ports = slice.ports.map((port) => [port.port, protocolOf(port)] as const);
+    const ports = slice.ports.map((port) => [port.port, protocols.get(port.name) ?? protocolOf(port)] as const);
     return slice.endpoints.flatMap(({ pod }) =>
       pod === undefined ? [] : ports.map(([port, protocol]): Call => [pod, port, protocol]),
     );
@@ -37,11 +75,13 @@ function shared(ports: ReadonlyMap<number, Protocol>): CalledPorts {
   return internPorts(JSON.stringify(sorted), () => new Map(sorted));
 }
 
-/** Two Services that call one port by different protocols leave it to the proxy to look. */
-const joined = (known: Protocol | undefined, next: Protocol): Protocol =>
-  known === undefined || known === next ? next : 'auto';
+/** Two Services that call one port by different protocols leave it to the proxy to look; one that knows is enough. */
+function joined(known: Protocol | undefined, next: Protocol): Protocol {
+  if (known === undefined || known === next || known === 'auto') return next;
+  if (next === 'auto') return known;
+  return isHttp(known) && isHttp(next) ? 'http' : 'auto';
+}
 
-const everything = {};
 const calledPorts = memoisedList((_: object, all: readonly Calls[]): ReadonlyMap<ObjectKey, CalledPorts> => {
   const byPod = new Map<ObjectKey, Map<number, Protocol>>();
   for (const [pod, port, protocol] of all.flatMap(({ calls }) => calls)) {
@@ -99,10 +139,11 @@ const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirec
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'>,
+  world: Pick<World, 'pods' | 'endpointSlices'> & { readonly spoken: SpokenTable },
   capture: Capture,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
+  const calls = [...world.endpointSlices].map(([key, slices]) => callsOf(slices, world.spoken.get(key) ?? unknown));
+  const called = calledPorts(everything, calls);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (pod.ips.length === 0 || pod.hostNetwork) continue;

@@ -6,12 +6,13 @@ import type { Reason } from '../api/conditions.js';
 import { didYouMean } from '../api/did-you-mean.js';
 import type { Service, World } from '../kinds/world.js';
 import type { Finding } from '../model/finding.js';
-import type { PortModel } from '../model/mesh.js';
+import { isHttp, type PortModel } from '../model/mesh.js';
+import type { Displacement } from './contest.js';
 import type { ServiceEndpoints, SubsetSize } from './endpoints.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import type { Overlap } from './pool.js';
-import { describeRule } from './rule.js';
-import { namesPort, subsetKey, type Displacement, type PooledService } from './services.js';
+import { describeRule, lossOf } from './rule.js';
+import { namesPort, subsetKey, type PooledService } from './services.js';
 import type { CompiledRoute, RouteParent, RuleProblem } from './traffic-route.js';
 
 /** What routes are judged by. */
@@ -57,13 +58,23 @@ function missingPort(parent: RouteParent, ports: readonly PortModel[]): Judgemen
   return noParent(parent, port === undefined ? 'sectionName' : 'port', message);
 }
 
-const displacedBy = ({ by, parent, port }: Displacement): string =>
-  by === undefined
-    ? `Port ${String(port)} of ${describeRef(parent.ref)} is not HTTP; only its own namespace '${parent.ref.namespace}' can make it HTTP`
-    : `${describeRef(by)} owns ${describeRef(parent.ref)} port ${String(port)}`;
+function displacedBy({ cause, route, parent, port }: Displacement): string {
+  const wanted = route.protocol.toUpperCase();
+  const place = `${String(port)} of ${describeRef(parent.ref)}`;
+  switch (cause.kind) {
+    case 'owned':
+      return `${describeRef(cause.by)} owns ${describeRef(parent.ref)} port ${String(port)}`;
+    case 'spoken': {
+      const spoken = isHttp(cause.protocol) ? 'HTTP' : cause.protocol.toUpperCase();
+      return `Port ${place} is ${spoken} by ${describeRef(cause.by)} (${cause.isOlder ? 'older' : 'first by name'})`;
+    }
+    case 'foreign':
+      return `Port ${place} is not ${wanted}; only its own namespace '${parent.ref.namespace}' can make it ${wanted}`;
+  }
+}
 
-const reasonFor = (displacement: Displacement): Reason =>
-  displacement.by === undefined ? 'ProtocolMismatch' : 'OverriddenByTrafficRoute';
+const reasonFor = ({ cause }: Displacement): Reason =>
+  cause.kind === 'owned' ? 'OverriddenByTrafficRoute' : 'ProtocolMismatch';
 
 /** Where the route has no say, of the ports that a parent names. */
 const displacementsAt = (route: CompiledRoute, parent: RouteParent, pooled: PooledService): readonly Displacement[] =>
@@ -114,10 +125,12 @@ function deadRules(route: CompiledRoute, overlaps: readonly Overlap[], context: 
 /** As users write them. */
 const pathTypes = { exact: 'Exact', prefix: 'PathPrefix', regex: 'RegularExpression' } as const;
 
-function overlapMessage({ loser, winner }: Overlap): string {
+function overlapMessage({ loser, winner }: Overlap, { protocol }: CompiledRoute): string {
   const { path } = loser.match;
   const older = winner.created < loser.created ? 'older, ' : '';
-  const equal = `${older}equal match ${pathTypes[path.kind]} '${path.value}'`;
+  const match =
+    protocol === 'http' ? `equal match ${pathTypes[path.kind]} '${path.value}'` : 'for the same connections';
+  const equal = `${older}${match}`;
   return `Rule '${loser.rule.name}' loses to ${describeRule(winner.rule)} (${equal}); it can never match there`;
 }
 
@@ -137,7 +150,7 @@ function conflictFindings(route: CompiledRoute, context: RouteContext): readonly
   const [displaced] = lost;
   const common = { condition: 'Conflicted', status: 'True' } as const;
   if (first !== undefined) {
-    const message = `${overlapMessage(first)}${more(overlaps.length)}`;
+    const message = `${overlapMessage(first, route)}${more(overlaps.length)}`;
     return [{ ...common, reason: 'RuleOverlap', message, path: `spec.rules[${String(first.loser.index)}]` }];
   }
   if (displaced === undefined) return [];
@@ -221,7 +234,7 @@ function subsetFindings(route: CompiledRoute, context: RouteContext): readonly J
     .sort()
     .join(',');
   const fact = `Subset '${labels}' of ${service} selects 0 of ${String(size.pods)} ${plural('pod', size.pods)}`;
-  const message = `${fact}; rule '${rule}' answers 503 for its share${more(empty.length)}`;
+  const message = `${fact}; rule '${rule}' ${lossOf(route.protocol, 503)} for its share${more(empty.length)}`;
   return [{ condition: 'Degraded', status: 'True', reason: 'BackendNotFound', message }];
 }
 

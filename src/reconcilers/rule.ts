@@ -21,12 +21,14 @@ import type { BackendRef, RouteRule } from '../kinds/route-rule.js';
 import { collect, err, ok, type Problem, type Result } from '../lib/result.js';
 import type { Backend, Match, Rule, Target } from '../model/mesh.js';
 import { anyRequest, matchOf } from './match.js';
+import type { RouteProtocol } from './protocol.js';
 import { resolveService, type Referents } from './references.js';
 
 /** Where a rule stands. */
 export interface RulePlace {
   readonly ref: ObjectRef;
   readonly generation: number;
+  readonly protocol: RouteProtocol;
   readonly index: number;
 }
 
@@ -170,13 +172,17 @@ function assemble(rule: RouteRule, place: RulePlace, { features, backends, mirro
       features,
     },
     unresolved: [
-      ...broken.map(said(`rule '${name}' answers 500 for its share`)),
+      ...broken.map(said(`rule '${name}' ${lossOf(place.protocol, 500)} for its share`)),
       ...mirrors
         .flatMap((mirror) => (mirror.ok ? [] : [mirror.error]))
         .map(said(`the mirror of rule '${name}' is off, requests are served`)),
     ],
   };
 }
+
+/** What callers see of a backend that cannot be reached. */
+export const lossOf = (protocol: RouteProtocol, status: number): string =>
+  protocol === 'http' ? `answers ${String(status)}` : 'closes connections';
 
 /** A problem with its consequence. */
 const said =

@@ -1,27 +1,14 @@
 // Services with the rules of all routes that attach to them: who counts at which port, and for which callers.
 
-import { idOf, keyOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
+import { keyOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
 import type { Service, ServicePort, Table } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
-import { isHttp, type HostRules, type PortModel, type Rule, type ServiceModel, type Subset } from '../model/mesh.js';
+import type { HostRules, PortModel, Rule, ServiceModel, Subset } from '../model/mesh.js';
+import { attachment, byAge, contestPort, type Attachment, type Displacement } from './contest.js';
 import { pool, type Overlap } from './pool.js';
 import { compareText } from './precedence.js';
-import { protocolOf } from './protocol.js';
 import type { CompiledRoute, RouteParent } from './traffic-route.js';
-
-/** A route at one of its parents. */
-export interface Attachment {
-  readonly route: CompiledRoute;
-  readonly parent: RouteParent;
-}
-
-/** A route that has no say at a port. */
-export interface Displacement extends Attachment {
-  readonly port: number;
-  /** The TrafficRoute that owns the port; absent: the port is not HTTP, and the route may not change that. */
-  readonly by?: ObjectRef;
-}
 
 /** A Service with what was found out about the routes on it. */
 export interface PooledService {
@@ -49,41 +36,10 @@ export function attachmentsOf(routes: readonly CompiledRoute[]): ReadonlyMap<Obj
   return byService;
 }
 
-const attachment = memoised((route: CompiledRoute, parent: RouteParent): Attachment => ({ route, parent }));
-
-/** Oldest first, whatever order the objects came in. */
-const byAge = (left: Attachment, right: Attachment): number =>
-  compareText(left.route.created, right.route.created) ||
-  compareText(keyOf(left.route.ref), keyOf(right.route.ref)) ||
-  compareText(idOf(left.route.ref), idOf(right.route.ref)) ||
-  left.parent.index - right.parent.index;
-
 /** Whether a parent names this port. */
 export const namesPort = (parent: RouteParent, port: { readonly port: number; readonly name: string }): boolean =>
   (parent.port === undefined || parent.port === port.port) &&
   (parent.sectionName === undefined || parent.sectionName === port.name);
-
-interface Contest {
-  readonly kept: readonly Attachment[];
-  readonly displaced: readonly Displacement[];
-}
-
-const isOurs = ({ route }: Attachment): boolean => route.ref.kind === 'TrafficRoute';
-
-/** TrafficRoutes on a port displace HTTPRoutes of the same role there. */
-function preferOurs(attachments: readonly Attachment[], port: number): Contest {
-  const owner = attachments.find(isOurs);
-  if (owner === undefined) return { kept: attachments, displaced: none };
-  const { ref } = owner.route;
-  return {
-    kept: attachments.filter(isOurs),
-    displaced: attachments.filter((one) => !isOurs(one)).map((one) => ({ ...one, port, by: ref })),
-  };
-}
-
-/** A route of the Service's own namespace says what is spoken, unless the port itself says more. */
-const httpOr = (protocol: PortModel['protocol']): PortModel['protocol'] =>
-  isHttp(protocol) && protocol !== 'auto' ? protocol : 'http';
 
 interface PooledPort extends Omit<PooledService, 'model'> {
   readonly model: PortModel;
@@ -91,24 +47,10 @@ interface PooledPort extends Omit<PooledService, 'model'> {
 
 /** Callers of a namespace with routes of its own get those instead of the producer's, as a whole. */
 function poolPort(service: Service, port: ServicePort, inputs: PortInputs): PooledPort {
-  const { namespace } = service.meta;
   const here = inputs.attachments.filter(({ parent }) => namesPort(parent, port));
-  const producers = here.filter(({ route }) => route.ref.namespace === namespace);
-  const consumers = here.filter(({ route }) => route.ref.namespace !== namespace);
-  const declared = protocolOf(port);
-  const protocol = producers.length > 0 ? httpOr(declared) : declared;
-  const displaced: Displacement[] = isHttp(protocol) ? [] : consumers.map((one) => ({ ...one, port: port.port }));
-  const namespaces = isHttp(protocol) ? [...new Set(consumers.map(({ route }) => route.ref.namespace))].sort() : [];
-  const role = (own: readonly Attachment[]) => {
-    const contest = preferOurs(own, port.port);
-    displaced.push(...contest.displaced);
-    return pool(contest.kept.map(({ route }) => route));
-  };
-  const produced = role(producers);
-  const consumed = namespaces.map((name) => ({
-    name,
-    ...role(consumers.filter(({ route }) => route.ref.namespace === name)),
-  }));
+  const { protocol, producers, consumers, displaced } = contestPort(service.meta.namespace, port, here);
+  const produced = pool(producers);
+  const consumed = [...consumers].map(([name, routes]) => ({ name, ...pool(routes) }));
   const pools = [produced, ...consumed];
   return {
     model: {

@@ -4,10 +4,12 @@ import { keyOf, refOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
 import type { HTTPRoute, ReferenceGrant } from '../kinds/gateway.js';
 import type { RouteRule } from '../kinds/route-rule.js';
 import { trafficRouteProblems, type TrafficRoute } from '../kinds/traffic-route.js';
+import { connectionRouteProblems, connectionRuleProblems } from '../kinds/connection-rules.js';
 import { unsupportedInRule, unsupportedOutsideRules } from '../kinds/unsupported.js';
 import type { Service, World } from '../kinds/world.js';
 import { memoised, memoisedList } from '../lib/memo.js';
 import { err, type Problem, type Result } from '../lib/result.js';
+import type { RouteProtocol } from './protocol.js';
 import type { Referents } from './references.js';
 import { compileRule, nameOf, type CompiledRule } from './rule.js';
 
@@ -24,6 +26,7 @@ export interface CompiledRoute {
   readonly ref: ObjectRef;
   readonly generation: number;
   readonly created: string;
+  readonly protocol: RouteProtocol;
   /** Names that the route applies to; empty: all. */
   readonly hostnames: readonly string[];
   readonly parents: readonly RouteParent[];
@@ -56,6 +59,7 @@ interface Source {
   readonly ref: ObjectRef;
   readonly generation: number;
   readonly created: string;
+  readonly protocol: RouteProtocol;
   readonly hostnames: readonly string[];
   readonly parents: readonly RouteParent[];
   readonly refused: readonly Problem[];
@@ -78,16 +82,24 @@ function headOf(object: TrafficRoute | HTTPRoute): Pick<Source, 'ref' | 'generat
   return { ref: refOf(object), generation: object.meta.generation, created: object.meta.creationTimestamp ?? '' };
 }
 
+/** What the routes of a protocol are for. */
+const routeProtocols = { HTTP: 'http', GRPC: 'http', TCP: 'tcp', TLS: 'tls' } as const;
+
 const fromTrafficRoute = (route: TrafficRoute): Source => {
   const { spec, meta } = route;
   return {
     ...headOf(route),
+    protocol: routeProtocols[spec.protocol],
     hostnames: spec.hostnames ?? [],
     parents: spec.parentRefs.flatMap((parent, index) =>
       parent.kind === 'Service' ? [parentOf(parent, index, meta.namespace)] : [],
     ),
-    refused: unsupportedOutsideRules(spec),
-    rules: spec.rules.map((rule, index) => ({ index, rule, problems: unsupportedInRule(rule, index) })),
+    refused: [...unsupportedOutsideRules(spec), ...connectionRouteProblems(spec)],
+    rules: spec.rules.map((rule, index) => ({
+      index,
+      rule,
+      problems: [...unsupportedInRule(rule, index), ...connectionRuleProblems(spec, rule, index)],
+    })),
     absent: [],
   };
 };
@@ -105,6 +117,7 @@ const fromHttpRoute = (route: HTTPRoute): Source => {
   const { spec, meta } = route;
   return {
     ...headOf(route),
+    protocol: 'http',
     hostnames: [],
     parents: spec.parentRefs.flatMap((parent, index) => (parent.ours ? [parentOf(parent, index, meta.namespace)] : [])),
     refused: [],
@@ -152,7 +165,8 @@ function lookupIn(source: Source, referents: readonly Referent[]): Referents {
 /** A rule with its problems, or compiled. */
 function compileOne({ rule, index, problems }: SourceRule, source: Source, referents: Referents): Result<CompiledRule> {
   if (problems.length > 0) return err(problems);
-  return compileRule(rule, { ref: source.ref, generation: source.generation, index }, referents);
+  const { ref, generation, protocol } = source;
+  return compileRule(rule, { ref, generation, protocol, index }, referents);
 }
 
 const compile = memoisedList((source: Source, referents: readonly Referent[]): CompiledRoute => {
@@ -161,11 +175,12 @@ const compile = memoisedList((source: Source, referents: readonly Referent[]): C
   const dropped = outcomes.flatMap(({ one, result }) =>
     result.ok ? [] : result.error.slice(0, 1).map((problem) => ({ name: nameOf(one.rule, one.index), problem })),
   );
-  const { ref, generation, created, hostnames, parents, refused } = source;
+  const { ref, generation, created, protocol, hostnames, parents, refused } = source;
   return {
     ref,
     generation,
     created,
+    protocol,
     hostnames,
     parents,
     rules: refused.length > 0 ? [] : outcomes.flatMap(({ result }) => (result.ok ? [result.value] : [])),

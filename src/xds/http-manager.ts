@@ -126,6 +126,8 @@ export function buildHttpManager(options: {
   readonly direction: Direction;
   readonly statPrefix: string;
   readonly routes: RouteSource;
+  /** Whether it carries TCP connections by CONNECT. */
+  readonly tunnels?: boolean;
 }): Filter {
   const { direction } = options;
   const manager = HttpConnectionManager.fromPartial({
@@ -142,7 +144,7 @@ export function buildHttpManager(options: {
     streamIdleTimeout: durationOfSeconds(0),
     generateRequestId: true,
     preserveExternalRequestId: true,
-    upgradeConfigs: [{ upgradeType: 'websocket' }],
+    upgradeConfigs: [{ upgradeType: 'websocket' }, ...(options.tunnels === true ? [{ upgradeType: 'CONNECT' }] : [])],
     httpProtocolOptions: { acceptHttp10: true },
     commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(3_600) },
     earlyHeaderMutationExtensions: [stripFor(direction)],

@@ -2,13 +2,13 @@
 
 import { TrafficDirection } from '../gen/envoy/config/core/v3/base.js';
 import { Listener, Listener_DrainType } from '../gen/envoy/config/listener/v3/listener.js';
-import { FilterChain, type Filter, type ListenerFilter } from '../gen/envoy/config/listener/v3/listener_components.js';
+import { FilterChain, type ListenerFilter } from '../gen/envoy/config/listener/v3/listener_components.js';
 import { HttpInspector } from '../gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector.js';
-import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.js';
 import { ports } from '../api/meta.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
+  type HostRules,
   type InboundPort,
   type PortModel,
   type Protocol,
@@ -16,23 +16,12 @@ import {
   type ServiceModel,
 } from '../model/mesh.js';
 import { packAny } from './any.js';
-import { durationOfSeconds, socketAddress } from './config-source.js';
+import { socketAddress } from './config-source.js';
 import { buildHttpManager, type Direction } from './http-manager.js';
-import { explicitListener, nameOfCluster, nameOfInbound, nameOfOutbound } from './names.js';
+import { explicitListener, nameOfInbound, nameOfOutbound } from './names.js';
 import type { Resource } from './resources.js';
-
-function tcpProxy(statPrefix: string, cluster: string): Filter {
-  const config = TcpProxy.fromPartial({
-    statPrefix,
-    clusterSpecifier: { $case: 'cluster', value: cluster },
-    idleTimeout: durationOfSeconds(3_600),
-    maxConnectAttempts: 3,
-  });
-  return {
-    name: 'envoy.filters.network.tcp_proxy',
-    configType: { $case: 'typedConfig', value: packAny(TcpProxy, config) },
-  };
-}
+import { hasConnectionRules, pathTo, tcpProxy } from './tcp.js';
+import { ruledChains, type Chains } from './tcp-chains.js';
 
 const httpInspector: ListenerFilter = {
   name: 'envoy.filters.listener.http_inspector',
@@ -60,7 +49,7 @@ function chainsOf(port: Port): Partial<Listener> {
     statPrefix: port.name,
     routes: { kind: 'name', name: port.name },
   });
-  const tcp = tcpProxy(port.name, port.cluster);
+  const tcp = tcpProxy(pathTo(port.cluster, port.name));
   if (port.protocol !== 'auto') {
     return {
       filterChains: [
@@ -86,31 +75,38 @@ function chainsOf(port: Port): Partial<Listener> {
 
 /** Redirect: one listener for each Service port on the Service's own addresses, reached by hand-off. */
 export function buildListeners(service: ServiceModel): readonly Resource<'listener'>[] {
-  const [address, ...more] = service.addresses;
-  if (address === undefined) return [];
-  return service.ports.map((port) => outboundListener(service, port, [address, ...more]));
+  return service.ports
+    .filter((port) => !hasConnectionRules(port))
+    .flatMap((port) => {
+      const name = nameOfOutbound({ ...service.ref, port: port.port });
+      const chains = chainsOf({ name, cluster: name, protocol: port.protocol, direction: 'outbound' });
+      return outboundListener(service, port, { chains, rules: [] });
+    });
 }
 
-function outboundListener(
+/** The same for the ports that have rules for connections, which stand in the listener itself. */
+export const buildRuledListeners = (
   service: ServiceModel,
-  port: PortModel,
-  addresses: readonly [string, ...string[]],
-): Resource<'listener'> {
+  rulesFor: (port: PortModel) => readonly HostRules[],
+): readonly Resource<'listener'>[] =>
+  service.ports
+    .filter(hasConnectionRules)
+    .flatMap((port) => outboundListener(service, port, ruledChains({ service, port }, rulesFor(port))));
+
+function outboundListener(service: ServiceModel, port: PortModel, content: Chains): readonly Resource<'listener'>[] {
+  const [address, ...more] = service.addresses;
+  if (address === undefined) return [];
   const name = nameOfOutbound({ ...service.ref, port: port.port });
-  const cluster = nameOfCluster({ ...service.ref, port: port.port });
-  return {
-    type: 'listener',
+  const message = Listener.fromPartial({
     name,
-    origins: [service.origin],
-    message: Listener.fromPartial({
-      name,
-      ...boundTo(addresses, port.port),
-      bindToPort: false,
-      trafficDirection: TrafficDirection.OUTBOUND,
-      drainType: Listener_DrainType.MODIFY_ONLY,
-      ...chainsOf({ name, cluster, protocol: port.protocol, direction: 'outbound' }),
-    }),
-  };
+    ...boundTo([address, ...more], port.port),
+    bindToPort: false,
+    trafficDirection: TrafficDirection.OUTBOUND,
+    drainType: Listener_DrainType.MODIFY_ONLY,
+    ...content.chains,
+  });
+  const origins = [service.origin, ...content.rules.map((rule) => rule.origin)];
+  return [{ type: 'listener', name, origins, message, parts: content.rules }];
 }
 
 /** Only these two fields: a whole message here would reset what stands before it. */
@@ -140,6 +136,7 @@ function buildExplicit(address: string, origin: Origin): Resource<'listener'> {
               direction: 'outbound',
               statPrefix: explicitListener,
               routes: { kind: 'scopes', name: explicitListener },
+              tunnels: true,
             }),
           ],
         },
@@ -152,14 +149,12 @@ function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin
   const [address, ...more] = proxy.addresses;
   if (address === undefined) return [];
   const name = nameOfInbound(inbound.port);
-  // An explicit proxy is called by HTTP alone: there is nothing to detect.
-  const protocol = proxy.capture === 'explicit' && inbound.protocol === 'auto' ? 'http' : inbound.protocol;
   const message = Listener.fromPartial({
     name,
     ...boundTo([address, ...more], inbound.port),
     ...(proxy.capture === 'redirect' ? { bindToPort: false } : {}),
     trafficDirection: TrafficDirection.INBOUND,
-    ...chainsOf({ name, cluster: name, protocol, direction: 'inbound' }),
+    ...chainsOf({ name, cluster: name, protocol: inbound.protocol, direction: 'inbound' }),
   });
   return [{ type: 'listener', name, origins: [origin], message }];
 }
@@ -187,12 +182,12 @@ function virtualListener(
       {
         name: 'blackhole',
         filterChainMatch: { destinationPort: options.port },
-        filters: [tcpProxy('blackhole', 'blackhole')],
+        filters: [tcpProxy(pathTo('blackhole', 'blackhole'))],
       },
     ],
     defaultFilterChain: {
       name: 'passthrough',
-      filters: [tcpProxy(options.cluster.replaceAll('-', '_'), options.cluster)],
+      filters: [tcpProxy(pathTo(options.cluster, options.cluster.replaceAll('-', '_')))],
     },
   });
 }

@@ -3,7 +3,7 @@
 
 import type { Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
 import { createInterner } from '../lib/intern.js';
-import { memoised, memoisedByKey, memoisedList } from '../lib/memo.js';
+import { memoised, memoisedList } from '../lib/memo.js';
 import type { ProxyEntry, Publication, Section } from './cache.js';
 import { checkConstraints } from './constraints.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
@@ -14,10 +14,10 @@ import {
   translateEndpoints,
   translateLocalNames,
   translateProxy,
-  translateRoutes,
-  translateRoutesWith,
+  translateRules,
   translateService,
   type Bundle,
+  type Callers,
 } from './translate.js';
 import { forEachType, type OwnResources } from './view.js';
 
@@ -53,7 +53,7 @@ function encode(bundle: Bundle): Layer {
 }
 
 /** A layer without the rules that are withheld, nor those that could not be sent. */
-function encodeRoutes(service: ServiceModel, namespace: string, withheld: ReadonlyMap<Part, Part | undefined>): Layer {
+function encodeRules(service: ServiceModel, callers: Callers, withheld: ReadonlyMap<Part, Part | undefined>): Layer {
   const broken = new Map<Part, Guilt>();
   const substitute = (rule: Rule): Rule | undefined => {
     if (broken.has(rule)) return undefined;
@@ -61,14 +61,14 @@ function encodeRoutes(service: ServiceModel, namespace: string, withheld: Readon
     const good = withheld.get(rule);
     return good === undefined || !isRule(good) ? undefined : good;
   };
-  const all = encode(translateRoutesWith(service, namespace, substitute));
+  const all = encode(translateRules(service, callers, substitute));
   if (all.guilty.length === 0) return all;
-  for (const rule of rulesOf(service, namespace)) {
-    const alone = translateRoutesWith(service, namespace, (one) => (one === rule ? one : undefined));
+  for (const rule of rulesOf(service, callers.namespace)) {
+    const alone = translateRules(service, callers, (one) => (one === rule ? one : undefined));
     const found = encode(alone).guilty[0];
     if (found !== undefined) broken.set(rule, { ...found, part: rule });
   }
-  const layer = encode(translateRoutesWith(service, namespace, substitute));
+  const layer = encode(translateRules(service, callers, substitute));
   return { resources: layer.resources, guilty: [...broken.values(), ...layer.guilty] };
 }
 
@@ -99,25 +99,6 @@ const claimsOf = memoisedList((caller: { readonly namespace: string }, services:
   encode(translateClaims(services, caller.namespace)),
 );
 
-/** All callers that have no rules of their own share the producer's. */
-const producers = '';
-const goodRoutes = memoisedByKey((service: ServiceModel, namespace): Layer => {
-  const layer = encode(translateRoutes(service, namespace));
-  return layer.guilty.length === 0 ? layer : encodeRoutes(service, namespace, new Map());
-});
-const partialRoutes = memoised((_service: ServiceModel, _quarantine: Quarantine) => new Map<string, Layer>());
-
-function routesLayer(service: ServiceModel, namespace: string, quarantine: Quarantine): Layer {
-  const consumed = service.ports.some((port) => port.consumers.has(namespace));
-  const audience = consumed ? namespace : producers;
-  if (quarantine.parts.size === 0 || !rulesOf(service, namespace).some((rule) => quarantine.parts.has(rule)))
-    return goodRoutes(service, audience);
-  const known = partialRoutes(service, quarantine);
-  const layer = known.get(audience) ?? encodeRoutes(service, audience, quarantine.parts);
-  known.set(audience, layer);
-  return layer;
-}
-
 /** Refused resources are replaced by the last good ones, or left out. */
 function withoutRefused(layer: Layer, quarantine: Quarantine): readonly EncodedResource[] {
   if (quarantine.resources.size === 0 || !layer.resources.some((one) => quarantine.resources.has(one.version)))
@@ -131,15 +112,35 @@ const replaced = memoised((layer: Layer, quarantine: Quarantine): readonly Encod
   ),
 );
 
-interface Audience {
-  readonly namespace: string;
-  readonly capture: Capture;
-}
+type Audience = Callers;
+
+const viewKeyOf = (proxy: Audience): string => `${proxy.namespace}|${proxy.capture}`;
 
 /** One object for each audience. */
 const audiences = createInterner<Audience>(100_000);
 const audienceOf = ({ namespace, capture }: Audience): Audience =>
   audiences(viewKeyOf({ namespace, capture }), () => ({ namespace, capture }));
+
+/** All callers that have no rules of their own share the producer's. */
+const producers = {
+  explicit: audienceOf({ namespace: '', capture: 'explicit' }),
+  redirect: audienceOf({ namespace: '', capture: 'redirect' }),
+} as const;
+const goodRules = memoised((service: ServiceModel, callers: Callers): Layer => {
+  const layer = encode(translateRules(service, callers));
+  return layer.guilty.length === 0 ? layer : encodeRules(service, callers, new Map());
+});
+const partialRules = memoised((service: ServiceModel, callers: Callers, quarantine: Quarantine): Layer =>
+  encodeRules(service, callers, quarantine.parts),
+);
+
+function rulesLayer(service: ServiceModel, audience: Audience, quarantine: Quarantine): Layer {
+  const consumed = service.ports.some((port) => port.consumers.has(audience.namespace));
+  const callers = consumed ? audience : producers[audience.capture];
+  const isWhole =
+    quarantine.parts.size === 0 || !rulesOf(service, callers.namespace).some((rule) => quarantine.parts.has(rule));
+  return isWhole ? goodRules(service, callers) : partialRules(service, callers, quarantine);
+}
 
 /** A section of a view with what it holds back. */
 interface Checked {
@@ -166,7 +167,7 @@ function* layersOfServices(
   yield ['common', common[capture]];
   for (const [key, service] of services) {
     yield [`s ${key}`, serviceLayers[capture](service)];
-    yield [`r ${key}`, routesLayer(service, namespace, quarantine)];
+    yield [`r ${key}`, rulesLayer(service, audience, quarantine)];
     if (capture === 'explicit' && service.ref.namespace === namespace) yield [`n ${key}`, localNames(service)];
   }
   if (capture === 'explicit') yield ['claims', claimsOf(claimant(namespace), [...services.values()])];
@@ -184,8 +185,6 @@ const endpointSection = memoised((endpoints: MeshModel['endpoints'], quarantine:
 );
 
 const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
-
-const viewKeyOf = (proxy: Audience): string => `${proxy.namespace}|${proxy.capture}`;
 
 const ownOf = memoised((proxy: ProxyModel): OwnResources => {
   const { resources } = encode(translateProxy(proxy));

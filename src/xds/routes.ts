@@ -10,24 +10,26 @@ import {
   RouteAction_ClusterNotFoundResponseCode as ClusterNotFound,
   VirtualHost,
 } from '../gen/envoy/config/route/v3/route_components.js';
-import { compileFeature, type RouteContext, type RoutePatch } from '../features/feature.js';
-import { retry, retryDefaults } from '../features/retry.js';
-import { timeouts, timeoutsDefaults } from '../features/timeouts.js';
+import type { RouteContext, RoutePatch } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
-import type {
-  Backend,
-  HostRules,
-  InboundPort,
-  PortModel,
-  RouteEntry,
-  Rule,
-  ServiceModel,
-  Target,
+import {
+  isHttp,
+  type Backend,
+  type HostRules,
+  type InboundPort,
+  type PortModel,
+  type RouteEntry,
+  type Rule,
+  type ServiceModel,
+  type Target,
 } from '../model/mesh.js';
+import { defaultFeatures } from './defaults.js';
 import { mergePatches } from './merge.js';
 import { nameOfCluster, nameOfHost, nameOfInbound, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import type { Resource } from './resources.js';
+import { pathBy, pathTo, ruleOf } from './tcp.js';
+import { onlyTunnels, tunnel } from './tunnels.js';
 
 /** The Service port that a route configuration is for. */
 export interface RouteOwner {
@@ -133,10 +135,6 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
   });
 }
 
-const defaultFeatures = [compileFeature(timeouts, timeoutsDefaults), compileFeature(retry, retryDefaults)].flatMap(
-  (one) => (one.ok ? [one.value] : []),
-);
-
 /** A Service without rules: everything goes to its own endpoints. */
 function plainRoute({ service, port }: RouteOwner): Route {
   const { namespace, name } = service.ref;
@@ -161,16 +159,31 @@ function plainRoute({ service, port }: RouteOwner): Route {
   });
 }
 
+const requestRoutes = (rules: HostRules, owner: RouteOwner): readonly Route[] =>
+  rules.entries.length === 0
+    ? [plainRoute(owner)]
+    : rules.entries.flatMap((entry) => variantsOf(entry).map((variant) => buildRoute(entry, variant, owner)));
+
+/** Tunnels to the Service itself. */
+function plainTunnel({ service, port }: RouteOwner): Route {
+  const name = nameOfOutbound({ ...service.ref, port: port.port });
+  return tunnel(pathTo(name, name));
+}
+
+function routesOf(rules: HostRules, owner: RouteOwner): readonly Route[] {
+  const { protocol } = owner.port;
+  if (protocol === 'auto') return [plainTunnel(owner), ...requestRoutes(rules, owner)];
+  if (isHttp(protocol)) return requestRoutes(rules, owner);
+  const rule = ruleOf(rules);
+  return [rule === undefined ? plainTunnel(owner) : tunnel(pathBy(rule)), onlyTunnels];
+}
+
 function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
-  const routes =
-    rules.entries.length === 0
-      ? [plainRoute(owner)]
-      : rules.entries.flatMap((entry) => variantsOf(entry).map((variant) => buildRoute(entry, variant, owner)));
   return VirtualHost.fromPartial({
     name: nameOfHost(owner.service.ref.name, rules.hostnames),
     domains: rules.hostnames,
     includeRequestAttemptCount: true,
-    routes,
+    routes: routesOf(rules, owner),
   });
 }
 

@@ -11,6 +11,7 @@ import type {
   HostRules,
   Match,
   MeshModel,
+  PortModel,
   ProxyModel,
   RouteEntry,
   Rule,
@@ -18,7 +19,7 @@ import type {
 } from '../model/mesh.js';
 import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
-import { buildListeners, buildOwnListeners, virtualListeners } from './listeners.js';
+import { buildListeners, buildOwnListeners, buildRuledListeners, virtualListeners } from './listeners.js';
 import type { Resource, ResourceType } from './resources.js';
 import { buildInboundRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
@@ -71,7 +72,7 @@ function substituted(hosts: readonly HostRules[], substitute: Substitute): reado
 }
 
 /** The rules of a port that callers of a namespace get. */
-const rulesFor = (port: ServiceModel['ports'][number], namespace: string): readonly HostRules[] =>
+const rulesFor = (port: PortModel, namespace: string): readonly HostRules[] =>
   port.consumers.get(namespace) ?? port.hosts;
 
 /** Clusters of a Service, and what leads to them: listeners or scopes. */
@@ -83,13 +84,23 @@ export const translateService = {
 /** The bare names of a Service, for callers of its own namespace. */
 export const translateLocalNames = (service: ServiceModel): Bundle => buildLocalScopes(service);
 
-/** Route configurations of a Service for callers of a namespace. */
-export const translateRoutes = (service: ServiceModel, namespace: string): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port }, rulesFor(port, namespace)));
+/** Callers that have the same rules. */
+export interface Callers {
+  readonly namespace: string;
+  readonly capture: Capture;
+}
 
-/** The same, with some rules replaced or left out. */
-export const translateRoutesWith = (service: ServiceModel, namespace: string, substitute: Substitute): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port }, substituted(rulesFor(port, namespace), substitute)));
+/** Where the rules of a Service stand, for some callers: route configurations, and listeners where rules are for connections. */
+export function translateRules(service: ServiceModel, callers: Callers, substitute?: Substitute): Bundle {
+  const rules = (port: PortModel): readonly HostRules[] => {
+    const written = rulesFor(port, callers.namespace);
+    return substitute === undefined ? written : substituted(written, substitute);
+  };
+  return [
+    ...service.ports.map((port) => buildRoutes({ service, port }, rules(port))),
+    ...(callers.capture === 'redirect' ? buildRuledListeners(service, rules) : []),
+  ];
+}
 
 /** The load assignments of a Service. */
 export const translateEndpoints = (sets: readonly EndpointSet[]): Bundle => sets.map(buildEndpoints);
@@ -138,7 +149,7 @@ export function translate(
   const all = [
     ...commonResources[proxy.capture],
     ...services.flatMap(translateService[proxy.capture]),
-    ...services.flatMap((service) => translateRoutes(service, proxy.namespace)),
+    ...services.flatMap((service) => translateRules(service, proxy)),
     ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
     ...[...model.endpoints.values()].flatMap(translateEndpoints),
     ...translateProxy(proxy),

@@ -68,7 +68,7 @@ describe('unsupported', () => {
       {
         path: 'spec.protocol',
         reason: 'UnsupportedValue',
-        message: "`spec.protocol` is 'GRPC', which this version does not compile yet; only 'HTTP' works",
+        message: "`spec.protocol` is 'GRPC', which this version does not compile yet; 'HTTP', 'TCP' and 'TLS' work",
       },
       {
         path: 'spec.rules[0].delegate',
