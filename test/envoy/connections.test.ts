@@ -12,6 +12,7 @@ import {
   lineFrom,
   lineOverTls,
   openTunnel,
+  ownAddress,
   selfSigned,
   type KeyPair,
   type Servers,
@@ -25,6 +26,9 @@ const caller = `${home}/caller-0`;
 const visitor = `${away}/visitor-0`;
 const workloads = ['db-v1', 'db-v2', 'web'];
 const pods = workloads.map((name) => `${home}/${name}-0`);
+
+/** A server that is no pod. */
+const outside = ownAddress(1);
 
 /** The ports of a Service that no container declares, and what they speak. */
 const database = [{ name: 'data', port: 5000, targetPort: 5000 }];
@@ -114,7 +118,7 @@ const objects: readonly Written[] = [
       metadata: { namespace: home, name: `${name}-a`, labels: { 'kubernetes.io/service-name': name } },
       addressType: 'IPv4',
       ports: [{ name: 'tcp', port: 7000 }],
-      endpoints: [{ addresses: ['127.79.1.1'] }, { addresses: ['127.79.1.2'] }],
+      endpoints: [{ addresses: [outside] }, { addresses: [ownAddress(2)] }],
     },
     connectionRoute(name, {
       parent: name,
@@ -129,7 +133,7 @@ const objects: readonly Written[] = [
     metadata: { namespace: away, name: 'near-a', labels: { 'kubernetes.io/service-name': 'near' } },
     addressType: 'IPv4',
     ports: [{ name: 'tcp', port: 7000 }],
-    endpoints: [{ addresses: ['127.79.1.1'] }],
+    endpoints: [{ addresses: [outside] }],
   },
   connectionRoute(
     'mine',
@@ -174,7 +178,7 @@ for (const version of supportedVersions) {
           await servers.greeter(name, application.address, 6025);
         }
       }
-      await servers.greeter('outside', '127.79.1.1', 7000);
+      await servers.greeter('outside', outside, 7000);
     });
     after(async () => {
       await servers.close();

@@ -12,6 +12,9 @@ import { systemClock as clock } from '../../src/lib/clock.js';
 
 const run = promisify(execFile);
 
+/** A loopback address of this run alone, outside of the mesh. */
+export const ownAddress = (last: number): string => `127.79.${String(1 + (process.pid % 250))}.${String(last)}`;
+
 /** A key with a certificate that it signed itself. */
 export interface KeyPair {
   readonly key: string;
