@@ -15,12 +15,14 @@ export const isHttp = (protocol: Protocol): boolean => protocol !== 'tcp' && pro
 /** Pods of a Service with these labels. */
 export type Subset = Readonly<Record<string, string>>;
 
-/** Where requests can be sent: a port of a Service, or a subset of its pods. */
+/** Where requests can be sent: a port of a Service, a subset of its pods, or one pod by its name. */
 export interface Target {
   readonly namespace: string;
   readonly name: string;
   readonly port: number;
   readonly subset?: Subset | undefined;
+  /** Host name of a pod behind a headless Service. */
+  readonly instance?: string | undefined;
 }
 
 /** One of the places that a rule sends to. A broken one is kept: it costs its share, and only that. */
@@ -104,6 +106,8 @@ export interface ServiceModel {
   /** Virtual addresses; empty for headless Services. */
   readonly addresses: readonly string[];
   readonly ports: readonly PortModel[];
+  /** Host names of pods that can be called by name, sorted: `db-0` of a StatefulSet. */
+  readonly instances: readonly string[];
 }
 
 /** One place where a Service answers. */

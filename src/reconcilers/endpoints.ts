@@ -6,6 +6,7 @@ import type { Endpoint, EndpointSlice, Labelled, Pod, Service, Table, World } fr
 import { createInterner } from '../lib/intern.js';
 import { memoised } from '../lib/memo.js';
 import type { EndpointModel, EndpointSet, Subset } from '../model/mesh.js';
+import { instancesOf } from './instances.js';
 import type { SubsetList } from './services.js';
 
 /** How many of a Service's pods a subset selects. */
@@ -86,8 +87,11 @@ function modelsOf(slices: readonly LocatedSlice[], portName: string, subset?: Su
     const chosen = subset === undefined ? endpoints : endpoints.filter((one) => selects(subset, one));
     return chosen.flatMap((one) => endpointModel(one, port) ?? []);
   });
-  return distinct(found);
+  return distinct(found.every(({ draining }) => draining) ? found.map(kept) : found);
 }
+
+/** Where all are going, those that still serve are better than nobody. */
+const kept = (endpoint: EndpointModel): EndpointModel => ({ ...endpoint, draining: false });
 
 /** An address may stand in two slices for a moment; it is one endpoint, sorted by address. */
 function distinct(endpoints: readonly EndpointModel[]): readonly EndpointModel[] {
@@ -109,7 +113,15 @@ interface Inputs {
   readonly located: readonly LocatedSlice[];
 }
 
-function buildSets(service: Service, { list, located }: Inputs): ServiceEndpoints {
+const ofInstance =
+  (hostname: string) =>
+  ({ slice, endpoints }: LocatedSlice): LocatedSlice => ({
+    slice,
+    endpoints: endpoints.filter(({ endpoint }) => endpoint.hostname === hostname),
+  });
+
+function buildSets(service: Service, { slices, list, located }: Inputs): ServiceEndpoints {
+  const { instances } = instancesOf(service, slices);
   const { namespace, name } = service.meta;
   const origin = { ref: refOf(service), generation: service.meta.generation };
   const sets = service.ports
@@ -121,7 +133,12 @@ function buildSets(service: Service, { list, located }: Inputs): ServiceEndpoint
         origin,
         endpoints: modelsOf(located, port.name, subset),
       }));
-      return [{ target, origin, endpoints: modelsOf(located, port.name) }, ...parts];
+      const single = instances.map((instance) => ({
+        target: { ...target, instance },
+        origin,
+        endpoints: modelsOf(located.map(ofInstance(instance)), port.name),
+      }));
+      return [{ target, origin, endpoints: modelsOf(located, port.name) }, ...parts, ...single];
     });
   return { sets, sizes: list.subsets.map((subset) => sizeOf(subset, located)) };
 }

@@ -9,6 +9,7 @@ import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
+import { instancesIn, type InstanceList } from './instances.js';
 import { reconcileProxies, spokenIn, type SpokenTable } from './proxies.js';
 import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
@@ -36,8 +37,11 @@ const compileRoutes = memoised(
 
 const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
 
-const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[]) =>
-  poolServices(services, { attachments: attachmentsOf(routes), subsets: subsetsIn(routes) }),
+const attachmentsIn = memoised((routes: readonly CompiledRoute[]) => attachmentsOf(routes));
+
+const pooledServices = memoised(
+  (services: Table<Service>, routes: readonly CompiledRoute[], instances: ReadonlyMap<Service, InstanceList>) =>
+    poolServices(services, { attachments: attachmentsIn(routes), subsets: subsetsIn(routes), instances }),
 );
 
 const modelsOf = memoised(
@@ -80,7 +84,7 @@ const proxiesOf = {
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
   const { trafficRoutes, httpRoutes, services, referenceGrants } = world;
   const routes = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants));
-  const pooled = pooledServices(services, routes);
+  const pooled = pooledServices(services, routes, instancesIn(services, world.endpointSlices));
   const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
   const endpoints = endpointsOf(tables, subsetsIn(routes));
   const models = modelsOf(pooled);

@@ -6,6 +6,7 @@ import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
 import type { HostRules, PortModel, Rule, ServiceModel, Subset } from '../model/mesh.js';
 import { attachment, byAge, contestPort, type Attachment, type Displacement } from './contest.js';
+import type { InstanceList } from './instances.js';
 import { pool, type Overlap } from './pool.js';
 import { compareText } from './precedence.js';
 import type { CompiledRoute, RouteParent } from './traffic-route.js';
@@ -72,19 +73,23 @@ interface PortInputs {
   readonly subsets: readonly Subset[];
 }
 
-const isAttachment = (input: Attachment | SubsetList): input is Attachment => 'route' in input;
+/** What one Service is pooled from. */
+type Input = Attachment | SubsetList | InstanceList;
 
-const poolService = memoisedList((service: Service, inputs: readonly (Attachment | SubsetList)[]): PooledService => {
+const isAttachment = (input: Input): input is Attachment => 'route' in input;
+
+const poolService = memoisedList((service: Service, inputs: readonly Input[]): PooledService => {
   // A route without a rule in force is not there: what it would have displaced stays.
   const attachments = inputs.filter(isAttachment).filter(({ route }) => route.rules.length > 0);
-  const subsets = inputs.flatMap((input) => (isAttachment(input) ? [] : input.subsets));
+  const subsets = inputs.flatMap((input) => ('subsets' in input ? input.subsets : []));
+  const instances = inputs.flatMap((input) => ('instances' in input ? input.instances : []));
   const ref: ObjectRef = { kind: 'Service', namespace: service.meta.namespace, name: service.meta.name };
   const ports = service.ports
     .filter((port) => port.protocol === 'TCP')
     .map((port) => poolPort(service, port, { attachments, subsets }));
   const origin = { ref, generation: service.meta.generation };
   return {
-    model: { ref, origin, addresses: service.clusterIPs, ports: ports.map(({ model }) => model) },
+    model: { ref, origin, addresses: service.clusterIPs, ports: ports.map(({ model }) => model), instances },
     displacements: ports.flatMap(({ displacements }) => displacements),
     overlaps: ports.flatMap(({ overlaps }) => overlaps),
     live: new Set(ports.flatMap(({ live }) => [...live])),
@@ -132,6 +137,7 @@ const subsetTargets = memoised((route: CompiledRoute) =>
 export interface PoolInputs {
   readonly attachments: ReadonlyMap<ObjectKey, readonly Attachment[]>;
   readonly subsets: ReadonlyMap<ObjectKey, SubsetList>;
+  readonly instances: ReadonlyMap<Service, InstanceList>;
 }
 
 /** All Services of a World with their rules. */
@@ -139,9 +145,9 @@ export function poolServices(table: Table<Service>, inputs: PoolInputs): Readonl
   const services = new Map<ObjectKey, PooledService>();
   for (const [key, service] of table) {
     if (service.type === 'ExternalName') continue;
-    const subsets = inputs.subsets.get(key);
+    const lists = [inputs.subsets.get(key), inputs.instances.get(service)].filter((list) => list !== undefined);
     const attachments = inputs.attachments.get(key) ?? none;
-    services.set(key, poolService(service, subsets === undefined ? attachments : [...attachments, subsets]));
+    services.set(key, poolService(service, lists.length === 0 ? attachments : [...attachments, ...lists]));
   }
   return services;
 }

@@ -25,7 +25,7 @@ import {
 } from '../model/mesh.js';
 import { defaultFeatures } from './defaults.js';
 import { mergePatches } from './merge.js';
-import { nameOfCluster, nameOfHost, nameOfInbound, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
+import { nameOfCluster, nameOfHost, nameOfInbound, nameOfRule, unresolvedCluster } from './names.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import type { Resource } from './resources.js';
 import { pathBy, pathTo, ruleOf } from './tcp.js';
@@ -35,7 +35,13 @@ import { onlyTunnels, tunnel } from './tunnels.js';
 export interface RouteOwner {
   readonly service: ServiceModel;
   readonly port: PortModel;
+  /** Of one pod alone. */
+  readonly instance?: string;
 }
+
+/** Name of the route configuration, and of the cluster that all goes to where no rule says anything. */
+const nameOf = ({ service, port, instance }: RouteOwner): string =>
+  nameOfCluster({ ...service.ref, port: port.port, instance });
 
 function clusterOf(rule: Rule): RouteContext['clusterOf'] {
   return ({ namespace, name, port }) => {
@@ -136,10 +142,10 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
 }
 
 /** A Service without rules: everything goes to its own endpoints. */
-function plainRoute({ service, port }: RouteOwner): Route {
-  const { namespace, name } = service.ref;
+function plainRoute(owner: RouteOwner): Route {
+  const { port } = owner.port;
   const context: RouteContext = {
-    port: port.port,
+    port,
     path: { kind: 'prefix', value: '/', ignoreCase: false },
     methods: 'safe',
     clusterOf: () => undefined,
@@ -148,9 +154,9 @@ function plainRoute({ service, port }: RouteOwner): Route {
     defaultFeatures.map((feature) => feature.onRoute(context).forward),
     'route',
   );
-  const cluster = nameOfCluster({ namespace, name, port: port.port });
+  const cluster = nameOf(owner);
   return Route.fromPartial({
-    name: nameOfOutbound({ namespace, name, port: port.port }),
+    name: cluster,
     match: { pathSpecifier: { $case: 'prefix', value: '/' } },
     action: {
       $case: 'route',
@@ -165,10 +171,7 @@ const requestRoutes = (rules: HostRules, owner: RouteOwner): readonly Route[] =>
     : rules.entries.flatMap((entry) => variantsOf(entry).map((variant) => buildRoute(entry, variant, owner)));
 
 /** Tunnels to the Service itself. */
-function plainTunnel({ service, port }: RouteOwner): Route {
-  const name = nameOfOutbound({ ...service.ref, port: port.port });
-  return tunnel(pathTo(name, name));
-}
+const plainTunnel = (owner: RouteOwner): Route => tunnel(pathTo(nameOf(owner), nameOf(owner)));
 
 function routesOf(rules: HostRules, owner: RouteOwner): readonly Route[] {
   const { protocol } = owner.port;
@@ -198,8 +201,8 @@ const distinctOrigins = (rules: readonly Rule[]): readonly Origin[] => [...new S
 
 /** The route configuration of a Service port, for the callers that these rules are for. */
 export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Resource<'route'> {
-  const { service, port } = owner;
-  const name = nameOfOutbound({ ...service.ref, port: port.port });
+  const { service } = owner;
+  const name = nameOf(owner);
   const rules = hosts.flatMap((one) => one.entries.map((entry) => entry.rule));
   return {
     type: 'route',
@@ -212,9 +215,17 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
     }),
     origins: [service.origin, ...distinctOrigins(rules)],
     parts: [...new Set(rules)],
-    clusters: [...new Set([nameOfCluster({ ...service.ref, port: port.port }), ...rules.flatMap(clustersOf)])],
+    clusters: [...new Set([name, ...rules.flatMap(clustersOf)])],
   };
 }
+
+const noRules: readonly HostRules[] = [{ hostnames: ['*'], entries: [] }];
+
+/** Route configurations of the pods that can be called by name: who names a pod wants that one, whatever rules say. */
+export const buildInstanceRoutes = (service: ServiceModel): readonly Resource<'route'>[] =>
+  service.ports.flatMap((port) =>
+    service.instances.map((instance) => buildRoutes({ service, port, instance }, noRules)),
+  );
 
 const inboundRetry = { retryOn: 'reset-before-request', numRetries: 2 };
 

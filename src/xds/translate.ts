@@ -17,11 +17,11 @@ import type {
   Rule,
   ServiceModel,
 } from '../model/mesh.js';
-import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
+import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildListeners, buildOwnListeners, buildRuledListeners, virtualListeners } from './listeners.js';
 import type { Resource, ResourceType } from './resources.js';
-import { buildInboundRoutes, buildRoutes } from './routes.js';
+import { buildInboundRoutes, buildInstanceRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
 import { forEachType } from './view.js';
 
@@ -77,7 +77,12 @@ const rulesFor = (port: PortModel, namespace: string): readonly HostRules[] =>
 
 /** Clusters of a Service, and what leads to them: listeners or scopes. */
 export const translateService = {
-  explicit: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildScopes(service, clusterDomain)],
+  explicit: (service: ServiceModel): Bundle => [
+    ...buildClusters(service),
+    ...buildInstanceClusters(service),
+    ...buildScopes(service, clusterDomain),
+    ...buildInstanceRoutes(service),
+  ],
   redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildListeners(service)],
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
 

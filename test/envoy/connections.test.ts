@@ -24,8 +24,7 @@ const home = ownNamespace('conn');
 const away = ownNamespace('away');
 const caller = `${home}/caller-0`;
 const visitor = `${away}/visitor-0`;
-const workloads = ['db-v1', 'db-v2', 'web'];
-const pods = workloads.map((name) => `${home}/${name}-0`);
+const pods = ['db-v1-0', 'db-v2-0', 'web-0', 'ring-0', 'ring-1', 'late-0'].map((name) => `${home}/${name}`);
 
 /** A server that is no pod. */
 const outside = ownAddress(1);
@@ -68,6 +67,13 @@ const named = (name: string, backend: string, hostnames: readonly string[]): Wri
 
 const versionLabels = (name: string) => ({ app: 'db', version: name.slice(3) });
 const tlsPort = [{ name: 'https', port: 443, targetPort: 5443 }];
+
+const headless = (app: string, spec: Written, name = app): Written => ({
+  apiVersion: 'v1',
+  kind: 'Service',
+  metadata: { namespace: home, name },
+  spec: { clusterIP: 'None', selector: { app }, ports: [{ name: 'tcp', port: 5000 }], ...spec },
+});
 
 const objects: readonly Written[] = [
   deployment(home, 'caller'),
@@ -140,6 +146,18 @@ const objects: readonly Written[] = [
     { parent: 'cache', rules: [{ name: 'near', backendRefs: [{ name: 'near', port: 7000 }] }] },
     away,
   ),
+  { ...deployment(home, 'ring', { replicas: 2 }), kind: 'StatefulSet' },
+  headless('ring', {}),
+  // Ready for nobody but those who do not ask.
+  {
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: home, name: 'late-0', labels: { app: 'late' } },
+    spec: { containers: [{ name: 'app' }] },
+    status: { conditions: [{ type: 'Ready', status: 'False' }] },
+  },
+  service(home, 'late', { selector: { app: 'late' }, ports: [{ name: 'tcp', port: 5000 }] }),
+  headless('late', { publishNotReadyAddresses: true }, 'early'),
   // Wrong ones.
   connectionRoute('requests-on-tcp', {
     parent: 'db',
@@ -170,10 +188,10 @@ for (const version of supportedVersions) {
       for (const pod of pods) {
         const { application } = await mesh.placeOf(pod);
         const name = pod.split('/')[1] ?? '';
+        if (!name.startsWith('web')) await servers.greeter(name, application.address, 5000);
         if (name.startsWith('db')) {
-          await servers.greeter(name, application.address, 5000);
           await servers.tls(name, { address: application.address, port: 5443 }, keys);
-        } else {
+        } else if (name.startsWith('web')) {
           await servers.greeter(name, application.address, 6000);
           await servers.greeter(name, application.address, 6025);
         }
@@ -268,6 +286,22 @@ for (const version of supportedVersions) {
       expect(await asked('two.example.com:443', 'two.example.com')).to.equal('hello from db-v1-0');
       expect(await asked('secure:443', 'secure')).to.equal('hello from db-v1-0');
       expect(await asked('three.example.com:443', 'three.example.com')).to.equal('404');
+    });
+
+    it('pods of a StatefulSet are called by name, a headless Service calls any of them', async () => {
+      for (const pod of ['ring-0', 'ring-1']) {
+        for (const host of [`${pod}.ring`, `${pod}.ring.${home}`, `${pod}.ring.${home}.svc.cluster.local`])
+          expect(await greeting(`${host}:5000`), host).to.equal(`hello from ${pod}`);
+      }
+      expect(await greeting(`ring-1.ring.${home}:5000`, visitor)).to.equal('hello from ring-1');
+      expect(await greeting('ring-2.ring:5000')).to.equal('404');
+      const any = await inParallel(40, 4, () => greeting('ring:5000'));
+      expect(new Set(any)).to.deep.equal(new Set(['hello from ring-0', 'hello from ring-1']));
+    });
+
+    it('a pod that is not ready answers only where its Service publishes it', async () => {
+      expect(await greeting('late:5000')).to.equal('503');
+      expect(await greeting('early:5000')).to.equal('hello from late-0');
     });
 
     it('a namespace has rules of its own for connections to others', async () => {
