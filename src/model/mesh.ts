@@ -118,6 +118,8 @@ export interface EndpointModel {
   readonly draining: boolean;
   readonly region: string;
   readonly zone: string;
+  /** Where the set is node-local: the node that it is on. */
+  readonly node?: string;
 }
 
 /** The endpoints of a target. */
@@ -125,7 +127,17 @@ export interface EndpointSet {
   readonly target: Target;
   readonly origin: Origin;
   readonly endpoints: readonly EndpointModel[];
+  /** Callers reach endpoints on their own node alone. */
+  readonly nodeLocal?: true;
 }
+
+/** The part of node-local sets that a caller on a node reaches; sets for all are what they are. */
+export const reachableFrom = (sets: readonly EndpointSet[], node: string | undefined): readonly EndpointSet[] =>
+  sets.map((set) =>
+    set.nodeLocal === true
+      ? { ...set, endpoints: set.endpoints.filter((one) => node !== undefined && one.node === node) }
+      : set,
+  );
 
 /** How requests reach the proxy. */
 export type Capture = 'redirect' | 'explicit';
@@ -147,6 +159,8 @@ export interface ProxyModel {
   /** `Deployment/web.shop`. */
   readonly workload: string;
   readonly capture: Capture;
+  /** The node that it is on; absent where no Service is node-local, so that callers on all nodes are alike. */
+  readonly node?: string;
   readonly addresses: readonly string[];
   /** Explicit capture: where the application listens. */
   readonly applicationAddress: string | undefined;

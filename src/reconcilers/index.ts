@@ -10,7 +10,7 @@ import type { Capture, MeshModel } from '../model/mesh.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
 import { instancesIn, type InstanceList } from './instances.js';
-import { reconcileProxies, spokenIn, type SpokenTable } from './proxies.js';
+import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
 import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
@@ -71,14 +71,10 @@ const setsOf = memoised(
     new Map([...endpoints].map(([key, one]) => [key, one.sets])),
 );
 
-const proxiesOf = {
-  explicit: memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], spoken: SpokenTable) =>
-    reconcileProxies({ pods, endpointSlices, spoken }, 'explicit'),
-  ),
-  redirect: memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], spoken: SpokenTable) =>
-    reconcileProxies({ pods, endpointSlices, spoken }, 'redirect'),
-  ),
-} as const;
+const proxiesOf = memoised(
+  (pods: World['pods'], endpointSlices: World['endpointSlices'], spoken: SpokenTable, mode: Mode) =>
+    reconcileProxies({ pods, endpointSlices, spoken }, mode),
+);
 
 /** Runs the whole compiler front end. */
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
@@ -92,7 +88,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
     revision: world.revision,
     services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesOf[options.capture](world.pods, world.endpointSlices, spokenIn(models)),
+    proxies: proxiesOf(world.pods, world.endpointSlices, spokenIn(models), modeOf(options.capture, services)),
   };
   let findings: readonly Finding[] | undefined;
   return {

@@ -106,13 +106,16 @@ function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
     .map((port) => ({ port, protocol: called.get(port) ?? declared.get(port) ?? 'auto' }));
 }
 
-interface Mode {
+/** What holds for the proxies of all pods. */
+export interface Mode {
   readonly capture: Capture;
+  /** Whether it matters on which node a caller is. */
+  readonly perNode: boolean;
 }
 
 const workloadName = (pod: Pod): string => `${pod.workload.kind}/${pod.workload.name}.${pod.workload.namespace}`;
 
-function buildProxy(pod: Pod, called: CalledPorts, { capture }: Mode): ProxyModel {
+function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode }: Mode): ProxyModel {
   const workload = workloadName(pod);
   return {
     key: `${pod.meta.namespace}/${pod.meta.name}`,
@@ -121,6 +124,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture }: Mode): ProxyMode
     group: `${workload}|${pod.serviceAccount}|${capture}`,
     workload,
     capture,
+    ...(perNode ? { node: pod.nodeName ?? '' } : {}),
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
@@ -135,19 +139,37 @@ const proxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyModel
   return internProxies(JSON.stringify(proxy), () => proxy);
 });
 
-const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirect' } } as const;
+/** One object for each mode. */
+const modes = {
+  explicit: [
+    { capture: 'explicit', perNode: false },
+    { capture: 'explicit', perNode: true },
+  ],
+  redirect: [
+    { capture: 'redirect', perNode: false },
+    { capture: 'redirect', perNode: true },
+  ],
+} as const;
+
+const isNodeLocal = memoised((services: World['services']): boolean =>
+  [...services.values()].some((service) => service.internalTrafficPolicy === 'Local'),
+);
+
+/** The mode that these Services ask for. */
+export const modeOf = (capture: Capture, services: World['services']): Mode =>
+  modes[capture][isNodeLocal(services) ? 1 : 0];
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
   world: Pick<World, 'pods' | 'endpointSlices'> & { readonly spoken: SpokenTable },
-  capture: Capture,
+  mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
   const calls = [...world.endpointSlices].map(([key, slices]) => callsOf(slices, world.spoken.get(key) ?? unknown));
   const called = calledPorts(everything, calls);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, modes[capture]));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, mode));
   }
   return proxies;
 }

@@ -87,7 +87,12 @@ const serviceLayers: Readonly<Record<Capture, (service: ServiceModel) => Layer>>
   redirect: memoised((service: ServiceModel) => encode(translateService.redirect(service))),
 };
 const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service)));
-const endpointLayer = memoised((sets: readonly EndpointSet[]) => encode(translateEndpoints(sets)));
+const endpointLayer = memoised((sets: readonly EndpointSet[]) => encode(translateEndpoints(sets, undefined)));
+const nodeLayer = memoised((sets: readonly EndpointSet[], { node }: Place) => encode(translateEndpoints(sets, node)));
+
+/** What callers at a place see of the endpoints of a Service. */
+const endpointLayerFor = (sets: readonly EndpointSet[], place: Place): Layer =>
+  sets.some(({ nodeLocal }) => nodeLocal === true) ? nodeLayer(sets, place) : endpointLayer(sets);
 const common: Readonly<Record<Capture, Layer>> = {
   explicit: encode(commonResources.explicit),
   redirect: encode(commonResources.redirect),
@@ -112,14 +117,31 @@ const replaced = memoised((layer: Layer, quarantine: Quarantine): readonly Encod
   ),
 );
 
-type Audience = Callers;
+/** Where callers are. */
+interface Place {
+  /** Where it matters. */
+  readonly node?: string;
+}
 
-const viewKeyOf = (proxy: Audience): string => `${proxy.namespace}|${proxy.capture}`;
+/** Proxies that see the same. */
+interface Audience extends Callers, Place {}
+
+const viewKeyOf = ({ namespace, capture, node }: Audience): string =>
+  `${namespace}${node === undefined ? '' : `@${node}`}|${capture}`;
 
 /** One object for each audience. */
 const audiences = createInterner<Audience>(100_000);
-const audienceOf = ({ namespace, capture }: Audience): Audience =>
-  audiences(viewKeyOf({ namespace, capture }), () => ({ namespace, capture }));
+const audienceOf = ({ namespace, capture, node }: Audience): Audience => {
+  const audience = { namespace, capture, ...(node === undefined ? {} : { node }) };
+  return audiences(viewKeyOf(audience), () => audience);
+};
+
+const places = createInterner<Place>(100_000);
+const placeOf = ({ node }: Place): Place =>
+  places(node === undefined ? '' : `@${node}`, () => (node === undefined ? {} : { node }));
+
+/** The same without its node: but for endpoints, all nodes see the same. */
+const callersOf = ({ namespace, capture }: Audience): Audience => audienceOf({ namespace, capture });
 
 /** All callers that have no rules of their own share the producer's. */
 const producers = {
@@ -177,9 +199,9 @@ const serviceSection = memoised((services: MeshModel['services'], audience: Audi
   checked(layersOfServices(services, audience, quarantine), quarantine),
 );
 
-const endpointSection = memoised((endpoints: MeshModel['endpoints'], quarantine: Quarantine) =>
+const endpointSection = memoised((endpoints: MeshModel['endpoints'], place: Place, quarantine: Quarantine) =>
   checked(
-    [...endpoints].map(([key, sets]): [string, Layer] => [`e ${key}`, endpointLayer(sets)]),
+    [...endpoints].map(([key, sets]): [string, Layer] => [`e ${key}`, endpointLayerFor(sets, place)]),
     quarantine,
   ),
 );
@@ -210,7 +232,10 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines): Bu
   const views = new Map<string, readonly Section[]>();
   const guilty: Guilt[] = [];
   const add = (key: string, audience: Audience, quarantine: Quarantine): void => {
-    const parts = [serviceSection(model.services, audience, quarantine), endpointSection(model.endpoints, quarantine)];
+    const parts = [
+      serviceSection(model.services, callersOf(audience), quarantine),
+      endpointSection(model.endpoints, placeOf(audience), quarantine),
+    ];
     views.set(
       key,
       parts.map((part) => part.section),

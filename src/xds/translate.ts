@@ -5,17 +5,18 @@ import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import type { Origin } from '../model/delivery.js';
 import { compareMatches } from '../model/match-order.js';
-import type {
-  Capture,
-  EndpointSet,
-  HostRules,
-  Match,
-  MeshModel,
-  PortModel,
-  ProxyModel,
-  RouteEntry,
-  Rule,
-  ServiceModel,
+import {
+  reachableFrom,
+  type Capture,
+  type EndpointSet,
+  type HostRules,
+  type Match,
+  type MeshModel,
+  type PortModel,
+  type ProxyModel,
+  type RouteEntry,
+  type Rule,
+  type ServiceModel,
 } from '../model/mesh.js';
 import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
@@ -107,8 +108,9 @@ export function translateRules(service: ServiceModel, callers: Callers, substitu
   ];
 }
 
-/** The load assignments of a Service. */
-export const translateEndpoints = (sets: readonly EndpointSet[]): Bundle => sets.map(buildEndpoints);
+/** The load assignments of a Service, as callers on a node see them. */
+export const translateEndpoints = (sets: readonly EndpointSet[], node: string | undefined): Bundle =>
+  reachableFrom(sets, node).map(buildEndpoints);
 
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
@@ -156,7 +158,7 @@ export function translate(
     ...services.flatMap(translateService[proxy.capture]),
     ...services.flatMap((service) => translateRules(service, proxy)),
     ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
-    ...[...model.endpoints.values()].flatMap(translateEndpoints),
+    ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.node)),
     ...translateProxy(proxy),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));

@@ -24,7 +24,9 @@ const home = ownNamespace('conn');
 const away = ownNamespace('away');
 const caller = `${home}/caller-0`;
 const visitor = `${away}/visitor-0`;
-const pods = ['db-v1-0', 'db-v2-0', 'web-0', 'ring-0', 'ring-1', 'late-0'].map((name) => `${home}/${name}`);
+const pods = ['db-v1-0', 'db-v2-0', 'web-0', 'ring-0', 'ring-1', 'late-0', 'agent-one', 'agent-two'].map(
+  (name) => `${home}/${name}`,
+);
 
 /** A server that is no pod. */
 const outside = ownAddress(1);
@@ -158,6 +160,22 @@ const objects: readonly Written[] = [
   },
   service(home, 'late', { selector: { app: 'late' }, ports: [{ name: 'tcp', port: 5000 }] }),
   headless('late', { publishNotReadyAddresses: true }, 'early'),
+  ...['one', 'two'].map((node) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { namespace: home, name: `agent-${node}`, labels: { app: 'agent' } },
+    spec: { nodeName: node, containers: [{ name: 'app' }] },
+  })),
+  {
+    apiVersion: 'v1',
+    kind: 'Service',
+    metadata: { namespace: home, name: 'agent' },
+    spec: {
+      internalTrafficPolicy: 'Local',
+      selector: { app: 'agent' },
+      ports: [{ name: 'tcp', port: 5000 }],
+    },
+  },
   // Wrong ones.
   connectionRoute('requests-on-tcp', {
     parent: 'db',
@@ -302,6 +320,14 @@ for (const version of supportedVersions) {
     it('a pod that is not ready answers only where its Service publishes it', async () => {
       expect(await greeting('late:5000')).to.equal('503');
       expect(await greeting('early:5000')).to.equal('hello from late-0');
+    });
+
+    it('a node-local Service is called on the own node alone', async () => {
+      for (const pod of ['agent-one', 'agent-two']) {
+        const seen = await inParallel(10, 2, () => greeting('agent:5000', `${home}/${pod}`));
+        expect(new Set(seen), pod).to.deep.equal(new Set([`hello from ${pod}`]));
+      }
+      expect(await greeting('agent:5000')).to.equal('503');
     });
 
     it('a namespace has rules of its own for connections to others', async () => {
