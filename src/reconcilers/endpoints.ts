@@ -58,19 +58,20 @@ function locate(endpoint: Endpoint, tables: Tables): Located {
   };
 }
 
-/** Ready endpoints take requests, terminating ones that still serve are drained, others are not there. */
-function endpointModel({ endpoint, pod, node }: Located, port: number, nodeLocal: boolean): EndpointModel | undefined {
+function localityOf({ endpoint, pod, node }: Located): Pick<EndpointModel, 'region' | 'zone'> {
   const { region, zone } = wellKnownLabels;
-  const draining = !endpoint.ready && endpoint.terminating && endpoint.serving;
-  if (!endpoint.ready && !draining) return undefined;
   return {
-    address: endpoint.address,
-    port,
-    draining,
     region: pod.labels[region] ?? node.labels[region] ?? '',
     zone: endpoint.zone ?? pod.labels[zone] ?? node.labels[zone] ?? '',
-    ...(nodeLocal ? { node: endpoint.nodeName ?? '' } : {}),
   };
+}
+
+/** Ready endpoints take requests, terminating ones that still serve are drained, others are not there. */
+function endpointModel(located: Located, port: number, nodeLocal: boolean): EndpointModel | undefined {
+  const { address, ready, serving, terminating, nodeName = '' } = located.endpoint;
+  const draining = !ready && terminating && serving;
+  if (!ready && !draining) return undefined;
+  return { address, port, draining, ...localityOf(located), ...(nodeLocal ? { node: nodeName } : {}) };
 }
 
 interface LocatedSlice {

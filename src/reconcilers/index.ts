@@ -71,9 +71,14 @@ const setsOf = memoised(
     new Map([...endpoints].map(([key, one]) => [key, one.sets])),
 );
 
-const proxiesOf = memoised(
-  (pods: World['pods'], endpointSlices: World['endpointSlices'], spoken: SpokenTable, mode: Mode) =>
-    reconcileProxies({ pods, endpointSlices, spoken }, mode),
+/** What says on which ports pods are called, and how. */
+const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: SpokenTable) => ({
+  endpointSlices,
+  spoken,
+}));
+
+const proxiesOf = memoised((pods: World['pods'], calls: ReturnType<typeof callsOf>, mode: Mode) =>
+  reconcileProxies({ pods, ...calls }, mode),
 );
 
 /** Runs the whole compiler front end. */
@@ -88,7 +93,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
     revision: world.revision,
     services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesOf(world.pods, world.endpointSlices, spokenIn(models), modeOf(options.capture, services)),
+    proxies: proxiesOf(world.pods, callsOf(world.endpointSlices, spokenIn(models)), modeOf(options.capture, services)),
   };
   let findings: readonly Finding[] | undefined;
   return {
