@@ -21,17 +21,11 @@ const fields = (paths: readonly string[], instead: string): readonly Unsupported
   paths.map((path) => ({ path, instead }));
 
 const services = "only kind 'Service' works";
-const otherMatches = 'match by `path`, `headers`, `queryParams` or `method`';
 
 const trafficRoute: readonly Unsupported[] = [
   ...only('parentRefs[].kind', ['Host', 'TrafficRoute', 'MeshIdentity'], services),
-  ...only('protocol', ['GRPC'], "'HTTP', 'TCP' and 'TLS' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
-  ...fields(
-    ['rules[].matches[].cookies', 'rules[].matches[].claims', 'rules[].matches[].grpc', 'rules[].matches[].source'],
-    otherMatches,
-  ),
-  ...only('rules[].matches[].method', ['CONNECT'], 'all other methods work'),
+  ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
   ...fields(['rules[].filters[].cors', 'rules[].filters[].fault'], 'all other filters work'),
   ...only('rules[].filters[].requestMirror.backendRef.kind', ['Host'], services),
   ...only('rules[].backendRefs[].kind', ['Host'], services),

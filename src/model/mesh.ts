@@ -51,12 +51,39 @@ export interface QueryMatch {
   readonly match: TextMatch;
 }
 
+export interface CookieMatch {
+  readonly name: string;
+  /** Absent: the cookie is there, with any value. */
+  readonly value: string | undefined;
+}
+
+/** Names of a gRPC call; absent: any. The path says the same to a proxy, this says which name is the closer one. */
+export interface GrpcMatch {
+  readonly service: TextMatch | undefined;
+  readonly method: TextMatch | undefined;
+}
+
+/** Who is calling: decided for each proxy, and never sent to one. */
+export interface SourceMatch {
+  /** Equal for equal conditions. */
+  readonly key: string;
+  /** Empty: all. */
+  readonly namespaces: readonly string[];
+  readonly podLabels: Readonly<Record<string, string>>;
+  /** Empty: all. */
+  readonly ipBlocks: readonly string[];
+}
+
 /** One set of conditions, all of which must hold. */
 export interface Match {
   readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string; readonly ignoreCase: boolean };
   readonly method: string | undefined;
   readonly headers: readonly HeaderMatch[];
   readonly queryParams: readonly QueryMatch[];
+  readonly cookies: readonly CookieMatch[];
+  /** Present: gRPC requests only. */
+  readonly grpc: GrpcMatch | undefined;
+  readonly source: SourceMatch | undefined;
 }
 
 /** A rule of a route, compiled. */
@@ -149,10 +176,18 @@ export interface InboundPort {
   readonly protocol: Protocol;
 }
 
+/** A class of callers: they get the same routes. Equal classes are one object, see `caller.ts`. */
+export interface Caller {
+  readonly namespace: string;
+  /** Keys of the source conditions that hold for them. */
+  readonly sources: readonly string[];
+}
+
 /** A proxy beside a pod. */
 export interface ProxyModel {
   /** `namespace/name` of the pod. */
   readonly key: ObjectKey;
+  readonly caller: Caller;
   readonly namespace: string;
   readonly name: string;
   readonly group: string;

@@ -1,13 +1,15 @@
-// Whose routes count at a port. The oldest route of the Service's own namespace says what is spoken there, a TrafficRoute
-// displaces routes of the Gateway API, and who wants something else is told.
+// Whose routes count at a port. A route of the Service's own namespace says what is spoken there, one kind and one protocol
+// has the say in each role, and who wants something else is told.
 
-import { idOf, keyOf, type ObjectRef } from '../api/meta.js';
+import { describeRef, idOf, keyOf } from '../api/meta.js';
+import { isForConnections } from '../kinds/connection-rules.js';
 import type { ServicePort } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
 import type { Protocol } from '../model/mesh.js';
 import { compareText } from './precedence.js';
 import { effectiveProtocol, suits } from './protocol.js';
-import type { CompiledRoute, RouteParent } from './traffic-route.js';
+import type { RouteParent } from './route-source.js';
+import type { CompiledRoute } from './traffic-route.js';
 
 /** A route at one of its parents. */
 export interface Attachment {
@@ -15,19 +17,12 @@ export interface Attachment {
   readonly parent: RouteParent;
 }
 
-/** Why a route has no say. */
-export type Cause =
-  /** A TrafficRoute counts more. */
-  | { readonly kind: 'owned'; readonly by: ObjectRef }
-  /** A route that comes first made the port speak something else. */
-  | { readonly kind: 'spoken'; readonly by: ObjectRef; readonly isOlder: boolean; readonly protocol: Protocol }
-  /** The port speaks something else, and another namespace cannot change that. */
-  | { readonly kind: 'foreign' };
-
 /** A route that has no say at a port. */
 export interface Displacement extends Attachment {
   readonly port: number;
-  readonly cause: Cause;
+  readonly reason: 'OverriddenByTrafficRoute' | 'ProtocolMismatch' | 'Conflicted';
+  /** The route that owns the port; absent: the port speaks something else, and the route may not change that. */
+  readonly by?: CompiledRoute;
 }
 
 /** The attachment of a route to a parent; one object for each pair. */
@@ -40,7 +35,18 @@ export const byAge = (left: Attachment, right: Attachment): number =>
   compareText(idOf(left.route.ref), idOf(right.route.ref)) ||
   left.parent.index - right.parent.index;
 
-const isOurs = ({ route }: Attachment): boolean => route.ref.kind === 'TrafficRoute';
+const isOurs = ({ ref }: CompiledRoute): boolean => ref.kind === 'TrafficRoute';
+
+/** The first TrafficRoute, or else the first GRPCRoute, as Gateway API orders its kinds for meshes, or the first of all. */
+function ownerOf(attachments: readonly Attachment[]): CompiledRoute | undefined {
+  const routes = attachments.map(({ route }) => route);
+  return routes.find(isOurs) ?? routes.find(({ protocol }) => protocol === 'GRPC') ?? routes[0];
+}
+
+function reasonOver(owner: CompiledRoute, loser: CompiledRoute): Displacement['reason'] {
+  if (!isOurs(owner)) return 'Conflicted';
+  return isOurs(loser) ? 'ProtocolMismatch' : 'OverriddenByTrafficRoute';
+}
 
 /** Routes of one role at a port, oldest first, with those that lost. */
 interface Contest {
@@ -48,24 +54,17 @@ interface Contest {
   readonly displaced: readonly Displacement[];
 }
 
-/** The first TrafficRoute, or else the first of all. */
-const firstOf = (attachments: readonly Attachment[]): Attachment | undefined =>
-  attachments.find(isOurs) ?? attachments[0];
-
-/** TrafficRoutes displace HTTPRoutes of the same role, and among them all hold to the protocol of the first. */
-function contest(attachments: readonly Attachment[], port: number, protocol: Protocol): Contest {
-  const first = firstOf(attachments);
-  if (first === undefined) return { kept: [], displaced: [] };
-  const { ref: by, created, protocol: wanted } = first.route;
-  const causeFor = ({ route }: Attachment): Cause | undefined => {
-    if (isOurs(first) && route.ref.kind !== 'TrafficRoute') return { kind: 'owned', by };
-    if (route.protocol === wanted) return undefined;
-    return { kind: 'spoken', by, isOlder: compareText(created, route.created) < 0, protocol };
-  };
-  const judged = attachments.map((one) => ({ ...one, cause: causeFor(one) }));
+/** TrafficRoutes displace what is not one, GRPCRoutes displace HTTPRoutes, and of two protocols the older stays. */
+function contest(attachments: readonly Attachment[], port: number): Contest {
+  const owner = ownerOf(attachments);
+  if (owner === undefined) return { kept: [], displaced: [] };
+  const isKept = ({ route }: Attachment): boolean =>
+    isOurs(route) === isOurs(owner) && route.protocol === owner.protocol;
   return {
-    kept: judged.flatMap(({ route, cause }) => (cause === undefined ? [route] : [])),
-    displaced: judged.flatMap(({ cause, ...one }) => (cause === undefined ? [] : [{ ...one, port, cause }])),
+    kept: attachments.filter(isKept).map(({ route }) => route),
+    displaced: attachments
+      .filter((one) => !isKept(one))
+      .map((one) => ({ ...one, port, reason: reasonOver(owner, one.route), by: owner })),
   };
 }
 
@@ -82,23 +81,39 @@ export interface Contested {
 export function contestPort(namespace: string, port: ServicePort, attachments: readonly Attachment[]): Contested {
   const own = attachments.filter(({ route }) => route.ref.namespace === namespace);
   const foreign = attachments.filter(({ route }) => route.ref.namespace !== namespace);
-  const protocol = effectiveProtocol(port, { route: firstOf(own)?.route.protocol });
+  const protocol = effectiveProtocol(port, { route: ownerOf(own)?.protocol });
   const suited = foreign.filter(({ route }) => suits(route.protocol, protocol));
   const unsuited = foreign.filter(({ route }) => !suits(route.protocol, protocol));
   const namespaces = [...new Set(suited.map(({ route }) => route.ref.namespace))].sort();
-  const produced = contest(own, port.port, protocol);
+  const produced = contest(own, port.port);
   const consumed = namespaces.map((name) => {
     const ofNamespace = suited.filter(({ route }) => route.ref.namespace === name);
-    return { name, ...contest(ofNamespace, port.port, protocol) };
+    return { name, ...contest(ofNamespace, port.port) };
   });
   return {
     protocol,
     producers: produced.kept,
     consumers: new Map(consumed.map(({ name, kept }) => [name, kept])),
     displaced: [
-      ...unsuited.map((one): Displacement => ({ ...one, port: port.port, cause: { kind: 'foreign' } })),
+      ...unsuited.map((one): Displacement => ({ ...one, port: port.port, reason: 'ProtocolMismatch' })),
       ...produced.displaced,
       ...consumed.flatMap(({ displaced }) => displaced),
     ],
   };
+}
+
+/** Why a route has no say at a port. */
+export function describeDisplacement({ by, parent, port, reason, route }: Displacement): string {
+  const service = describeRef(parent.ref);
+  const place = `Port ${String(port)} of ${service}`;
+  if (by === undefined) {
+    const wanted = isForConnections(route) ? route.protocol : 'HTTP';
+    return `${place} is not ${wanted}; only its own namespace '${parent.ref.namespace}' can make it ${wanted}`;
+  }
+  const owner = describeRef(by.ref);
+  if (reason === 'OverriddenByTrafficRoute') return `${owner} owns ${service} port ${String(port)}`;
+  if (reason === 'Conflicted')
+    return `${owner} owns ${service} port ${String(port)}; a GRPCRoute comes before an ${route.ref.kind}`;
+  const rank = compareText(by.created, route.created) < 0 ? 'older' : 'first by name';
+  return `${place} is ${by.protocol} by ${owner} (${rank})`;
 }

@@ -1,10 +1,11 @@
 // What a route does in one line per weighted rule, as `status.effective` and the sandbox show it.
 
+import { isForConnections } from '../kinds/connection-rules.js';
 import type { Backend } from '../model/mesh.js';
 import type { CompiledRoute } from './traffic-route.js';
 
 function nameOf(backend: Backend, route: CompiledRoute): string {
-  if (backend.kind === 'invalid') return `unresolved (${route.protocol === 'http' ? '500' : 'closed'})`;
+  if (backend.kind === 'invalid') return `unresolved (${isForConnections(route) ? 'closed' : '500'})`;
   const { target } = backend;
   if (target.subset !== undefined) {
     return Object.entries(target.subset)

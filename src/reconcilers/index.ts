@@ -1,7 +1,7 @@
 // World in, mesh and findings out. Pure. Every step is memoised by the tables that it reads, and within them
 // by the objects: a change costs the steps that its table feeds, and in them the objects that it touches.
 
-import type { HTTPRoute } from '../kinds/gateway.js';
+import type { GRPCRoute, HTTPRoute } from '../kinds/gateway.js';
 import type { TrafficRoute } from '../kinds/traffic-route.js';
 import type { Service, Table, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
@@ -12,6 +12,7 @@ import { findingsOf } from './findings.js';
 import { instancesIn, type InstanceList } from './instances.js';
 import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
 import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
+import { sourcesOf } from './source.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
 /** What a World means. */
@@ -30,10 +31,23 @@ const referentsOf = memoised((services: World['services'], referenceGrants: Worl
   referenceGrants,
 }));
 
-const compileRoutes = memoised(
-  (trafficRoutes: Table<TrafficRoute>, httpRoutes: Table<HTTPRoute>, referents: Referents): readonly CompiledRoute[] =>
-    [...trafficRoutes.values(), ...httpRoutes.values()].map((route) => compileRoute(route, referents)),
+type RouteTables = Pick<World, 'trafficRoutes' | 'httpRoutes' | 'grpcRoutes'>;
+
+const routeTables = memoised(
+  (trafficRoutes: Table<TrafficRoute>, httpRoutes: Table<HTTPRoute>, grpcRoutes: Table<GRPCRoute>): RouteTables => ({
+    trafficRoutes,
+    httpRoutes,
+    grpcRoutes,
+  }),
 );
+
+const compileRoutes = memoised((tables: RouteTables, referents: Referents): readonly CompiledRoute[] =>
+  [tables.trafficRoutes, tables.httpRoutes, tables.grpcRoutes].flatMap((table) =>
+    [...table.values()].map((route) => compileRoute(route, referents)),
+  ),
+);
+
+const sourcesIn = memoised((routes: readonly CompiledRoute[]) => sourcesOf(routes));
 
 const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
 
@@ -83,17 +97,19 @@ const proxiesOf = memoised((pods: World['pods'], calls: ReturnType<typeof callsO
 
 /** Runs the whole compiler front end. */
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
-  const { trafficRoutes, httpRoutes, services, referenceGrants } = world;
-  const routes = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants));
+  const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
+  const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
+  const routes = compileRoutes(tables, referentsOf(services, referenceGrants));
   const pooled = pooledServices(services, routes, instancesIn(services, world.endpointSlices));
-  const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
-  const endpoints = endpointsOf(tables, subsetsIn(routes));
+  const behind = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
+  const endpoints = endpointsOf(behind, subsetsIn(routes));
   const models = modelsOf(pooled);
+  const mode = modeOf(options.capture, services, sourcesIn(routes));
   const model: MeshModel = {
     revision: world.revision,
     services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesOf(world.pods, callsOf(world.endpointSlices, spokenIn(models)), modeOf(options.capture, services)),
+    proxies: proxiesOf(world.pods, callsOf(world.endpointSlices, spokenIn(models)), mode),
   };
   let findings: readonly Finding[] | undefined;
   return {

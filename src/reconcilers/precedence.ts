@@ -40,8 +40,10 @@ const byExactName = (left: Named, right: Named): number => compareText(left.name
 
 /** A text that is equal for matches that hold for the same requests. */
 export function matchKey(match: Match): string {
+  const { method = '', grpc, source } = match;
   const headers = [...match.headers].sort(byName).map((header) => ({ ...header, name: header.name.toLowerCase() }));
   const { kind, value, ignoreCase } = match.path;
   const path = [kind, ignoreCase && kind !== 'regex' ? value.toLowerCase() : value, ignoreCase];
-  return JSON.stringify([path, match.method ?? '', headers, [...match.queryParams].sort(byExactName)]);
+  const [queryParams, cookies] = [match.queryParams, match.cookies].map((list) => [...list].sort(byExactName));
+  return JSON.stringify([path, method, headers, queryParams, cookies, grpc !== undefined, source?.key ?? '']);
 }

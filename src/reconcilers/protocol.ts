@@ -1,6 +1,8 @@
 // What is spoken on a port of a Service. The strongest word counts: a route of the Service's own namespace, then the
 // port's `appProtocol`, then the prefix of its name, then its number where servers of that port speak first.
 
+import { isForConnections } from '../kinds/connection-rules.js';
+import type { TrafficRouteSpec } from '../kinds/traffic-route.js';
 import { isHttp, type Protocol } from '../model/mesh.js';
 
 const known: ReadonlyMap<string, Protocol> = new Map([
@@ -46,8 +48,13 @@ export function protocolOf(port: NamedPort): Protocol {
   return opaquePorts.has(port.port) ? 'tcp' : 'auto';
 }
 
-/** What a route is for: requests, connections, or connections that begin with a name. */
-export type RouteProtocol = 'http' | 'tcp' | 'tls';
+/** What a route is for: requests, calls, connections, or connections that begin with a name. */
+export type RouteProtocol = TrafficRouteSpec['protocol'];
+
+const spokenBy = { HTTP: 'http', GRPC: 'grpc', TCP: 'tcp', TLS: 'tls' } as const satisfies Record<
+  RouteProtocol,
+  Protocol
+>;
 
 /** Who may say what a port speaks, beside the port. */
 export interface ProtocolWords {
@@ -55,15 +62,15 @@ export interface ProtocolWords {
   readonly route: RouteProtocol | undefined;
 }
 
-/** The protocol of a port, all things considered. A route for requests leaves it to the port which HTTP it is. */
+/** The protocol of a port, all things considered. A route for HTTP leaves it to the port which HTTP it is. */
 export function effectiveProtocol(port: NamedPort, { route }: ProtocolWords): Protocol {
   const own = protocolOf(port);
   if (route === undefined) return own;
-  return route === 'http' && isHttp(own) && own !== 'auto' ? own : route;
+  return route === 'HTTP' && isHttp(own) && own !== 'auto' ? own : spokenBy[route];
 }
 
 /** Whether routes for one thing have a say where another is spoken: bytes are bytes, also under TLS. */
 export function suits(route: RouteProtocol, spoken: Protocol): boolean {
-  if (route === 'http') return isHttp(spoken);
-  return spoken === 'tls' || spoken === route;
+  if (!isForConnections({ protocol: route })) return isHttp(spoken);
+  return spoken === 'tls' || spoken === spokenBy[route];
 }

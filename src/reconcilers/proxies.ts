@@ -4,6 +4,7 @@ import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
+import { callerOf } from '../model/caller.js';
 import {
   isHttp,
   type Capture,
@@ -14,6 +15,7 @@ import {
   type ServiceModel,
 } from '../model/mesh.js';
 import { protocolOf } from './protocol.js';
+import { sourcesFor, type SourceList } from './source.js';
 
 /** One port on which the slices of a Service call a pod. */
 type Call = readonly [pod: ObjectKey, port: number, protocol: Protocol];
@@ -111,14 +113,16 @@ export interface Mode {
   readonly capture: Capture;
   /** Whether it matters on which node a caller is. */
   readonly perNode: boolean;
+  readonly sources: SourceList;
 }
 
 const workloadName = (pod: Pod): string => `${pod.workload.kind}/${pod.workload.name}.${pod.workload.namespace}`;
 
-function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode }: Mode): ProxyModel {
+function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode, sources }: Mode): ProxyModel {
   const workload = workloadName(pod);
   return {
     key: `${pod.meta.namespace}/${pod.meta.name}`,
+    caller: callerOf(pod.meta.namespace, sourcesFor(pod, sources)),
     namespace: pod.meta.namespace,
     name: pod.meta.name,
     group: `${workload}|${pod.serviceAccount}|${capture}`,
@@ -139,25 +143,22 @@ const proxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyModel
   return internProxies(JSON.stringify(proxy), () => proxy);
 });
 
+const modesOf = (capture: Capture) =>
+  memoised((sources: SourceList): { readonly forAll: Mode; readonly perNode: Mode } => ({
+    forAll: { capture, perNode: false, sources },
+    perNode: { capture, perNode: true, sources },
+  }));
+
 /** One object for each mode. */
-const modes = {
-  explicit: [
-    { capture: 'explicit', perNode: false },
-    { capture: 'explicit', perNode: true },
-  ],
-  redirect: [
-    { capture: 'redirect', perNode: false },
-    { capture: 'redirect', perNode: true },
-  ],
-} as const;
+const modes = { explicit: modesOf('explicit'), redirect: modesOf('redirect') } as const;
 
 const isNodeLocal = memoised((services: World['services']): boolean =>
   [...services.values()].some((service) => service.internalTrafficPolicy === 'Local'),
 );
 
-/** The mode that these Services ask for. */
-export const modeOf = (capture: Capture, services: World['services']): Mode =>
-  modes[capture][isNodeLocal(services) ? 1 : 0];
+/** The mode that these Services and these conditions of routes ask for. */
+export const modeOf = (capture: Capture, services: World['services'], sources: SourceList): Mode =>
+  modes[capture](sources)[isNodeLocal(services) ? 'perNode' : 'forAll'];
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(

@@ -2,7 +2,7 @@
 
 import { describeRef, group, keyOf, type ObjectRef } from '../api/meta.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
-import type { ReferenceGrant } from '../kinds/gateway.js';
+import type { ReferenceGrant } from '../kinds/reference-grant.js';
 import type { Service } from '../kinds/world.js';
 import type { Target } from '../model/mesh.js';
 
@@ -18,6 +18,8 @@ export interface ServiceReference {
 export interface Referents {
   readonly service: (key: string) => Service | undefined;
   readonly grants: readonly ReferenceGrant[];
+  /** By path: references that are wrong as they are written. */
+  readonly wrong: ReadonlyMap<string, Problem>;
 }
 
 const groupOf = (ref: ObjectRef): string =>
@@ -47,6 +49,8 @@ const refuse = (path: string, reason: string, message: string): Result<never, Pr
 
 /** What a reference names, or why it names nothing. Existence in other namespaces shows only to those permitted. */
 export function resolveService(from: ObjectRef, to: ServiceReference, referents: Referents): Result<Target, Problem> {
+  const wrong = referents.wrong.get(to.path);
+  if (wrong !== undefined) return err(wrong);
   const ref: ObjectRef = { kind: 'Service', namespace: to.namespace, name: to.name };
   if (!isPermitted(from, to, referents.grants)) {
     const message = `${describeRef(ref)} is in another namespace and no ReferenceGrant there allows ${from.kind} from '${from.namespace}'`;

@@ -2,18 +2,19 @@
 // finding for each condition, and one for each parent. Messages start with the fact and name what is allowed.
 
 import { describeRef, keyOf } from '../api/meta.js';
-import type { Reason } from '../api/conditions.js';
 import { didYouMean } from '../api/did-you-mean.js';
+import { isForConnections } from '../kinds/connection-rules.js';
 import type { Service, World } from '../kinds/world.js';
 import type { Finding } from '../model/finding.js';
-import { isHttp, type PortModel } from '../model/mesh.js';
-import type { Displacement } from './contest.js';
+import type { PortModel } from '../model/mesh.js';
 import type { ServiceEndpoints, SubsetSize } from './endpoints.js';
+import { describeDisplacement, type Displacement } from './contest.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import type { Overlap } from './pool.js';
 import { describeRule, lossOf } from './rule.js';
 import { namesPort, subsetKey, type PooledService } from './services.js';
-import type { CompiledRoute, RouteParent, RuleProblem } from './traffic-route.js';
+import type { RouteParent } from './route-source.js';
+import type { CompiledRoute, RuleProblem } from './traffic-route.js';
 
 /** What routes are judged by. */
 export interface RouteContext {
@@ -58,24 +59,6 @@ function missingPort(parent: RouteParent, ports: readonly PortModel[]): Judgemen
   return noParent(parent, port === undefined ? 'sectionName' : 'port', message);
 }
 
-function displacedBy({ cause, route, parent, port }: Displacement): string {
-  const wanted = route.protocol.toUpperCase();
-  const place = `${String(port)} of ${describeRef(parent.ref)}`;
-  switch (cause.kind) {
-    case 'owned':
-      return `${describeRef(cause.by)} owns ${describeRef(parent.ref)} port ${String(port)}`;
-    case 'spoken': {
-      const spoken = isHttp(cause.protocol) ? 'HTTP' : cause.protocol.toUpperCase();
-      return `Port ${place} is ${spoken} by ${describeRef(cause.by)} (${cause.isOlder ? 'older' : 'first by name'})`;
-    }
-    case 'foreign':
-      return `Port ${place} is not ${wanted}; only its own namespace '${parent.ref.namespace}' can make it ${wanted}`;
-  }
-}
-
-const reasonFor = ({ cause }: Displacement): Reason =>
-  cause.kind === 'owned' ? 'OverriddenByTrafficRoute' : 'ProtocolMismatch';
-
 /** Where the route has no say, of the ports that a parent names. */
 const displacementsAt = (route: CompiledRoute, parent: RouteParent, pooled: PooledService): readonly Displacement[] =>
   pooled.displacements.filter((one) => one.route === route && one.parent === parent);
@@ -92,8 +75,8 @@ function parentFinding(route: CompiledRoute, parent: RouteParent, context: Route
     return {
       ...common,
       status: 'False',
-      reason: reasonFor(first),
-      message: `${displacedBy(first)}${more(displaced.length)}`,
+      reason: first.reason,
+      message: `${describeDisplacement(first)}${more(displaced.length)}`,
     };
   }
   const role = route.ref.namespace === parent.ref.namespace ? 'producer' : 'consumer';
@@ -125,11 +108,12 @@ function deadRules(route: CompiledRoute, overlaps: readonly Overlap[], context: 
 /** As users write them. */
 const pathTypes = { exact: 'Exact', prefix: 'PathPrefix', regex: 'RegularExpression' } as const;
 
-function overlapMessage({ loser, winner }: Overlap, { protocol }: CompiledRoute): string {
+function overlapMessage({ loser, winner }: Overlap, route: CompiledRoute): string {
   const { path } = loser.match;
   const older = winner.created < loser.created ? 'older, ' : '';
-  const match =
-    protocol === 'http' ? `equal match ${pathTypes[path.kind]} '${path.value}'` : 'for the same connections';
+  const match = isForConnections(route)
+    ? 'for the same connections'
+    : `equal match ${pathTypes[path.kind]} '${path.value}'`;
   const equal = `${older}${match}`;
   return `Rule '${loser.rule.name}' loses to ${describeRule(winner.rule)} (${equal}); it can never match there`;
 }
@@ -154,14 +138,11 @@ function conflictFindings(route: CompiledRoute, context: RouteContext): readonly
     return [{ ...common, reason: 'RuleOverlap', message, path: `spec.rules[${String(first.loser.index)}]` }];
   }
   if (displaced === undefined) return [];
-  return [{ ...common, reason: reasonFor(displaced), message: `${displacedBy(displaced)}${more(lost.length)}` }];
+  return [{ ...common, reason: displaced.reason, message: `${describeDisplacement(displaced)}${more(lost.length)}` }];
 }
 
-/** Wrong kinds of backends are references that do not resolve; everything else is a rule that is not supported. */
-const isReference = ({ problem }: RuleProblem): boolean => problem.reason === 'InvalidKind';
-
 function partFindings(route: CompiledRoute, dead: readonly string[]): readonly Judgement[] {
-  const failing = route.failing.filter((one) => !isReference(one));
+  const { failing } = route;
   const said = (what: string, problems: readonly RuleProblem[]): readonly string[] =>
     problems.slice(0, 1).map(({ problem }) => {
       const names = problems.map(({ name }) => name);
@@ -169,7 +150,7 @@ function partFindings(route: CompiledRoute, dead: readonly string[]): readonly J
     });
   const sentences = [
     ...said('left out', route.dropped),
-    ...said('answers 500', failing),
+    ...said(lossOf(route.protocol, 500), failing),
     ...(dead.length === 0 ? [] : [`${plural('Rule', dead.length)} ${list(dead)} can never match`]),
   ];
   if (sentences.length === 0) return [];
@@ -186,10 +167,7 @@ function partFindings(route: CompiledRoute, dead: readonly string[]): readonly J
 }
 
 function resolvedFinding(route: CompiledRoute): Judgement {
-  const failing = route.failing
-    .filter(isReference)
-    .map(({ name, problem }) => ({ ...problem, message: `${problem.message}; rule '${name}' answers 500` }));
-  const unresolved = [...route.rules.flatMap((rule) => rule.unresolved), ...failing];
+  const unresolved = route.rules.flatMap((rule) => rule.unresolved);
   const [first] = unresolved;
   if (first === undefined) {
     return { condition: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: 'All references resolve' };
@@ -242,7 +220,7 @@ function subsetFindings(route: CompiledRoute, context: RouteContext): readonly J
 function whollyRefused(route: CompiledRoute): Judgement | undefined {
   const [refused] = route.refused;
   if (refused !== undefined) return { ...refusal(refused), message: `${refused.message}${more(route.refused.length)}` };
-  const failing = route.failing.filter((one) => !isReference(one));
+  const { failing } = route;
   if (failing.length < route.rules.length) return undefined;
   const problems = [...route.dropped, ...failing].map(({ problem }) => problem);
   const [first] = problems;

@@ -16,11 +16,12 @@ import { requestRedirect } from '../features/request-redirect.js';
 import { retry, retryDefaults } from '../features/retry.js';
 import { timeouts, timeoutsDefaults } from '../features/timeouts.js';
 import { urlRewrite } from '../features/url-rewrite.js';
+import { isForConnections } from '../kinds/connection-rules.js';
 import type { BackendFilter, RouteFilter } from '../kinds/route-filters.js';
 import type { BackendRef, RouteRule } from '../kinds/route-rule.js';
 import { collect, err, ok, type Problem, type Result } from '../lib/result.js';
 import type { Backend, Match, Rule, Target } from '../model/mesh.js';
-import { anyRequest, matchOf } from './match.js';
+import { anyOf, matchOf } from './match.js';
 import type { RouteProtocol } from './protocol.js';
 import { resolveService, type Referents } from './references.js';
 
@@ -158,7 +159,7 @@ interface Parts {
 function assemble(rule: RouteRule, place: RulePlace, { features, backends, mirrors }: Parts): CompiledRule {
   const name = nameOf(rule, place.index);
   const written = rule.matches ?? [];
-  const matches = written.length === 0 ? [anyRequest] : written.map(matchOf);
+  const matches = written.length === 0 ? [anyOf(place.protocol)] : written.map((one) => matchOf(one, place.protocol));
   const broken = backends.flatMap((backend) => (backend.kind === 'invalid' ? [backend.problem] : []));
   return {
     index: place.index,
@@ -180,9 +181,11 @@ function assemble(rule: RouteRule, place: RulePlace, { features, backends, mirro
   };
 }
 
-/** What callers see of a backend that cannot be reached. */
-export const lossOf = (protocol: RouteProtocol, status: number): string =>
-  protocol === 'http' ? `answers ${String(status)}` : 'closes connections';
+/** What callers see of a rule, or of its share, that cannot serve them. */
+export function lossOf(protocol: RouteProtocol, status: number): string {
+  if (isForConnections({ protocol })) return 'closes connections';
+  return `answers ${protocol === 'GRPC' ? 'UNAVAILABLE' : String(status)}`;
+}
 
 /** A problem with its consequence. */
 const said =

@@ -9,7 +9,8 @@ import { attachment, byAge, contestPort, type Attachment, type Displacement } fr
 import type { InstanceList } from './instances.js';
 import { pool, type Overlap } from './pool.js';
 import { compareText } from './precedence.js';
-import type { CompiledRoute, RouteParent } from './traffic-route.js';
+import type { RouteParent } from './route-source.js';
+import type { CompiledRoute } from './traffic-route.js';
 
 /** A Service with what was found out about the routes on it. */
 export interface PooledService {

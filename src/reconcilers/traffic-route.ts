@@ -1,25 +1,21 @@
-// TrafficRoutes and HTTPRoutes to compiled rules with their parents. Both come through here, as one shape.
+// Routes of every kind to compiled rules with their parents.
 
-import { keyOf, refOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
-import type { HTTPRoute, ReferenceGrant } from '../kinds/gateway.js';
-import type { RouteRule } from '../kinds/route-rule.js';
-import { trafficRouteProblems, type TrafficRoute } from '../kinds/traffic-route.js';
-import { connectionRouteProblems, connectionRuleProblems } from '../kinds/connection-rules.js';
-import { unsupportedInRule, unsupportedOutsideRules } from '../kinds/unsupported.js';
+import type { ObjectRef } from '../api/meta.js';
+import type { ReferenceGrant } from '../kinds/reference-grant.js';
 import type { Service, World } from '../kinds/world.js';
 import { memoised, memoisedList } from '../lib/memo.js';
 import { err, type Problem, type Result } from '../lib/result.js';
 import type { RouteProtocol } from './protocol.js';
 import type { Referents } from './references.js';
+import {
+  servicesNamed,
+  sourceOf,
+  type AnyRoute,
+  type RouteParent,
+  type RouteSource,
+  type SourceRule,
+} from './route-source.js';
 import { compileRule, nameOf, type CompiledRule } from './rule.js';
-
-/** A parent that a route asks for. */
-export interface RouteParent {
-  readonly index: number;
-  readonly ref: ObjectRef;
-  readonly port: number | undefined;
-  readonly sectionName: string | undefined;
-}
 
 /** A route with everything that can be said of it alone. */
 export interface CompiledRoute {
@@ -35,7 +31,7 @@ export interface CompiledRoute {
   readonly refused: readonly Problem[];
   /** Rules that are absent, and why. */
   readonly dropped: readonly RuleProblem[];
-  /** Rules that answer 500 to all that they match, and why. */
+  /** Rules that answer a failure to all that they match, and why. */
   readonly failing: readonly RuleProblem[];
 }
 
@@ -45,113 +41,13 @@ export interface RuleProblem {
   readonly problem: Problem;
 }
 
-interface SourceRule {
-  readonly index: number;
-  readonly rule: RouteRule;
-  /** With any of these the rule is absent. */
-  readonly problems: readonly Problem[];
-  /** With this it answers 500. */
-  readonly failure?: Problem | undefined;
-}
-
-/** The two kinds in one shape. */
-interface Source {
-  readonly ref: ObjectRef;
-  readonly generation: number;
-  readonly created: string;
-  readonly protocol: RouteProtocol;
-  readonly hostnames: readonly string[];
-  readonly parents: readonly RouteParent[];
-  readonly refused: readonly Problem[];
-  readonly rules: readonly SourceRule[];
-  readonly absent: readonly Problem[];
-}
-
-const parentOf = (
-  parent: { readonly name: string; readonly namespace?: string; readonly port?: number; readonly sectionName?: string },
-  index: number,
-  namespace: string,
-): RouteParent => ({
-  index,
-  ref: { kind: 'Service', namespace: parent.namespace ?? namespace, name: parent.name },
-  port: parent.port,
-  sectionName: parent.sectionName,
-});
-
-function headOf(object: TrafficRoute | HTTPRoute): Pick<Source, 'ref' | 'generation' | 'created'> {
-  return { ref: refOf(object), generation: object.meta.generation, created: object.meta.creationTimestamp ?? '' };
-}
-
-/** What the routes of a protocol are for. */
-const routeProtocols = { HTTP: 'http', GRPC: 'http', TCP: 'tcp', TLS: 'tls' } as const;
-
-const fromTrafficRoute = (route: TrafficRoute): Source => {
-  const { spec, meta } = route;
-  return {
-    ...headOf(route),
-    protocol: routeProtocols[spec.protocol],
-    hostnames: spec.hostnames ?? [],
-    parents: spec.parentRefs.flatMap((parent, index) =>
-      parent.kind === 'Service' ? [parentOf(parent, index, meta.namespace)] : [],
-    ),
-    refused: [...unsupportedOutsideRules(spec), ...connectionRouteProblems(spec)],
-    rules: spec.rules.map((rule, index) => ({
-      index,
-      rule,
-      problems: [...unsupportedInRule(rule, index), ...connectionRuleProblems(spec, rule, index)],
-    })),
-    absent: [],
-  };
-};
-
-/** What is checked of a TrafficRoute beyond its schema holds for the rules of an HTTPRoute, too. */
-function ruleProblems(rule: RouteRule, index: number): readonly Problem[] {
-  const own = (text: string): string => text.replaceAll('spec.rules[0]', `spec.rules[${String(index)}]`);
-  return trafficRouteProblems({ parentRefs: [], protocol: 'HTTP', distribution: 'Learned', rules: [rule] }).map(
-    (problem) => ({ ...problem, path: own(problem.path), message: own(problem.message) }),
-  );
-}
-
-/** Hostnames of an HTTPRoute are ignored for Service parents, as Gateway API says for meshes. */
-const fromHttpRoute = (route: HTTPRoute): Source => {
-  const { spec, meta } = route;
-  return {
-    ...headOf(route),
-    protocol: 'http',
-    hostnames: [],
-    parents: spec.parentRefs.flatMap((parent, index) => (parent.ours ? [parentOf(parent, index, meta.namespace)] : [])),
-    refused: [],
-    rules: spec.rules.map((rule) => ({
-      index: rule.index,
-      rule,
-      problems: [...unsupportedInRule(rule, rule.index), ...ruleProblems(rule, rule.index)],
-      failure: rule.problem,
-    })),
-    absent: spec.absent,
-  };
-};
-
-const sourceOf = memoised((route: TrafficRoute | HTTPRoute): Source =>
-  route.kind === 'TrafficRoute' ? fromTrafficRoute(route) : fromHttpRoute(route),
-);
-
-/** Keys of the Services that a route's rules name. */
-const servicesNamed = memoised((source: Source): readonly ObjectKey[] => {
-  const own = source.ref.namespace;
-  const refs = source.rules.flatMap(({ rule }) => [
-    ...(rule.backendRefs ?? []),
-    ...(rule.filters ?? []).flatMap((filter) => filter.requestMirror?.backendRef ?? []),
-  ]);
-  return [...new Set(refs.map((ref) => keyOf({ namespace: ref.namespace ?? own, name: ref.name })))];
-});
-
 type Referent = Service | readonly ReferenceGrant[] | undefined;
 
 const isGrants = (referent: Referent): referent is readonly ReferenceGrant[] => Array.isArray(referent);
 const isService = (referent: Referent): referent is Service => referent !== undefined && 'kind' in referent;
 
 /** Referents are the Services that the source names, in order, and then the grants. */
-function lookupIn(source: Source, referents: readonly Referent[]): Referents {
+function lookupIn(source: RouteSource, referents: readonly Referent[]): Referents {
   const services = new Map(servicesNamed(source).map((key, index) => [key, referents[index]]));
   return {
     service: (key) => {
@@ -159,17 +55,22 @@ function lookupIn(source: Source, referents: readonly Referent[]): Referents {
       return isService(found) ? found : undefined;
     },
     grants: referents.filter(isGrants).flat(),
+    wrong: new Map(source.rules.flatMap(({ wrongRefs }) => [...wrongRefs])),
   };
 }
 
 /** A rule with its problems, or compiled. */
-function compileOne({ rule, index, problems }: SourceRule, source: Source, referents: Referents): Result<CompiledRule> {
+function compileOne(
+  { rule, index, problems }: SourceRule,
+  source: RouteSource,
+  referents: Referents,
+): Result<CompiledRule> {
   if (problems.length > 0) return err(problems);
   const { ref, generation, protocol } = source;
-  return compileRule(rule, { ref, generation, protocol, index }, referents);
+  return compileRule(rule, { ref, generation, index, protocol }, referents);
 }
 
-const compile = memoisedList((source: Source, referents: readonly Referent[]): CompiledRoute => {
+const compile = memoisedList((source: RouteSource, referents: readonly Referent[]): CompiledRoute => {
   const lookup = lookupIn(source, referents);
   const outcomes = source.rules.map((one) => ({ one, result: compileOne(one, source, lookup) }));
   const dropped = outcomes.flatMap(({ one, result }) =>
@@ -196,10 +97,7 @@ const compile = memoisedList((source: Source, referents: readonly Referent[]): C
 const grantsOf = memoised((table: World['referenceGrants']): readonly ReferenceGrant[] => [...table.values()]);
 
 /** Compiles a route against the Services that it names, and nothing else. */
-export function compileRoute(
-  route: TrafficRoute | HTTPRoute,
-  world: Pick<World, 'services' | 'referenceGrants'>,
-): CompiledRoute {
+export function compileRoute(route: AnyRoute, world: Pick<World, 'services' | 'referenceGrants'>): CompiledRoute {
   const source = sourceOf(route);
   const keys = servicesNamed(source);
   const foreign = keys.some((key) => !key.startsWith(`${source.ref.namespace}/`));

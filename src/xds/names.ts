@@ -3,6 +3,9 @@
 
 import { hash } from 'node:crypto';
 
+/** The domain of Services inside a cluster. */
+export const clusterDomain = 'cluster.local';
+
 /** Labels that choose some pods of a Service. */
 export type SubsetLabels = Readonly<Record<string, string>>;
 

@@ -1,7 +1,8 @@
 // Model and quarantine to a publication: for every kind of proxy the layers that it sees, encoded and
 // checked. Remembers bytes by the identity of what they were made from, and nothing else.
 
-import type { Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
+import { callerOf, everyone, isFor } from '../model/caller.js';
+import type { Caller, Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
 import type { ProxyEntry, Publication, Section } from './cache.js';
@@ -63,7 +64,7 @@ function encodeRules(service: ServiceModel, callers: Callers, withheld: Readonly
   };
   const all = encode(translateRules(service, callers, substitute));
   if (all.guilty.length === 0) return all;
-  for (const rule of rulesOf(service, callers.namespace)) {
+  for (const rule of rulesOf(service, callers.caller)) {
     const alone = translateRules(service, callers, (one) => (one === rule ? one : undefined));
     const found = encode(alone).guilty[0];
     if (found !== undefined) broken.set(rule, { ...found, part: rule });
@@ -74,10 +75,12 @@ function encodeRules(service: ServiceModel, callers: Callers, withheld: Readonly
 
 const isRule = (part: Part): part is Rule => 'backends' in part;
 
-const rulesOf = (service: ServiceModel, namespace: string): readonly Rule[] => [
+const rulesOf = (service: ServiceModel, caller: Caller): readonly Rule[] => [
   ...new Set(
     service.ports.flatMap((port) =>
-      (port.consumers.get(namespace) ?? port.hosts).flatMap((host) => host.entries.map((entry) => entry.rule)),
+      (port.consumers.get(caller.namespace) ?? port.hosts).flatMap((host) =>
+        host.entries.filter(({ match }) => isFor(match, caller)).map(({ rule }) => rule),
+      ),
     ),
   ),
 ];
@@ -104,6 +107,42 @@ const claimsOf = memoisedList((caller: { readonly namespace: string }, services:
   encode(translateClaims(services, caller.namespace)),
 );
 
+/** Keys of the source conditions that some rule on a Service has. */
+const sourcesNamed = memoised((service: ServiceModel): ReadonlySet<string> => {
+  const hosts = service.ports.flatMap((port) => [port.hosts, ...port.consumers.values()].flat());
+  return new Set(hosts.flatMap(({ entries }) => entries.flatMap(({ match }) => match.source?.key ?? [])));
+});
+
+/** One object for each class of callers and capture. */
+const callersOf = {
+  explicit: memoised((caller: Caller): Callers => ({ caller, capture: 'explicit' })),
+  redirect: memoised((caller: Caller): Callers => ({ caller, capture: 'redirect' })),
+} as const;
+
+/** Callers as a Service tells them apart: all that have neither rules nor conditions of their own are one class. */
+function seenBy(service: ServiceModel, { caller, capture }: Callers): Callers {
+  const named = sourcesNamed(service);
+  const sources = named.size === 0 ? [] : caller.sources.filter((key) => named.has(key));
+  const consumed = service.ports.some((port) => port.consumers.has(caller.namespace));
+  if (sources.length === 0 && !consumed) return callersOf[capture](everyone);
+  return callersOf[capture](callerOf(consumed ? caller.namespace : '', sources));
+}
+
+const goodRules = memoised((service: ServiceModel, callers: Callers): Layer => {
+  const layer = encode(translateRules(service, callers));
+  return layer.guilty.length === 0 ? layer : encodeRules(service, callers, new Map());
+});
+const partialRules = memoised((service: ServiceModel, callers: Callers, quarantine: Quarantine): Layer =>
+  encodeRules(service, callers, quarantine.parts),
+);
+
+function rulesLayer(service: ServiceModel, audience: Callers, quarantine: Quarantine): Layer {
+  const callers = seenBy(service, audience);
+  const { parts } = quarantine;
+  const isConcerned = parts.size > 0 && rulesOf(service, callers.caller).some((rule) => parts.has(rule));
+  return isConcerned ? partialRules(service, callers, quarantine) : goodRules(service, callers);
+}
+
 /** Refused resources are replaced by the last good ones, or left out. */
 function withoutRefused(layer: Layer, quarantine: Quarantine): readonly EncodedResource[] {
   if (quarantine.resources.size === 0 || !layer.resources.some((one) => quarantine.resources.has(one.version)))
@@ -123,46 +162,22 @@ interface Place {
   readonly node?: string;
 }
 
-/** Proxies that see the same. */
-interface Audience extends Callers, Place {}
-
-const viewKeyOf = ({ namespace, capture, node }: Audience): string =>
-  `${namespace}${node === undefined ? '' : `@${node}`}|${capture}`;
+/** Proxies that see one view. */
+interface Audience extends Callers, Place {
+  readonly key: string;
+}
 
 /** One object for each audience. */
 const audiences = createInterner<Audience>(100_000);
-const audienceOf = ({ namespace, capture, node }: Audience): Audience => {
-  const audience = { namespace, capture, ...(node === undefined ? {} : { node }) };
-  return audiences(viewKeyOf(audience), () => audience);
-};
+const audienceOf = memoised(({ caller, capture, node }: ProxyModel): Audience => {
+  const place = node === undefined ? caller.namespace : `${caller.namespace}@${node}`;
+  const key = [place, capture, ...caller.sources].join('|');
+  return audiences(key, () => ({ key, caller, capture, ...(node === undefined ? {} : { node }) }));
+});
 
 const places = createInterner<Place>(100_000);
 const placeOf = ({ node }: Place): Place =>
   places(node === undefined ? '' : `@${node}`, () => (node === undefined ? {} : { node }));
-
-/** The same without its node: but for endpoints, all nodes see the same. */
-const callersOf = ({ namespace, capture }: Audience): Audience => audienceOf({ namespace, capture });
-
-/** All callers that have no rules of their own share the producer's. */
-const producers = {
-  explicit: audienceOf({ namespace: '', capture: 'explicit' }),
-  redirect: audienceOf({ namespace: '', capture: 'redirect' }),
-} as const;
-const goodRules = memoised((service: ServiceModel, callers: Callers): Layer => {
-  const layer = encode(translateRules(service, callers));
-  return layer.guilty.length === 0 ? layer : encodeRules(service, callers, new Map());
-});
-const partialRules = memoised((service: ServiceModel, callers: Callers, quarantine: Quarantine): Layer =>
-  encodeRules(service, callers, quarantine.parts),
-);
-
-function rulesLayer(service: ServiceModel, audience: Audience, quarantine: Quarantine): Layer {
-  const consumed = service.ports.some((port) => port.consumers.has(audience.namespace));
-  const callers = consumed ? audience : producers[audience.capture];
-  const isWhole =
-    quarantine.parts.size === 0 || !rulesOf(service, callers.namespace).some((rule) => quarantine.parts.has(rule));
-  return isWhole ? goodRules(service, callers) : partialRules(service, callers, quarantine);
-}
 
 /** A section of a view with what it holds back. */
 interface Checked {
@@ -182,21 +197,22 @@ function checked(layers: Iterable<readonly [string, Layer]>, quarantine: Quarant
 
 function* layersOfServices(
   services: MeshModel['services'],
-  audience: Audience,
+  callers: Callers,
   quarantine: Quarantine,
 ): Generator<[string, Layer]> {
-  const { namespace, capture } = audience;
+  const { caller, capture } = callers;
+  const { namespace } = caller;
   yield ['common', common[capture]];
   for (const [key, service] of services) {
     yield [`s ${key}`, serviceLayers[capture](service)];
-    yield [`r ${key}`, rulesLayer(service, audience, quarantine)];
+    yield [`r ${key}`, rulesLayer(service, callers, quarantine)];
     if (capture === 'explicit' && service.ref.namespace === namespace) yield [`n ${key}`, localNames(service)];
   }
   if (capture === 'explicit') yield ['claims', claimsOf(claimant(namespace), [...services.values()])];
 }
 
-const serviceSection = memoised((services: MeshModel['services'], audience: Audience, quarantine: Quarantine) =>
-  checked(layersOfServices(services, audience, quarantine), quarantine),
+const serviceSection = memoised((services: MeshModel['services'], callers: Callers, quarantine: Quarantine) =>
+  checked(layersOfServices(services, callers, quarantine), quarantine),
 );
 
 const endpointSection = memoised((endpoints: MeshModel['endpoints'], place: Place, quarantine: Quarantine) =>
@@ -233,7 +249,8 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines): Bu
   const guilty: Guilt[] = [];
   const add = (key: string, audience: Audience, quarantine: Quarantine): void => {
     const parts = [
-      serviceSection(model.services, callersOf(audience), quarantine),
+      // But for endpoints, callers on all nodes see the same.
+      serviceSection(model.services, callersOf[audience.capture](audience.caller), quarantine),
       endpointSection(model.endpoints, placeOf(audience), quarantine),
     ];
     views.set(
@@ -243,7 +260,7 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines): Bu
     for (const part of parts) guilty.push(...part.guilty);
   };
   for (const audience of audiencesOf(model.proxies)) {
-    const key = viewKeyOf(audience);
+    const { key } = audience;
     add(key, audience, nothingRefused);
     for (const [envoy, quarantine] of quarantines) add(`${key}|${envoy}`, audience, quarantine);
   }
@@ -261,7 +278,7 @@ function quarantineKeys(quarantines: Quarantines): ReadonlySet<string> {
 }
 
 const entryOf = memoised((proxy: ProxyModel, versions: ReadonlySet<string>): ProxyEntry => {
-  const base = viewKeyOf(proxy);
+  const base = audienceOf(proxy).key;
   return {
     group: proxy.group,
     own: ownOf(proxy),

@@ -2,7 +2,8 @@
 
 import { HeaderMatcher, QueryParameterMatcher, RouteMatch } from '../gen/envoy/config/route/v3/route_components.js';
 import { StringMatcher } from '../gen/envoy/type/matcher/v3/string.js';
-import type { HeaderMatch, Match, QueryMatch, TextMatch } from '../model/mesh.js';
+import { cookiePattern } from '../features/envoy-values.js';
+import type { CookieMatch, HeaderMatch, Match, QueryMatch, TextMatch } from '../model/mesh.js';
 
 function stringMatcher(match: Exclude<TextMatch, { kind: 'present' }>): StringMatcher {
   const { kind, value } = match;
@@ -36,6 +37,16 @@ function queryMatcher(query: QueryMatch): QueryParameterMatcher {
   });
 }
 
+/** `RouteMatch.cookies` is unknown to the older of the supported Envoys: the Cookie header is read on all of them. */
+const cookieMatcher = (cookie: CookieMatch): HeaderMatcher =>
+  HeaderMatcher.fromPartial({
+    name: 'cookie',
+    headerMatchSpecifier: {
+      $case: 'stringMatch',
+      value: { matchPattern: { $case: 'safeRegex', value: { regex: cookiePattern(cookie) } } },
+    },
+  });
+
 /** A prefix ends at a slash: `/api` matches `/api` and `/api/x`, never `/apix`. */
 function pathSpecifier(path: Match['path']): RouteMatch['pathSpecifier'] {
   switch (path.kind) {
@@ -63,21 +74,30 @@ const methodMatcher = (match: StringMatcher['matchPattern']): HeaderMatcher =>
     headerMatchSpecifier: { $case: 'stringMatch', value: { matchPattern: match } },
   });
 
+/** Tunnels have no path, and their method is what they are matched by. */
+const isTunnel = ({ method }: Match): boolean => method === 'CONNECT';
+
+function methodMatchers(match: Match, onlySafe: boolean): readonly HeaderMatcher[] {
+  const { method } = match;
+  const named = method === undefined || isTunnel(match) ? [] : [methodMatcher({ $case: 'exact', value: method })];
+  if (!onlySafe) return named;
+  const { matchPattern } = StringMatcher.fromPartial({
+    matchPattern: { $case: 'safeRegex', value: { regex: safeMethods.join('|') } },
+  });
+  return [...named, methodMatcher(matchPattern)];
+}
+
 /** Builds a match; `onlySafe` narrows it to methods that may be repeated. */
 export function buildMatch(match: Match, onlySafe: boolean): RouteMatch {
-  const method = match.method === undefined ? [] : [methodMatcher({ $case: 'exact', value: match.method })];
-  const safe = onlySafe
-    ? [
-        methodMatcher(
-          StringMatcher.fromPartial({ matchPattern: { $case: 'safeRegex', value: { regex: safeMethods.join('|') } } })
-            .matchPattern,
-        ),
-      ]
-    : [];
   return RouteMatch.fromPartial({
-    pathSpecifier: pathSpecifier(match.path),
+    pathSpecifier: isTunnel(match) ? { $case: 'connectMatcher', value: {} } : pathSpecifier(match.path),
     ...(match.path.ignoreCase && match.path.kind !== 'regex' ? { caseSensitive: false } : {}),
-    headers: [...method, ...safe, ...match.headers.map(headerMatcher)],
+    headers: [
+      ...methodMatchers(match, onlySafe),
+      ...match.headers.map(headerMatcher),
+      ...match.cookies.map(cookieMatcher),
+    ],
     queryParameters: match.queryParams.map(queryMatcher),
+    ...(match.grpc === undefined ? {} : { grpc: {} }),
   });
 }

@@ -11,12 +11,15 @@ import {
   VirtualHost,
 } from '../gen/envoy/config/route/v3/route_components.js';
 import type { RouteContext, RoutePatch } from '../features/feature.js';
+import { everyone, isFor } from '../model/caller.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
   type Backend,
+  type Caller,
   type HostRules,
   type InboundPort,
+  type Match,
   type PortModel,
   type RouteEntry,
   type Rule,
@@ -25,16 +28,20 @@ import {
 } from '../model/mesh.js';
 import { defaultFeatures } from './defaults.js';
 import { mergePatches } from './merge.js';
-import { nameOfCluster, nameOfHost, nameOfInbound, nameOfRule, unresolvedCluster } from './names.js';
+import { clusterDomain, nameOfCluster, nameOfHost, nameOfInbound, nameOfRule, unresolvedCluster } from './names.js';
 import { buildMatch, safeMethods } from './route-match.js';
+import { withoutUsualPort, type CallNames } from './redirect-port.js';
 import type { Resource } from './resources.js';
+import { hostsOf } from './scopes.js';
 import { pathBy, pathTo, ruleOf } from './tcp.js';
 import { onlyTunnels, tunnel } from './tunnels.js';
 
-/** The Service port that a route configuration is for. */
+/** The Service port that a route configuration is for, and its callers. */
 export interface RouteOwner {
   readonly service: ServiceModel;
   readonly port: PortModel;
+  /** For whom the routes are: entries for other callers are not there. */
+  readonly caller: Caller;
   /** Of one pod alone. */
   readonly instance?: string;
 }
@@ -60,8 +67,16 @@ const weighted = (backend: Backend): WeightedBackend => ({
   backend,
 });
 
-/** Sends to the backends by weight. What does not resolve answers 500 for its share. */
-function destination(backends: readonly Backend[]): Partial<RouteAction> {
+/** What a backend that is not there answers: gRPC callers read it as UNAVAILABLE, for which Gateway API asks. */
+const failures = {
+  http: { status: 500, clusterNotFound: ClusterNotFound.INTERNAL_SERVER_ERROR },
+  grpc: { status: 503, clusterNotFound: ClusterNotFound.SERVICE_UNAVAILABLE },
+} as const;
+
+const failureOf = ({ grpc }: Match) => (grpc === undefined ? failures.http : failures.grpc);
+
+/** Sends to the backends by weight. What does not resolve answers a failure for its share. */
+function destination({ rule: { backends }, match }: RouteEntry): Partial<RouteAction> {
   const live = backends.map(weighted).filter((one) => one.weight > 0);
   const [first] = live;
   const plain = live.length === 1 && first?.backend.kind === 'service' && first.backend.features.length === 0;
@@ -78,28 +93,33 @@ function destination(backends: readonly Backend[]): Partial<RouteAction> {
   }));
   const action = RouteAction.fromPartial({
     clusterSpecifier: { $case: 'weightedClusters', value: { clusters } },
-    clusterNotFoundResponseCode: ClusterNotFound.INTERNAL_SERVER_ERROR,
+    clusterNotFoundResponseCode: failureOf(match).clusterNotFound,
   });
   return { clusterSpecifier: action.clusterSpecifier, clusterNotFoundResponseCode: action.clusterNotFoundResponseCode };
 }
 
-const noBackend: Route['action'] = {
-  $case: 'directResponse',
-  value: DirectResponseAction.fromPartial({ status: 500 }),
+/** A tunnel is an upgrade: the backend is asked for it. */
+const forwardedTunnel = {
+  upgradeConfigs: RouteAction.fromPartial({ upgradeConfigs: [{ upgradeType: 'CONNECT' }] }).upgradeConfigs,
 };
 
-function actionOf(rule: Rule, patches: readonly RoutePatch[]): Route['action'] {
+function actionOf(entry: RouteEntry, patches: readonly RoutePatch[]): Route['action'] {
+  const { rule, match } = entry;
   const answer = patches.find((patch) => patch.answer !== undefined)?.answer;
   if (answer?.kind === 'redirect') return { $case: 'redirect', value: RedirectAction.fromPartial(answer.action) };
   if (answer?.kind === 'respond')
     return { $case: 'directResponse', value: DirectResponseAction.fromPartial(answer.action) };
   const resolved = rule.backends.some((backend) => backend.kind === 'service' && backend.weight > 0);
-  if (!resolved) return noBackend;
+  if (!resolved) {
+    const { status } = failureOf(match);
+    return { $case: 'directResponse', value: DirectResponseAction.fromPartial({ status }) };
+  }
   const forward = mergePatches(
     patches.map((patch) => patch.forward),
     'route',
   );
-  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...destination(rule.backends) }) };
+  const upgrade = match.method === 'CONNECT' ? forwardedTunnel : {};
+  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...upgrade, ...destination(entry) }) };
 }
 
 interface RouteVariant {
@@ -109,6 +129,7 @@ interface RouteVariant {
 
 /** Retries that go further than Envoy's safe set hold for methods that may be repeated; others get a route of their own. */
 function variantsOf({ match, rule }: RouteEntry): readonly RouteVariant[] {
+  if (match.grpc !== undefined) return [{ methods: 'unsafe', onlySafe: false }];
   if (match.method !== undefined)
     return [{ methods: safeMethods.includes(match.method) ? 'safe' : 'unsafe', onlySafe: false }];
   if (!rule.features.some((feature) => feature.splitsMethods)) return [{ methods: 'safe', onlySafe: false }];
@@ -137,7 +158,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     name,
     statPrefix: name,
     match: buildMatch(match, variant.onlySafe),
-    action: actionOf(rule, patches),
+    action: actionOf(entry, patches),
   });
 }
 
@@ -165,17 +186,31 @@ function plainRoute(owner: RouteOwner): Route {
   });
 }
 
+const entriesFor = (rules: HostRules, caller: Caller): readonly RouteEntry[] =>
+  rules.entries.filter(({ match }) => isFor(match, caller));
+
+/** The names by which a host is called, as far as they are known. */
+function callNames({ hostnames }: HostRules, { service, port }: RouteOwner): CallNames {
+  const [hostname = '*'] = hostnames;
+  const names = hostname === '*' ? [service.ref.name, ...hostsOf(service, clusterDomain)] : [hostname];
+  return { names: names.filter((name) => !name.startsWith('*')), port: port.port };
+}
+
+/** A host whose rules are all for other callers has no routes: it is not a plain Service for that. */
 const requestRoutes = (rules: HostRules, owner: RouteOwner): readonly Route[] =>
   rules.entries.length === 0
     ? [plainRoute(owner)]
-    : rules.entries.flatMap((entry) => variantsOf(entry).map((variant) => buildRoute(entry, variant, owner)));
+    : entriesFor(rules, owner.caller)
+        .flatMap((entry) => variantsOf(entry).map((variant) => buildRoute(entry, variant, owner)))
+        .flatMap((route) => withoutUsualPort(route, callNames(rules, owner)));
 
 /** Tunnels to the Service itself. */
 const plainTunnel = (owner: RouteOwner): Route => tunnel(pathTo(nameOf(owner), nameOf(owner)));
 
 function routesOf(rules: HostRules, owner: RouteOwner): readonly Route[] {
   const { protocol } = owner.port;
-  if (protocol === 'auto') return [plainTunnel(owner), ...requestRoutes(rules, owner)];
+  // A tunnel that no rule matches is for the Service itself; no other request matches like one.
+  if (protocol === 'auto') return [...requestRoutes(rules, owner), plainTunnel(owner)];
   if (isHttp(protocol)) return requestRoutes(rules, owner);
   const rule = ruleOf(rules);
   return [rule === undefined ? plainTunnel(owner) : tunnel(pathBy(rule)), onlyTunnels];
@@ -201,9 +236,9 @@ const distinctOrigins = (rules: readonly Rule[]): readonly Origin[] => [...new S
 
 /** The route configuration of a Service port, for the callers that these rules are for. */
 export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Resource<'route'> {
-  const { service } = owner;
+  const { service, caller } = owner;
   const name = nameOf(owner);
-  const rules = hosts.flatMap((one) => one.entries.map((entry) => entry.rule));
+  const rules = hosts.flatMap((one) => entriesFor(one, caller).map((entry) => entry.rule));
   return {
     type: 'route',
     name,
@@ -224,15 +259,27 @@ const noRules: readonly HostRules[] = [{ hostnames: ['*'], entries: [] }];
 /** Route configurations of the pods that can be called by name: who names a pod wants that one, whatever rules say. */
 export const buildInstanceRoutes = (service: ServiceModel): readonly Resource<'route'>[] =>
   service.ports.flatMap((port) =>
-    service.instances.map((instance) => buildRoutes({ service, port, instance }, noRules)),
+    service.instances.map((instance) => buildRoutes({ service, port, caller: everyone, instance }, noRules)),
   );
 
 const inboundRetry = { retryOn: 'reset-before-request', numRetries: 2 };
 
+const off = { seconds: 0n, nanos: 0 };
+
+function delivery(name: string): RouteAction {
+  return RouteAction.fromPartial({
+    clusterSpecifier: { $case: 'cluster', value: name },
+    timeout: off,
+    idleTimeout: off,
+    maxStreamDuration: { grpcTimeoutHeaderMax: off },
+    retryPolicy: inboundRetry,
+  });
+}
+
 /** What becomes of a request to the proxy's own pod: it is delivered, and never cut short here. */
 export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resource<'route'> {
   const name = nameOfInbound(inbound.port);
-  const off = { seconds: 0n, nanos: 0 };
+  const action = delivery(name);
   return {
     type: 'route',
     name,
@@ -246,16 +293,12 @@ export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resour
             {
               name,
               match: { pathSpecifier: { $case: 'prefix', value: '/' } },
-              action: {
-                $case: 'route',
-                value: {
-                  clusterSpecifier: { $case: 'cluster', value: name },
-                  timeout: off,
-                  idleTimeout: off,
-                  maxStreamDuration: { grpcTimeoutHeaderMax: off },
-                  retryPolicy: inboundRetry,
-                },
-              },
+              action: { $case: 'route', value: action },
+            },
+            {
+              name,
+              match: { pathSpecifier: { $case: 'connectMatcher', value: {} } },
+              action: { $case: 'route', value: { ...action, ...forwardedTunnel } },
             },
           ],
         },

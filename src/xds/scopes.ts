@@ -28,7 +28,7 @@ function scope(
 }
 
 /** The names by which every namespace may call a Service. */
-function hostsOf({ ref }: ServiceModel, clusterDomain: string): readonly string[] {
+export function hostsOf({ ref }: ServiceModel, clusterDomain: string): readonly string[] {
   const stem = `${ref.name}.${ref.namespace}`;
   return [stem, `${stem}.svc`, `${stem}.svc.${clusterDomain}`];
 }

@@ -24,6 +24,9 @@ export interface Chains {
   readonly rules: readonly Rule[];
 }
 
+/** The Service port that the chains are for. */
+type PortOwner = Pick<RouteOwner, 'service' | 'port'>;
+
 const chainOf = (name: string, path: ConnectionPath): FilterChain =>
   FilterChain.fromPartial({ name, filters: [tcpProxy(path)] });
 
@@ -32,7 +35,7 @@ const chainOfRule = (rule: Rule): FilterChain => {
   return chainOf(path.name, path);
 };
 
-function plainChain({ service, port }: RouteOwner): FilterChain {
+function plainChain({ service, port }: PortOwner): FilterChain {
   const name = nameOfOutbound({ ...service.ref, port: port.port });
   return chainOf('tcp', pathTo(name, name));
 }
@@ -116,7 +119,7 @@ const namedRules = (hosts: readonly HostRules[]): readonly NamedRule[] =>
   });
 
 /** The chains of a port for the callers that these rules are for; without any, all goes to the Service itself. */
-export function ruledChains(owner: RouteOwner, hosts: readonly HostRules[]): Chains {
+export function ruledChains(owner: PortOwner, hosts: readonly HostRules[]): Chains {
   const named = namedRules(hosts);
   const rules = [...new Set(named.map(({ rule }) => rule))];
   const forAll = named.find(({ hostname }) => hostname === '*')?.rule;

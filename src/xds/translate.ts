@@ -7,6 +7,7 @@ import type { Origin } from '../model/delivery.js';
 import { compareMatches } from '../model/match-order.js';
 import {
   reachableFrom,
+  type Caller,
   type Capture,
   type EndpointSet,
   type HostRules,
@@ -21,13 +22,11 @@ import {
 import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildListeners, buildOwnListeners, buildRuledListeners, virtualListeners } from './listeners.js';
+import { clusterDomain } from './names.js';
 import type { Resource, ResourceType } from './resources.js';
 import { buildInboundRoutes, buildInstanceRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
 import { forEachType } from './view.js';
-
-/** The domain of Services inside a cluster. */
-const clusterDomain = 'cluster.local';
 
 /** Resources that come and go together. */
 export type Bundle = readonly Resource[];
@@ -72,9 +71,9 @@ function substituted(hosts: readonly HostRules[], substitute: Substitute): reado
   });
 }
 
-/** The rules of a port that callers of a namespace get. */
-const rulesFor = (port: PortModel, namespace: string): readonly HostRules[] =>
-  port.consumers.get(namespace) ?? port.hosts;
+/** The rules of a port for callers of a namespace; not all of them need be for this class of callers. */
+const rulesFor = (port: PortModel, caller: Caller): readonly HostRules[] =>
+  port.consumers.get(caller.namespace) ?? port.hosts;
 
 /** Clusters of a Service, and what leads to them: listeners or scopes. */
 export const translateService = {
@@ -92,19 +91,19 @@ export const translateLocalNames = (service: ServiceModel): Bundle => buildLocal
 
 /** Callers that have the same rules. */
 export interface Callers {
-  readonly namespace: string;
+  readonly caller: Caller;
   readonly capture: Capture;
 }
 
 /** Where the rules of a Service stand, for some callers: route configurations, and listeners where rules are for connections. */
-export function translateRules(service: ServiceModel, callers: Callers, substitute?: Substitute): Bundle {
+export function translateRules(service: ServiceModel, { caller, capture }: Callers, substitute?: Substitute): Bundle {
   const rules = (port: PortModel): readonly HostRules[] => {
-    const written = rulesFor(port, callers.namespace);
+    const written = rulesFor(port, caller);
     return substitute === undefined ? written : substituted(written, substitute);
   };
   return [
-    ...service.ports.map((port) => buildRoutes({ service, port }, rules(port))),
-    ...(callers.capture === 'redirect' ? buildRuledListeners(service, rules) : []),
+    ...service.ports.map((port) => buildRoutes({ service, port, caller }, rules(port))),
+    ...(capture === 'redirect' ? buildRuledListeners(service, rules) : []),
   ];
 }
 

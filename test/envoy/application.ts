@@ -1,6 +1,8 @@
 // Applications of a test, in its own process on the loopback addresses of their pods: each notes what arrives and
 // echoes it. The caller says by headers how it wants to be treated: `x-app-delay: 300` (ms), `x-app-fail: 2` (the first
 // two tries of this id fail), `x-app-status: 503`, `x-app-slow: 2` (the first two tries hang), `x-app-reply: name=value`.
+// A gRPC call is answered as one, with the same text as its only message. A tunnel is opened to the application itself,
+// which echoes every byte in capitals.
 
 import {
   createServer as createHttp1,
@@ -10,6 +12,7 @@ import {
 } from 'node:http';
 import { createServer as createHttp2, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { systemClock as clock } from '../../src/lib/clock.js';
 
 /** A request as it arrived at a pod. */
@@ -71,6 +74,25 @@ function treatmentOf(headers: IncomingHttpHeaders, count: number) {
   };
 }
 
+const isGrpc = (headers: IncomingHttpHeaders): boolean => textIn(headers, 'content-type') === 'application/grpc';
+
+/** One message and the status OK, as a gRPC server frames them. */
+function answerCall(response: Http2ServerResponse, text: string): void {
+  const message = Buffer.from(text);
+  const frame = Buffer.alloc(5);
+  frame.writeUInt32BE(message.length, 1);
+  response.setHeader('content-type', 'application/grpc');
+  response.addTrailers({ 'grpc-status': '0' });
+  response.end(Buffer.concat([frame, message]));
+}
+
+function openTunnel(socket: Duplex): void {
+  socket.write('HTTP/1.1 200 OK\r\n\r\n');
+  socket.on('data', (bytes: Buffer) => socket.write(bytes.toString().toUpperCase()));
+  socket.on('error', () => undefined);
+  socket.once('end', () => socket.end());
+}
+
 /** No applications yet. */
 export function createApplications(): Applications {
   let arrivals: Arrival[] = [];
@@ -94,6 +116,10 @@ export function createApplications(): Applications {
     response.setHeader('content-type', 'application/json');
     for (const [name, value] of reply) response.setHeader(name, value);
     const body = JSON.stringify({ ...arrival, count });
+    if (isGrpc(request.headers) && 'stream' in response) {
+      answerCall(response, body);
+      return;
+    }
     if (request.method === 'HEAD') response.end();
     else response.end(body);
   }
@@ -101,6 +127,10 @@ export function createApplications(): Applications {
   async function listen(pod: string, address: string, port: number): Promise<void> {
     const http1 = createHttp1((request, response) => void answer(pod, request, response));
     const http2 = createHttp2((request, response) => void answer(pod, request, response));
+    http1.on('connect', (request, socket) => {
+      arrivals.push(arrivalOf(pod, request));
+      openTunnel(socket);
+    });
     http1.keepAliveTimeout = 0;
     http1.on('clientError', (_error, socket) => socket.destroy());
     http2.on('sessionError', () => undefined);

@@ -157,7 +157,7 @@ for (const version of supportedVersions) {
         },
         ...{
           'redirects/scheme/x': '302 https://redirects/scheme/x', // Envoy can drop the port of a request only where it is the usual one.
-          'redirects:9080/scheme/x': '302 https://redirects:443/scheme/x',
+          'redirects:9080/scheme/x': '302 https://redirects/scheme/x',
         },
         ...{
           'redirects/port': '302 http://redirects:8443/port',

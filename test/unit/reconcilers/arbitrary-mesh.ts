@@ -36,6 +36,14 @@ const match = object({
   method: maybe(fc.constantFrom('GET', 'POST', 'PATCH')),
   headers: maybe(unique(text(['Exact', 'Prefix', 'Suffix', 'Contains'], header))),
   queryParams: maybe(unique(text(['Exact'], fc.constantFrom('q', 'Q', 'r')))),
+  cookies: maybe(unique(object({ name: header, value: maybe(word) }))),
+  source: maybe(
+    object({
+      namespaces: maybe(fc.constantFrom([], ['shop'], ['other', 'shop'])),
+      podLabels: maybe(fc.constantFrom({}, { app: 'web' }, { 'example.com/X': 'Y.z' })),
+      ipBlocks: maybe(fc.constantFrom([], ['127.0.0.0/8'], ['fd00::/8'])),
+    }),
+  ),
 });
 
 const edits = unique(object({ name: fc.constantFrom('x-a', 'x-b', 'Host', 'server'), value: word }));

@@ -38,19 +38,20 @@ describe('protocol of a port', () => {
     expect(protocolOf(port({ name: 'data' }))).to.equal('auto');
   });
 
-  it('a route before all of these; one for requests leaves it to the port which HTTP', () => {
-    expect(effectiveProtocol(port({ name: 'grpc' }), { route: 'tcp' })).to.equal('tcp');
-    expect(effectiveProtocol(port({ name: 'grpc' }), { route: 'http' })).to.equal('grpc');
-    expect(effectiveProtocol(port({ name: 'mysql' }), { route: 'http' })).to.equal('http');
-    expect(effectiveProtocol(port(), { route: 'http' })).to.equal('http');
+  it('a route before all of these; one for HTTP leaves it to the port which HTTP', () => {
+    expect(effectiveProtocol(port({ name: 'grpc' }), { route: 'TCP' })).to.equal('tcp');
+    expect(effectiveProtocol(port({ name: 'grpc' }), { route: 'HTTP' })).to.equal('grpc');
+    expect(effectiveProtocol(port({ name: 'mysql' }), { route: 'HTTP' })).to.equal('http');
+    expect(effectiveProtocol(port(), { route: 'HTTP' })).to.equal('http');
+    expect(effectiveProtocol(port({ name: 'http' }), { route: 'GRPC' })).to.equal('grpc');
     expect(effectiveProtocol(port(), { route: undefined })).to.equal('auto');
   });
 
   it('routes of other namespaces count where they suit', () => {
-    const table = (['http', 'tcp', 'tls'] as const).map((one) =>
+    const table = (['HTTP', 'GRPC', 'TCP', 'TLS'] as const).map((one) =>
       (['http2', 'auto', 'tcp', 'tls'] as const).filter((spoken) => suits(one, spoken)),
     );
-    expect(table).to.deep.equal([['http2', 'auto'], ['tcp', 'tls'], ['tls']]);
+    expect(table).to.deep.equal([['http2', 'auto'], ['http2', 'auto'], ['tcp', 'tls'], ['tls']]);
   });
 
   it('the oldest route keeps a port, whatever comes first in the folder', () => {
