@@ -20,15 +20,11 @@ const only = (path: string, values: readonly (string | boolean)[], instead: stri
 const fields = (paths: readonly string[], instead: string): readonly Unsupported[] =>
   paths.map((path) => ({ path, instead }));
 
-const services = "only kind 'Service' works";
-
 const trafficRoute: readonly Unsupported[] = [
   ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
   ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
   ...fields(['rules[].filters[].cors', 'rules[].filters[].fault'], 'all other filters work'),
-  ...only('rules[].filters[].requestMirror.backendRef.kind', ['Host'], services),
-  ...only('rules[].backendRefs[].kind', ['Host'], services),
   ...only('rules[].backendRefs[].fallback', [true], 'use `weight`'),
   ...fields(['rules[].sessionPersistence'], 'leave it out; any endpoint of the Service answers'),
   ...fields(['rules[].weightsFrom'], 'write `weight` at the backends'),
@@ -37,6 +33,7 @@ const trafficRoute: readonly Unsupported[] = [
 const builtIn = 'the built-in behaviour is in force';
 
 const meshPolicy: readonly Unsupported[] = [
+  ...only('egress.hosts[].tls.mode', ['Mutual', 'Mesh'], "use 'Simple'"),
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
   ...only('mode', ['Audit'], 'nothing of the policy is in force'),
   ...fields(
@@ -53,7 +50,6 @@ const meshPolicy: readonly Unsupported[] = [
       'inbound.compression',
       'inbound.acceptProxyProtocol',
       'rateLimit',
-      'egress',
       'telemetry',
       'scope',
       'sidecar',

@@ -6,6 +6,7 @@ import type { CompiledFeature } from '../features/feature.js';
 import type { RouteDefaults } from '../features/route-defaults.js';
 import type { Problem } from '../lib/result.js';
 import type { Origin } from './delivery.js';
+import type { EgressModel, HostBackend } from './egress.js';
 
 /** What is spoken on a port. `auto`: nobody said, the proxy looks. */
 export type Protocol = 'http' | 'http2' | 'grpc' | 'tcp' | 'tls' | 'auto';
@@ -35,6 +36,12 @@ export type Backend =
       readonly features: readonly CompiledFeature[];
       /** What policies say of calls to the target. */
       readonly policies: readonly PolicyInForce[];
+    }
+  | {
+      readonly kind: 'host';
+      readonly host: HostBackend;
+      readonly weight: number;
+      readonly features: readonly CompiledFeature[];
     }
   | { readonly kind: 'invalid'; readonly weight: number; readonly problem: Problem };
 
@@ -121,6 +128,8 @@ export interface Rule {
   readonly backends: readonly Backend[];
   /** Other targets that its features name and that resolved: mirrors. */
   readonly references: readonly Target[];
+  /** The same, outside of the cluster. */
+  readonly hosts: readonly HostBackend[];
   readonly features: readonly CompiledFeature[];
   /** What policies on the route say where the rule says nothing, before those of the Service. */
   readonly defaults?: Partial<RouteDefaults>;
@@ -160,6 +169,8 @@ export interface ServiceModel {
   readonly origin: Origin;
   /** Virtual addresses; empty for headless Services. */
   readonly addresses: readonly string[];
+  /** Type ExternalName: the DNS name that it stands for. */
+  readonly externalName?: string | undefined;
   readonly ports: readonly PortModel[];
   /** Host names of pods that can be called by name, sorted: `db-0` of a StatefulSet. */
   readonly instances: readonly string[];
@@ -230,6 +241,8 @@ export interface ProxyModel {
   /** Explicit capture: where the application listens. */
   readonly applicationAddress: string | undefined;
   readonly inbound: readonly InboundPort[];
+  /** What it may reach outside of the cluster. */
+  readonly egress: EgressModel;
 }
 
 /** The whole mesh at one revision. */

@@ -8,6 +8,7 @@ import { memoised } from '../lib/memo.js';
 import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
 import { delegationOf, type Delegation } from './delegation.js';
+import { egressIn, routedIn, type EgressOf } from './egress.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
 import { instancesIn, type InstanceList } from './instances.js';
@@ -103,11 +104,15 @@ const setsOf = memoised(
 );
 
 /** What says on which ports pods are called, how, and what policies say of it. */
-const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: SpokenTable, policies: PolicyIndex) => ({
-  endpointSlices,
-  spoken,
-  policies,
-}));
+const callsOf = memoised(
+  (
+    endpointSlices: World['endpointSlices'],
+    spoken: SpokenTable,
+    said: { readonly policies: PolicyIndex; readonly egressOf: EgressOf },
+  ) => ({ endpointSlices, spoken, ...said }),
+);
+
+const saidOf = memoised((policies: PolicyIndex, egressOf: EgressOf) => ({ policies, egressOf }));
 
 const proxiesOf = memoised((pods: World['pods'], calls: ReturnType<typeof callsOf>, mode: Mode) =>
   reconcileProxies({ pods, ...calls }, mode),
@@ -125,12 +130,13 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const behind = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
   const endpoints = endpointsOf(behind, subsetsIn(routes));
   const models = modelsOf(pooled);
+  const said = saidOf(policies, egressIn(policies, routedIn(routes), world.configMaps));
   const mode = modeOf(options.capture, services, sourcesIn(routes));
   const model: MeshModel = {
     revision: world.revision,
     services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesOf(world.pods, callsOf(world.endpointSlices, spokenIn(models), policies), mode),
+    proxies: proxiesOf(world.pods, callsOf(world.endpointSlices, spokenIn(models), said), mode),
   };
   let findings: readonly Finding[] | undefined;
   return {

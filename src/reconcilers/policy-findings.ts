@@ -4,6 +4,7 @@ import { describeRef, keyOf, type ObjectRef } from '../api/meta.js';
 import { didYouMean } from '../api/did-you-mean.js';
 import type { World } from '../kinds/world.js';
 import type { Finding } from '../model/finding.js';
+import { keptJudgement, rootsJudgement } from './egress-findings.js';
 import { judge, more, refusal, type Judgement } from './judgement.js';
 import type { PolicyIndex } from './policies.js';
 import { mergePolicies, type Contest } from './policy-merge.js';
@@ -83,10 +84,16 @@ function acceptance(policy: CompiledPolicy, context: PolicyContext): Judgement {
   }
   const [missing] = policy.attachments.flatMap((attachment) => missingTarget(attachment, context.world));
   if (missing !== undefined) return missing;
-  return { condition: 'Accepted', status: 'True', reason: 'Accepted', message: 'The policy is in force' };
+  const kept = keptJudgement(policy, context);
+  return kept ?? { condition: 'Accepted', status: 'True', reason: 'Accepted', message: 'The policy is in force' };
 }
 
 /** Everything that is to be said of a policy. */
 export function policyFindings(policy: CompiledPolicy, context: PolicyContext): readonly Finding[] {
-  return [acceptance(policy, context), ...conflictFinding(lostBy(policy, context))].map((one) => judge(policy, one));
+  const judgements = [
+    acceptance(policy, context),
+    ...conflictFinding(lostBy(policy, context)),
+    ...rootsJudgement(policy, context),
+  ];
+  return judgements.map((one) => judge(policy, one));
 }

@@ -5,6 +5,7 @@ import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { callerOf } from '../model/caller.js';
+import type { EgressModel } from '../model/egress.js';
 import {
   isHttp,
   type Capture,
@@ -15,6 +16,7 @@ import {
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
+import { openEgress, type EgressOf } from './egress.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf } from './policies-in-force.js';
 import { protocolOf } from './protocol.js';
@@ -150,6 +152,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode, sources }
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
+    egress: openEgress,
   };
 }
 
@@ -164,6 +167,8 @@ const bareProxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyM
 /** Policies on each of the inbound ports, in their order. */
 type PoliciesOfPorts = readonly (readonly PolicyInForce[])[];
 
+const withEgress = memoised((proxy: ProxyModel, egress: EgressModel): ProxyModel => ({ ...proxy, egress }));
+
 const internPolicies = listInterner<PoliciesOfPorts[number]>();
 
 const withPolicies = memoised((proxy: ProxyModel, ofPorts: PoliciesOfPorts): ProxyModel => ({
@@ -171,10 +176,18 @@ const withPolicies = memoised((proxy: ProxyModel, ofPorts: PoliciesOfPorts): Pro
   inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, policies: ofPorts[index] ?? [] })),
 }));
 
-function proxyOf(pod: Pod, called: CalledPorts, { mode, policies }: { mode: Mode; policies: PolicyIndex }): ProxyModel {
+interface ProxyContext {
+  readonly mode: Mode;
+  readonly policies: PolicyIndex;
+  readonly egressOf: EgressOf;
+}
+
+function proxyOf(pod: Pod, called: CalledPorts, { mode, policies, egressOf }: ProxyContext): ProxyModel {
   const bare = bareProxyOf(pod, called, mode);
+  const egress = egressOf(pod.meta.namespace, policies.reachingPod(pod));
+  const base = egress === openEgress ? bare : withEgress(bare, egress);
   const ofPorts = bare.inbound.map(({ port }) => inboundPoliciesOf(policies.reachingPod(pod, called.get(port)?.by)));
-  return ofPorts.every((one) => one.length === 0) ? bare : withPolicies(bare, internPolicies(ofPorts));
+  return ofPorts.every((one) => one.length === 0) ? base : withPolicies(base, internPolicies(ofPorts));
 }
 
 const modesOf = (capture: Capture) =>
@@ -196,16 +209,16 @@ export const modeOf = (capture: Capture, services: World['services'], sources: S
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & { readonly spoken: SpokenTable; readonly policies: PolicyIndex },
+  world: Pick<World, 'pods' | 'endpointSlices'> & { readonly spoken: SpokenTable } & Omit<ProxyContext, 'mode'>,
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies } = world;
+  const { policies, egressOf } = world;
   const calls = [...world.endpointSlices].map(([key, slices]) => callsOf(slices, world.spoken.get(key) ?? unknown));
   const called = calledPorts(everything, calls);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies }));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, egressOf }));
   }
   return proxies;
 }

@@ -4,6 +4,7 @@ import { describeRef, group, keyOf, type ObjectRef } from '../api/meta.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
 import type { ReferenceGrant } from '../kinds/reference-grant.js';
 import type { Service } from '../kinds/world.js';
+import type { HostBackend } from '../model/egress.js';
 import type { PolicyInForce, Target } from '../model/mesh.js';
 
 /** A reference to a port of a Service, as written. */
@@ -14,12 +15,22 @@ export interface ServiceReference {
   readonly path: string;
 }
 
+/** A reference to a port of a host outside of the cluster, as written. */
+export interface HostReference {
+  readonly host: string;
+  readonly namespace: string;
+  readonly port: number | undefined;
+  readonly path: string;
+}
+
 /** The part of the World that decides a reference. */
 export interface Referents {
   readonly service: (key: string) => Service | undefined;
   readonly grants: readonly ReferenceGrant[];
   /** What policies say of calls to a port of a Service. */
   readonly policiesOf: (target: Target) => readonly PolicyInForce[];
+  /** Why a namespace may not use a host outside of the cluster. */
+  readonly refusalOf: (use: Service | HostReference) => Problem | undefined;
   /** By path: references that are wrong as they are written. */
   readonly wrong: ReadonlyMap<string, Problem>;
 }
@@ -64,13 +75,8 @@ export function resolveService(from: ObjectRef, to: ServiceReference, referents:
   }
   const service = referents.service(keyOf(ref));
   if (service === undefined) return refuse(to.path, 'BackendNotFound', `${describeRef(ref)} does not exist`);
-  if (service.type === 'ExternalName') {
-    return refuse(
-      to.path,
-      'InvalidKind',
-      `${describeRef(ref)} is of type ExternalName, which has no endpoints to send to`,
-    );
-  }
+  const kept = service.externalName === undefined ? undefined : referents.refusalOf(service);
+  if (kept !== undefined) return refuse(to.path, kept.reason, `${describeRef(ref)} leads outside: ${kept.message}`);
   const usable = service.ports.filter((port) => port.protocol === 'TCP');
   const ports = usable.map((port) => String(port.port)).join(', ');
   if (to.port === undefined)
@@ -79,4 +85,12 @@ export function resolveService(from: ObjectRef, to: ServiceReference, referents:
     return refuse(to.path, 'PortNotFound', `${describeRef(ref)} has no port ${String(to.port)} (ports: ${ports})`);
   }
   return ok({ namespace: to.namespace, name: to.name, port: to.port });
+}
+
+/** What a reference to a host means, or why it means nothing. */
+export function resolveHost(to: HostReference, referents: Referents): Result<HostBackend, Problem> {
+  const { host, namespace, port, path } = to;
+  if (port === undefined) return refuse(path, 'PortNotFound', `\`port\` must be set for Host '${host}'`);
+  const refused = referents.refusalOf(to);
+  return refused === undefined ? ok({ host, namespace, port }) : err(refused);
 }

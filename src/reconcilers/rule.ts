@@ -2,17 +2,18 @@
 // compiled is absent as a whole; a backend that does not resolve costs its share.
 
 import type { ObjectRef } from '../api/meta.js';
-import { describeRef } from '../api/meta.js';
+import { describeRef, keyOf } from '../api/meta.js';
 import type { CompiledFeature } from '../features/feature.js';
 import { directResponse } from '../features/direct-response.js';
 import { backendFeatures, filterFeatures, ruleFeatures, silentRule } from '../features/index.js';
 import { isForConnections } from '../kinds/connection-rules.js';
 import type { BackendRef, RouteRule } from '../kinds/route-rule.js';
 import { collect, err, ok, type Problem, type Result } from '../lib/result.js';
+import type { HostBackend } from '../model/egress.js';
 import type { Backend, Match, Rule, Target } from '../model/mesh.js';
 import { anyOf, matchOf } from './match.js';
 import type { RouteProtocol } from './protocol.js';
-import { resolveService, type Referents } from './references.js';
+import { resolveHost, resolveService, type Referents } from './references.js';
 
 /** Where a rule stands. */
 export interface RulePlace {
@@ -78,12 +79,28 @@ export function featuresInForce(written: readonly CompiledFeature[], delegates: 
 
 type Place = RulePlace & { readonly path: string };
 
+/** What has no pods has no subsets. */
+function subsetProblem(backend: BackendRef, place: Place, referents: Referents): Problem | undefined {
+  const { kind, name, namespace = place.ref.namespace } = backend;
+  const service = kind === 'Service' ? referents.service(keyOf({ namespace, name })) : undefined;
+  if (subsetOf(backend) === undefined || (kind === 'Service' && service?.type !== 'ExternalName')) return undefined;
+  const message = `\`${place.path}.subset\` may not be used with ${kind} '${name}', which has no pods`;
+  return { path: `${place.path}.subset`, reason: 'Invalid', message };
+}
+
 function backendOf(backend: BackendRef, place: Place, referents: Referents): Result<Backend> {
+  const misplaced = subsetProblem(backend, place, referents);
+  if (misplaced !== undefined) return ok({ kind: 'invalid', weight: backend.weight, problem: misplaced });
   const ofFilters = (backend.filters ?? []).map((filter) => backendFeatures.map((feature) => feature.from(filter)));
   const features = inPlace(ofFilters, `${place.path}.filters`);
   if (!features.ok) return features;
   const { name, port, weight } = backend;
   const namespace = backend.namespace ?? place.ref.namespace;
+  if (backend.kind === 'Host') {
+    const host = hostOf(backend, place, referents);
+    if (!host.ok) return ok({ kind: 'invalid', weight, problem: host.error });
+    return ok({ kind: 'host', host: host.value, weight, features: features.value });
+  }
   const target = resolveService(place.ref, { namespace, name, port, path: place.path }, referents);
   if (!target.ok) return ok({ kind: 'invalid', weight, problem: target.error });
   return ok({
@@ -95,17 +112,36 @@ function backendOf(backend: BackendRef, place: Place, referents: Referents): Res
   });
 }
 
+/** A host is always used from the namespace of the route. */
+function hostOf(
+  { name, port }: { readonly name: string; readonly port?: number },
+  { ref, path, protocol }: Place,
+  referents: Referents,
+): Result<HostBackend, Problem> {
+  if (isForConnections({ protocol })) {
+    const message = `\`${path}.kind\` may not be 'Host' in a route with protocol '${protocol}'; list the host in \`egress.hosts\``;
+    return err({ path, reason: 'UnsupportedValue', message });
+  }
+  return resolveHost({ host: name, namespace: ref.namespace, port, path }, referents);
+}
+
 /** No labels select every pod: that is no subset. */
 const subsetOf = ({ subset }: BackendRef): Target['subset'] =>
   subset === undefined || Object.keys(subset).length === 0 ? undefined : subset;
 
-function mirrorsOf(rule: RouteRule, place: RulePlace, referents: Referents): readonly Result<Target, Problem>[] {
-  return (rule.filters ?? []).flatMap((filter, index) => {
+type Mirror = { readonly kind: 'service'; readonly to: Target } | { readonly kind: 'host'; readonly to: HostBackend };
+
+const mirrorTo = <T, Kind extends string>(kind: Kind, to: Result<T, Problem>) =>
+  to.ok ? ok({ kind, to: to.value }) : to;
+
+function mirrorsOf(rule: RouteRule, place: RulePlace, referents: Referents): readonly Result<Mirror, Problem>[] {
+  return (rule.filters ?? []).flatMap((filter, index): readonly Result<Mirror, Problem>[] => {
     const ref = filter.requestMirror?.backendRef;
     if (ref === undefined) return [];
     const path = `spec.rules[${String(place.index)}].filters[${String(index)}].requestMirror.backendRef`;
+    if (ref.kind === 'Host') return [mirrorTo('host', hostOf(ref, { ...place, path }, referents))];
     const reference = { namespace: ref.namespace ?? place.ref.namespace, name: ref.name, port: ref.port, path };
-    return [resolveService(place.ref, reference, referents)];
+    return [mirrorTo('service', resolveService(place.ref, reference, referents))];
   });
 }
 
@@ -144,7 +180,7 @@ export function compileRule(rule: RouteRule, place: RulePlace, referents: Refere
 interface Parts {
   readonly written: readonly CompiledFeature[];
   readonly backends: readonly Backend[];
-  readonly mirrors: readonly Result<Target, Problem>[];
+  readonly mirrors: readonly Result<Mirror, Problem>[];
 }
 
 function assemble(rule: RouteRule, place: RulePlace, { written, backends, mirrors }: Parts): CompiledRule {
@@ -160,7 +196,8 @@ function assemble(rule: RouteRule, place: RulePlace, { written, backends, mirror
       name,
       matches,
       backends,
-      references: mirrors.flatMap((mirror) => (mirror.ok ? [mirror.value] : [])),
+      references: mirrors.flatMap((one) => (one.ok && one.value.kind === 'service' ? [one.value.to] : [])),
+      hosts: mirrors.flatMap((one) => (one.ok && one.value.kind === 'host' ? [one.value.to] : [])),
       features: featuresInForce(written, rule.delegate !== undefined),
     },
     written,

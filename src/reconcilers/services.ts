@@ -9,6 +9,7 @@ import type { HostRules, PortModel, ServiceModel, Subset } from '../model/mesh.j
 import { attachment, byAge, contestPort, type Attachment, type Displacement } from './contest.js';
 import type { Delegation } from './delegation.js';
 import type { InstanceList } from './instances.js';
+import { claimsIn, refusalOfHost } from './claims.js';
 import type { PolicyIndex } from './policies.js';
 import { servicePoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
@@ -107,7 +108,11 @@ const poolService = memoisedList((service: Service, inputs: readonly PoolInput[]
     .map((port) => poolPort(service, port, { attachments, subsets, policies }));
   const origin = { ref, generation: service.meta.generation };
   return {
-    model: { ref, origin, addresses: service.clusterIPs, ports: ports.map(({ model }) => model), instances },
+    model: {
+      ...{ ref, origin, addresses: service.clusterIPs, externalName: service.externalName },
+      ports: ports.map(({ model }) => model),
+      instances,
+    },
     displacements: ports.flatMap(({ displacements }) => displacements),
     overlaps: ports.flatMap(({ overlaps }) => overlaps),
     live: new Set(ports.flatMap(({ live }) => [...live])),
@@ -159,11 +164,16 @@ export interface PoolInputs {
   readonly instances: ReadonlyMap<Service, InstanceList>;
 }
 
+/** Whether a Service stands for a host that its namespace may not use. */
+const isKept = ({ externalName = '', meta }: Service, policies: PolicyIndex): boolean =>
+  externalName === '' ||
+  refusalOfHost(claimsIn(policies), { host: externalName, namespace: meta.namespace, path: '' }) !== undefined;
+
 /** All Services of a World with their rules. */
 export function poolServices(table: Table<Service>, inputs: PoolInputs): ReadonlyMap<ObjectKey, PooledService> {
   const services = new Map<ObjectKey, PooledService>();
   for (const [key, service] of table) {
-    if (service.type === 'ExternalName') continue;
+    if (service.type === 'ExternalName' && isKept(service, inputs.policies)) continue;
     const lists = [inputs.subsets.get(key), inputs.instances.get(service)].filter((list) => list !== undefined);
     const attachments = inputs.attachments.get(key) ?? none;
     const policies = service.ports.map((port) => inputs.policies.reachingService(key, port.name));

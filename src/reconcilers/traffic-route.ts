@@ -3,14 +3,17 @@
 import { keyOf, type ObjectRef } from '../api/meta.js';
 import type { ReferenceGrant } from '../kinds/reference-grant.js';
 import type { Service, World } from '../kinds/world.js';
+import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
+import { claimsIn, refusalOfHost } from './claims.js';
 import type { PolicyIndex } from './policies.js';
 import { ruleDefaultsOf, servicePoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
 import type { RouteProtocol } from './protocol.js';
 import type { Referents } from './references.js';
 import {
+  hostsNamed,
   servicesNamed,
   sourceOf,
   type AnyRoute,
@@ -53,13 +56,20 @@ interface Policies {
   readonly ofServices: readonly Lists[];
 }
 
-type Referent = Service | ReferenceGrant | Policies | undefined;
+/** Why hosts outside of the cluster may not be used, by `namespace host`. */
+interface Refusals {
+  readonly kind: 'Refusals';
+  readonly byUse: ReadonlyMap<string, Problem>;
+}
+
+type Referent = Service | ReferenceGrant | Policies | Refusals | undefined;
 
 /** Referents are the Services that the source names, those that there are, the grants of their namespaces, and policies. */
 function lookupIn(source: RouteSource, referents: readonly Referent[]): Referents {
   const services = referents.flatMap((one) => (one?.kind === 'Service' ? [one] : []));
   const byKey = new Map(services.map((service) => [keyOf(service.meta), service]));
   const { ofServices } = policiesIn(referents);
+  const refusals = referents.find((one) => one?.kind === 'Refusals')?.byUse;
   return {
     service: (key) => byKey.get(key),
     grants: referents.flatMap((one) => (one?.kind === 'ReferenceGrant' ? [one] : [])),
@@ -68,8 +78,36 @@ function lookupIn(source: RouteSource, referents: readonly Referent[]): Referent
       const port = byKey.get(keyOf(target))?.ports.findIndex((one) => one.port === target.port) ?? -1;
       return servicePoliciesOf(ofServices[place]?.[port] ?? noPolicies).inForce;
     },
+    refusalOf: (use) => {
+      const refusal = refusals?.get('host' in use ? useOf(use.namespace, use.host) : useOfService(use));
+      return refusal === undefined || !('path' in use) ? refusal : { ...refusal, path: use.path };
+    },
     wrong: new Map(source.rules.flatMap(({ wrongRefs }) => [...wrongRefs])),
   };
+}
+
+const useOf = (namespace: string, host: string): string => `${namespace} ${host}`;
+const useOfService = ({ meta, externalName = '' }: Service): string => useOf(meta.namespace, externalName);
+
+const internRefusals = createInterner<Refusals>(10_000);
+
+/** What the mesh refuses of the hosts that a route names, and of those that its Services stand for. */
+function refusalsOf(
+  source: RouteSource,
+  services: readonly (Service | undefined)[],
+  policies: PolicyIndex,
+): Refusals | undefined {
+  const named = hostsNamed(source).map((host) => ({ host, namespace: source.ref.namespace }));
+  const stoodFor = services.flatMap((service) =>
+    service?.externalName === undefined ? [] : [{ host: service.externalName, namespace: service.meta.namespace }],
+  );
+  const uses = [...named, ...stoodFor];
+  if (uses.length === 0) return undefined;
+  const found = uses.flatMap(({ host, namespace }) => {
+    const refusal = refusalOfHost(claimsIn(policies), { host, namespace, path: '' });
+    return refusal === undefined ? [] : [[useOf(namespace, host), refusal] as const];
+  });
+  return internRefusals(JSON.stringify(found), () => ({ kind: 'Refusals', byUse: new Map(found) }));
 }
 
 const policiesIn = (referents: readonly Referent[]): Pick<Policies, 'ofRules' | 'ofServices'> =>
@@ -152,5 +190,5 @@ export function compileRoute(
       ),
     ),
   );
-  return compile(source, [...services, ...grants, policies]);
+  return compile(source, [...services, ...grants, policies, refusalsOf(source, services, world.policies)]);
 }

@@ -18,9 +18,10 @@ import { packAny } from '../features/any.js';
 import { durationOfSeconds, endpointsFromAds, socketAddress, unlimited } from './config-source.js';
 import { mergePatches, overridden } from './merge.js';
 import { nameOfCluster, nameOfInbound } from './names.js';
+import { byDns } from './external-endpoints.js';
 import type { Resource } from './resources.js';
 
-const httpOptionsName = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+export const httpOptionsName = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 const http2Options = Http2ProtocolOptions.fromPartial({
   maxConcurrentStreams: 1_024,
@@ -49,7 +50,7 @@ function upstreamProtocol(protocol: Protocol): HttpProtocolOptions['upstreamProt
 }
 
 /** Idle connections end before the server's own hour does, so that none is reused as it closes. */
-const outboundHttpOptions = (protocol: Protocol, patch: ClusterPatch['http']) =>
+export const outboundHttpOptions = (protocol: Protocol, patch: ClusterPatch['http']) =>
   packAny(
     HttpProtocolOptions,
     HttpProtocolOptions.fromPartial(
@@ -64,7 +65,7 @@ const outboundHttpOptions = (protocol: Protocol, patch: ClusterPatch['http']) =>
   );
 
 /** Envoy's defaults of 1,024 requests and 3 retries are nobody's wish: what is not set is unlimited. */
-const noBreakers = {
+export const noBreakers = {
   maxConnections: unlimited,
   maxPendingRequests: unlimited,
   maxRequests: unlimited,
@@ -88,13 +89,19 @@ function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
   );
 }
 
-function outboundCluster(target: Target, port: PortModel): Cluster {
+/** Who answers comes over the same stream. */
+const byEndpoints = (name: string) =>
+  ({
+    clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
+  }) as const;
+
+function outboundCluster(target: Target, port: PortModel, externalName: string | undefined): Cluster {
   const name = nameOfCluster(target);
   const patch = patchOf(port);
   const base = {
     name,
-    clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
-    edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
+    ...(externalName === undefined ? byEndpoints(name) : byDns(name, { host: externalName, port: target.port })),
     connectTimeout: durationOfSeconds(5),
     perConnectionBufferLimitBytes: 1_048_576,
     ...balancing('LeastRequest', leastRequest()),
@@ -111,7 +118,7 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
 function clusterOf(service: ServiceModel, port: PortModel, part: Pick<Target, 'subset' | 'instance'>) {
   const { namespace, name } = service.ref;
   const target = { namespace, name, port: port.port, ...part };
-  const message = outboundCluster(target, port);
+  const message = outboundCluster(target, port, service.externalName);
   const origins = [service.origin, ...port.policies.inForce.map(({ origin }) => origin)];
   return { type: 'cluster', name: message.name, message, origins } as const;
 }

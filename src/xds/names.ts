@@ -36,6 +36,10 @@ export const nameOfCluster = (target: {
   return variant === undefined ? nameOfOutbound(target) : `${nameOfOutbound(target)}/${variant}`;
 };
 
+/** `x/api.example.com/443`: cluster and route configuration of a port outside of the cluster. */
+export const nameOfExternal = ({ host, port }: { readonly host: string; readonly port: number }): string =>
+  `x/${host}/${String(port)}`;
+
 const inboundPrefix = 'i/';
 
 /** `i/8080`: listener, route configuration and delivery cluster of a port of the proxy's own pod. */

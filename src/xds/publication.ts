@@ -1,8 +1,10 @@
 // Model and quarantine to a publication: for every kind of proxy the layers that it sees, encoded and
 // checked. Remembers bytes by the identity of what they were made from, and nothing else.
 
+import { hash } from 'node:crypto';
 import { callerOf, everyone, isFor } from '../model/caller.js';
 import type { Caller, Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
+import type { EgressModel } from '../model/egress.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
 import type { Names, ProxyEntry, Publication, Section } from './cache.js';
@@ -13,6 +15,7 @@ import { codecOf, encodeResource, type EncodedResource, type Part, type Resource
 import {
   commonResources,
   translateClaims,
+  translateEgress,
   translateEndpoints,
   translateLocalNames,
   translateProxy,
@@ -117,11 +120,23 @@ const callersOf = {
   redirect: memoised((caller: Caller): Callers => ({ caller, capture: 'redirect' })),
 } as const;
 
+/** A host outside of the cluster is for callers of the route's namespace: it matters where a caller is. */
+const sendsOutside = memoised((service: ServiceModel): boolean =>
+  allRulesOf(service).some((rule) => rule.hosts.length > 0 || rule.backends.some(({ kind }) => kind === 'host')),
+);
+
+const allRulesOf = ({ ports }: ServiceModel): readonly Rule[] =>
+  ports.flatMap((port) =>
+    [port.hosts, ...port.consumers.values()].flatMap((hosts) =>
+      hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule)),
+    ),
+  );
+
 /** Callers as a Service tells them apart: all that have neither rules nor conditions of their own are one class. */
 function seenBy(service: ServiceModel, { caller, capture }: Callers): Callers {
   const named = sourcesNamed(service);
   const sources = named.size === 0 ? [] : caller.sources.filter((key) => named.has(key));
-  const consumed = service.ports.some((port) => port.consumers.has(caller.namespace));
+  const consumed = sendsOutside(service) || service.ports.some((port) => port.consumers.has(caller.namespace));
   if (sources.length === 0 && !consumed) return callersOf[capture](everyone);
   return callersOf[capture](callerOf(consumed ? caller.namespace : '', sources));
 }
@@ -173,15 +188,18 @@ interface Place {
 interface Audience extends Callers, Place {
   readonly key: string;
   readonly families: Families;
+  readonly egress: EgressModel;
 }
+
+const digestOf = memoised(({ key }: EgressModel) => (key === '' ? [] : [hash('sha256', key, 'hex').slice(0, 16)]));
 
 /** One object for each audience. */
 const audiences = createInterner<Audience>(100_000);
-const audienceOf = memoised(({ caller, capture, addresses, node }: ProxyModel): Audience => {
+const audienceOf = memoised(({ caller, capture, addresses, node, egress }: ProxyModel): Audience => {
   const families = familiesOf(addresses);
   const place = node === undefined ? caller.namespace : `${caller.namespace}@${node}`;
-  const key = [place, capture, families, ...caller.sources].join('|');
-  return audiences(key, () => ({ key, caller, capture, families, ...(node === undefined ? {} : { node }) }));
+  const key = [place, capture, families, ...caller.sources, ...digestOf(egress)].join('|');
+  return audiences(key, () => ({ key, caller, capture, families, egress, ...(node === undefined ? {} : { node }) }));
 });
 
 const places = createInterner<Place>(100_000);
@@ -237,6 +255,19 @@ const endpointSection = memoised((endpoints: MeshModel['endpoints'], place: Plac
   ),
 );
 
+const egressLayers: Readonly<Record<Capture, (egress: EgressModel) => Layer>> = {
+  explicit: memoised((egress: EgressModel) => encode(translateEgress(egress, 'explicit'))),
+  redirect: memoised((egress: EgressModel) => encode(translateEgress(egress, 'redirect'))),
+};
+const egressSections: Readonly<Record<Capture, (egress: EgressModel, quarantine: Quarantine) => Checked>> = {
+  explicit: memoised((egress: EgressModel, quarantine: Quarantine) =>
+    checked([['egress', egressLayers.explicit(egress)]], quarantine),
+  ),
+  redirect: memoised((egress: EgressModel, quarantine: Quarantine) =>
+    checked([['egress', egressLayers.redirect(egress)]], quarantine),
+  ),
+};
+
 const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
 
 const ownOf = memoised((proxy: ProxyModel): OwnResources => {
@@ -269,6 +300,7 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines): Bu
       // But for endpoints, callers on all nodes see the same.
       serviceSection(model.services, callersOf[audience.capture](audience.caller), quarantine),
       endpointSection(model.endpoints, placeOf(audience), quarantine),
+      egressSections[audience.capture](audience.egress, quarantine),
     ];
     views.set(
       key,

@@ -14,7 +14,9 @@ import type { CompiledFeature, RouteContext, RoutePatch } from '../features/feat
 import { silentRule } from '../features/index.js';
 import { builtInDefaults, type RouteDefaults } from '../features/route-defaults.js';
 import { everyone, isFor } from '../model/caller.js';
+import { systemNamespace } from '../api/meta.js';
 import type { Origin } from '../model/delivery.js';
+import type { HostBackend } from '../model/egress.js';
 import {
   isHttp,
   type Backend,
@@ -29,9 +31,18 @@ import {
   type ServiceModel,
   type Target,
 } from '../model/mesh.js';
+import { authorityOf } from './external-endpoints.js';
 import { defaultsFor } from './defaults.js';
 import { mergePatches } from './merge.js';
-import { clusterDomain, nameOfCluster, nameOfHost, nameOfInbound, nameOfRule, unresolvedCluster } from './names.js';
+import {
+  clusterDomain,
+  nameOfCluster,
+  nameOfExternal,
+  nameOfHost,
+  nameOfInbound,
+  nameOfRule,
+  unresolvedCluster,
+} from './names.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import { withoutUsualPort, type CallNames } from './redirect-port.js';
 import type { Resource } from './resources.js';
@@ -53,8 +64,14 @@ export interface RouteOwner {
 const nameOf = ({ service, port, instance }: RouteOwner): string =>
   nameOfCluster({ ...service.ref, port: port.port, instance });
 
-function clusterOf(rule: Rule): RouteContext['clusterOf'] {
-  return ({ namespace, name, port }) => {
+/** A host is for callers of the route's namespace; the system namespace speaks for all. */
+const isWithin = ({ namespace }: HostBackend, caller: Caller): boolean =>
+  namespace === systemNamespace || namespace === caller.namespace;
+
+function clusterOf(rule: Rule, caller: Caller): RouteContext['clusterOf'] {
+  return ({ kind, namespace, name, port }) => {
+    const host = rule.hosts.find((one) => kind === 'Host' && one.host === name && one.port === port);
+    if (host !== undefined) return isWithin(host, caller) ? nameOfExternal(host) : undefined;
     const target = rule.references.find(
       (one) => one.name === name && one.port === port && one.namespace === (namespace ?? rule.origin.ref.namespace),
     );
@@ -64,8 +81,15 @@ function clusterOf(rule: Rule): RouteContext['clusterOf'] {
 
 type WeightedBackend = { readonly name: string; readonly weight: number; readonly backend: Backend };
 
-const weighted = (backend: Backend): WeightedBackend => ({
-  name: backend.kind === 'service' ? nameOfCluster(backend.target) : unresolvedCluster,
+function nameOfBackend(backend: Backend, caller: Caller): string {
+  if (backend.kind === 'service') return nameOfCluster(backend.target);
+  return backend.kind === 'host' && isWithin(backend.host, caller) ? nameOfExternal(backend.host) : unresolvedCluster;
+}
+
+const isResolved = (backend: Backend, caller: Caller): boolean => nameOfBackend(backend, caller) !== unresolvedCluster;
+
+const weighted = (backend: Backend, caller: Caller): WeightedBackend => ({
+  name: nameOfBackend(backend, caller),
   weight: backend.weight,
   backend,
 });
@@ -78,16 +102,25 @@ const failures = {
 
 const failureOf = ({ grpc }: Match) => (grpc === undefined ? failures.http : failures.grpc);
 
+const isBare = (backend: Backend): boolean => backend.kind !== 'invalid' && backend.features.length === 0;
+
+/** A host expects to be called by its own name. */
+const calledBy = (backend: Backend) =>
+  backend.kind === 'host'
+    ? { hostRewriteSpecifier: { $case: 'hostRewriteLiteral', value: authorityOf(backend.host) } as const }
+    : {};
+
 /** Sends to the backends by weight. What does not resolve answers a failure for its share. */
-function destination({ rule: { backends }, match }: RouteEntry): Partial<RouteAction> {
-  const live = backends.map(weighted).filter((one) => one.weight > 0);
+function destination({ rule: { backends }, match }: RouteEntry, caller: Caller): Partial<RouteAction> {
+  const live = backends.map((one) => weighted(one, caller)).filter((one) => one.weight > 0);
   const [first] = live;
-  const plain = live.length === 1 && first?.backend.kind === 'service' && first.backend.features.length === 0;
-  if (plain) return { clusterSpecifier: { $case: 'cluster', value: first.name } };
+  const plain = live.length === 1 && first !== undefined && isResolved(first.backend, caller) && isBare(first.backend);
+  if (plain) return { clusterSpecifier: { $case: 'cluster', value: first.name }, ...calledBy(first.backend) };
   const clusters = live.map(({ name, weight, backend }) => ({
     name,
     weight,
-    ...(backend.kind === 'service'
+    ...calledBy(backend),
+    ...(backend.kind !== 'invalid'
       ? mergePatches(
           backend.features.map((one) => one.onBackend()),
           'backend',
@@ -106,13 +139,13 @@ const forwardedTunnel = {
   upgradeConfigs: RouteAction.fromPartial({ upgradeConfigs: [{ upgradeType: 'CONNECT' }] }).upgradeConfigs,
 };
 
-function actionOf(entry: RouteEntry, patches: readonly RoutePatch[]): Route['action'] {
+function actionOf(entry: RouteEntry, patches: readonly RoutePatch[], caller: Caller): Route['action'] {
   const { rule, match } = entry;
   const answer = patches.find((patch) => patch.answer !== undefined)?.answer;
   if (answer?.kind === 'redirect') return { $case: 'redirect', value: RedirectAction.fromPartial(answer.action) };
   if (answer?.kind === 'respond')
     return { $case: 'directResponse', value: DirectResponseAction.fromPartial(answer.action) };
-  const resolved = rule.backends.some((backend) => backend.kind === 'service' && backend.weight > 0);
+  const resolved = rule.backends.some((backend) => isResolved(backend, caller) && backend.weight > 0);
   if (!resolved) {
     const { status } = failureOf(match);
     return { $case: 'directResponse', value: DirectResponseAction.fromPartial({ status }) };
@@ -122,7 +155,7 @@ function actionOf(entry: RouteEntry, patches: readonly RoutePatch[]): Route['act
     'route',
   );
   const upgrade = match.method === 'CONNECT' ? forwardedTunnel : {};
-  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...upgrade, ...destination(entry) }) };
+  return { $case: 'route', value: RouteAction.fromPartial({ ...destination(entry, caller), ...forward, ...upgrade }) };
 }
 
 interface RouteVariant {
@@ -158,7 +191,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     path: match.path,
     methods: variant.methods,
     defaults: defaultsFor(rule, owner.port),
-    clusterOf: clusterOf(rule),
+    clusterOf: clusterOf(rule, owner.caller),
   };
   const policies = rule.backends.flatMap((backend) => (backend.kind === 'service' ? backend.policies : []));
   const patches = patchesFor(rule.features, policies, context);
@@ -172,7 +205,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     name,
     statPrefix: name,
     match: buildMatch(match, variant.onlySafe),
-    action: actionOf(entry, patches),
+    action: actionOf(entry, patches, owner.caller),
   });
 }
 
@@ -248,11 +281,13 @@ function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
   });
 }
 
-const clustersOf = (rule: Rule): readonly string[] => {
+const clustersOf = (rule: Rule, caller: Caller): readonly string[] => {
   const targets = rule.backends.flatMap((backend): readonly Target[] =>
     backend.kind === 'service' ? [backend.target] : [],
   );
-  return [...targets, ...rule.references].map(nameOfCluster);
+  const backends = rule.backends.flatMap((backend) => (backend.kind === 'host' ? [backend.host] : []));
+  const hosts = [...backends, ...rule.hosts].filter((host) => isWithin(host, caller));
+  return [...[...targets, ...rule.references].map(nameOfCluster), ...hosts.map(nameOfExternal)];
 };
 
 const distinctOrigins = (rules: readonly Rule[]): readonly Origin[] => [...new Set(rules.map((rule) => rule.origin))];
@@ -273,7 +308,7 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
     }),
     origins: [service.origin, ...distinctOrigins(rules), ...owner.port.policies.inForce.map(({ origin }) => origin)],
     parts: [...new Set(rules)],
-    clusters: [...new Set([name, ...rules.flatMap(clustersOf)])],
+    clusters: [...new Set([name, ...rules.flatMap((rule) => clustersOf(rule, caller))])],
   };
 }
 

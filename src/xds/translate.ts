@@ -4,6 +4,7 @@
 import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import type { Origin } from '../model/delivery.js';
+import type { EgressModel } from '../model/egress.js';
 import { compareMatches } from '../model/match-order.js';
 import {
   reachableFrom,
@@ -20,6 +21,7 @@ import {
   type ServiceModel,
 } from '../model/mesh.js';
 import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
+import { buildExternalClusters, buildExternalNames } from './external.js';
 import { buildEndpoints } from './endpoints.js';
 import {
   buildListeners,
@@ -118,6 +120,12 @@ export function translateRules(service: ServiceModel, { caller, capture }: Calle
 export const translateEndpoints = (sets: readonly EndpointSet[], node: string | undefined): Bundle =>
   reachableFrom(sets, node).map(buildEndpoints);
 
+/** Hosts outside of the cluster that a class of callers may reach. */
+export const translateEgress = (egress: EgressModel, capture: Capture): Bundle => [
+  ...buildExternalClusters(egress),
+  ...(capture === 'explicit' ? buildExternalNames(egress) : []),
+];
+
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
   services.some(claimsHosts) ? buildClaimedScopes(services, { namespace, clusterDomain }) : [];
@@ -170,6 +178,7 @@ export function translate(
     ...services.flatMap(translateService[proxy.capture]),
     ...services.flatMap((service) => translateRules(service, proxy)),
     ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
+    ...translateEgress(proxy.egress, proxy.capture),
     ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.node)),
     ...translateProxy(proxy),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));

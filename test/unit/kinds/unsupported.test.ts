@@ -87,7 +87,6 @@ describe('unsupported', () => {
     expect(unsupportedInRule(rule, 2).map(({ path }) => path)).to.deep.equal([
       'spec.rules[2].matches[1].claims',
       'spec.rules[2].filters[1].fault',
-      'spec.rules[2].backendRefs[0].kind',
       'spec.rules[2].backendRefs[1].fallback',
     ]);
     expect(

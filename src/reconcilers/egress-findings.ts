@@ -1,0 +1,51 @@
+// What is said of the hosts that a policy lists: whether its namespace may use them, and whether their roots are there.
+
+import type { World } from '../kinds/world.js';
+import type { Problem } from '../lib/result.js';
+import { claimsIn, refusalOfHost } from './claims.js';
+import { rootsOf } from './egress.js';
+import { more, refusal, type Judgement } from './judgement.js';
+import type { PolicyIndex } from './policies.js';
+import type { CompiledPolicy } from './policy.js';
+
+/** What hosts are judged by. */
+interface Context {
+  readonly world: Pick<World, 'configMaps'>;
+  readonly policies: PolicyIndex;
+}
+
+const listedIn = ({ blocks }: CompiledPolicy) => blocks.egress?.hosts ?? [];
+
+/** Hosts that are not for the namespace of the policy; its other hosts are. */
+export const keptHosts = (policy: CompiledPolicy, { policies }: Context): readonly Problem[] =>
+  listedIn(policy).flatMap(({ host }, index) => {
+    const path = `spec.egress.hosts[${String(index)}].host`;
+    return refusalOfHost(claimsIn(policies), { host, namespace: policy.ref.namespace, path }) ?? [];
+  });
+
+/** Said where a host is not for the policy. */
+export function keptJudgement(policy: CompiledPolicy, context: Context): Judgement | undefined {
+  const kept = keptHosts(policy, context);
+  const [first] = kept;
+  if (first === undefined) return undefined;
+  return { ...refusal(first), message: `${first.message}${more(kept.length)}; the rest of the policy is in force` };
+}
+
+/** Whether the roots of its hosts are where the policy says; silent where it names none. */
+export function rootsJudgement(policy: CompiledPolicy, { world }: Context): readonly Judgement[] {
+  const { namespace } = policy.ref;
+  const named = listedIn(policy).flatMap(({ host, tls }, index) =>
+    tls?.caConfigMap === undefined
+      ? []
+      : [{ host, name: tls.caConfigMap, path: `spec.egress.hosts[${String(index)}].tls.caConfigMap` }],
+  );
+  const missing = named.filter(({ name }) => rootsOf(world.configMaps, namespace, name) === undefined);
+  const [first] = missing;
+  if (first === undefined)
+    return named.length === 0
+      ? []
+      : [{ condition: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: 'All references resolve' }];
+  const fact = `ConfigMap '${first.name}' of namespace '${namespace}' with key \`ca.crt\` does not exist`;
+  const message = `${fact}${more(missing.length)}; no certificate of host '${first.host}' is believed`;
+  return [{ condition: 'ResolvedRefs', status: 'False', reason: 'BackendNotFound', message, path: first.path }];
+}
