@@ -56,7 +56,7 @@ export interface EgressModel {
   /** What becomes of destinations that nobody lists; `unsaid` is not the same as `Allow` to an explicit proxy. */
   readonly unknown: 'Allow' | 'Deny' | 'unsaid';
   /** The policy that says so. */
-  readonly deniedBy: { readonly policy: ObjectKey; readonly origin: Origin } | undefined;
+  readonly unknownBy: { readonly policy: ObjectKey; readonly origin: Origin } | undefined;
 }
 
 /** Whether a name is a host, or below a wildcard. */

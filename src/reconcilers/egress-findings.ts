@@ -5,6 +5,7 @@ import type { Problem } from '../lib/result.js';
 import { claimsIn, refusalOfHost } from './claims.js';
 import { rootsOf } from './egress.js';
 import { more, refusal, type Judgement } from './judgement.js';
+import type { Capture } from '../model/mesh.js';
 import type { PolicyIndex } from './policies.js';
 import type { CompiledPolicy } from './policy.js';
 
@@ -48,4 +49,13 @@ export function rootsJudgement(policy: CompiledPolicy, { world }: Context): read
   const fact = `ConfigMap '${first.name}' of namespace '${namespace}' with key \`ca.crt\` does not exist`;
   const message = `${fact}${more(missing.length)}; no certificate of host '${first.host}' is believed`;
   return [{ condition: 'ResolvedRefs', status: 'False', reason: 'BackendNotFound', message, path: first.path }];
+}
+
+/** Redirected connections to the outside pass as they are: only hosts that routes name are reached as the policy says. */
+export function redirectJudgement({ blocks }: CompiledPolicy, capture: Capture): readonly Judgement[] {
+  const said = blocks.egress?.defaultAction === 'Deny' || (blocks.egress?.hosts ?? []).length > 0;
+  if (capture === 'explicit' || !said) return [];
+  const message =
+    '`egress` holds for requests that routes send to a Host; what applications call themselves passes unchecked where connections are redirected';
+  return [{ condition: 'Degraded', status: 'True', reason: 'UnsupportedValue', message, path: 'spec.egress' }];
 }

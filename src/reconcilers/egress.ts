@@ -69,12 +69,14 @@ const byName = (left: ExternalPort, right: ExternalPort): number =>
 const intern = createInterner<EgressModel>(10_000);
 
 /** Where the mesh denies, a namespace cannot allow. */
-function deniedBy({ blocks, sources }: EffectivePolicy, inputs: Inputs & { namespace: string }) {
-  const own = blocks.egress?.defaultAction === 'Deny' ? sources.get('egress.defaultAction') : undefined;
-  const policy = own ?? (inputs.namespace === systemNamespace ? undefined : inputs.claims.deniedBy);
-  return policy === undefined
-    ? undefined
-    : { policy: keyOf(policy.ref), origin: originOf(policy, 'egress.defaultAction') };
+function unknownOf({ blocks, sources }: EffectivePolicy, inputs: Inputs & { namespace: string }) {
+  const own = sources.get('egress.defaultAction');
+  const said = blocks.egress?.defaultAction;
+  const overruled = inputs.namespace === systemNamespace || said === 'Deny' ? undefined : inputs.claims.deniedBy;
+  const policy = overruled ?? own;
+  if (policy === undefined) return { unknown: 'unsaid', unknownBy: undefined } as const;
+  const unknownBy = { policy: keyOf(policy.ref), origin: originOf(policy, 'egress.defaultAction') };
+  return { unknown: overruled === undefined ? (said ?? 'unsaid') : 'Deny', unknownBy } as const;
 }
 
 function build(effective: EffectivePolicy, inputs: Inputs & { namespace: string }): EgressModel {
@@ -85,12 +87,7 @@ function build(effective: EffectivePolicy, inputs: Inputs & { namespace: string 
   const known = new Set(listed.map(({ host, port }) => `${host}:${String(port)}`));
   const routed = inputs.routed.filter(({ host, port }) => !known.has(`${host}:${String(port)}`)).map(routedPort);
   const ports = [...listed, ...routed].sort(byName);
-  const denied = deniedBy(effective, inputs);
-  const content = {
-    ports,
-    unknown: denied === undefined ? (effective.blocks.egress?.defaultAction ?? 'unsaid') : 'Deny',
-    deniedBy: denied,
-  } as const;
+  const content = { ports, ...unknownOf(effective, inputs) };
   const key = JSON.stringify(content);
   return intern(key, () => ({ key, ...content }));
 }
@@ -100,7 +97,7 @@ export const openEgress: EgressModel = intern('', () => ({
   key: '',
   ports: [],
   unknown: 'unsaid',
-  deniedBy: undefined,
+  unknownBy: undefined,
 }));
 
 /** Hosts to which routes send, by namespace. */

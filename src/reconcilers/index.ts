@@ -145,7 +145,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
     policies,
     delegation,
     get findings() {
-      findings ??= findingsOf(routes, { world, pooled, endpoints, delegation, policies });
+      findings ??= findingsOf(routes, { world, pooled, endpoints, delegation, policies, capture: options.capture });
       return findings;
     },
   };

@@ -4,8 +4,9 @@ import { describeRef, keyOf, type ObjectRef } from '../api/meta.js';
 import { didYouMean } from '../api/did-you-mean.js';
 import type { World } from '../kinds/world.js';
 import type { Finding } from '../model/finding.js';
-import { keptJudgement, rootsJudgement } from './egress-findings.js';
+import { keptJudgement, redirectJudgement, rootsJudgement } from './egress-findings.js';
 import { judge, more, refusal, type Judgement } from './judgement.js';
+import type { Capture } from '../model/mesh.js';
 import type { PolicyIndex } from './policies.js';
 import { mergePolicies, type Contest } from './policy-merge.js';
 import type { CompiledPolicy, PolicyAttachment } from './policy.js';
@@ -14,6 +15,7 @@ import type { CompiledPolicy, PolicyAttachment } from './policy.js';
 export interface PolicyContext {
   readonly world: World;
   readonly policies: PolicyIndex;
+  readonly capture: Capture;
 }
 
 /** The object that an attachment names; undefined where it names none, or one that need not be written down. */
@@ -94,6 +96,7 @@ export function policyFindings(policy: CompiledPolicy, context: PolicyContext): 
     acceptance(policy, context),
     ...conflictFinding(lostBy(policy, context)),
     ...rootsJudgement(policy, context),
+    ...redirectJudgement(policy, context.capture),
   ];
   return judgements.map((one) => judge(policy, one));
 }

@@ -75,7 +75,7 @@ export const requestsTo = (cluster: string, name: string): Route =>
 
 /** What becomes of calls to a port. */
 export function routesOf(port: ExternalPort, cluster: string): readonly Route[] {
-  if (port.access === 'kept') return refusal(`host '${port.host}' is kept for other namespaces`);
+  if (port.access === 'kept') return refusal(`host '${port.host}' is not open to this namespace`);
   if (port.protocol === 'HTTP') return [requestsTo(cluster, nameOfExternal(port))];
   return [tunnel(pathTo(cluster, cluster)), onlyTunnels];
 }

@@ -7,6 +7,7 @@ import { HttpInspector } from '../gen/envoy/extensions/filters/listener/http_ins
 import { ports } from '../api/meta.js';
 import type { ChainPatch, Direction } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
+import type { EgressModel } from '../model/egress.js';
 import {
   isHttp,
   type HostRules,
@@ -19,7 +20,8 @@ import {
 } from '../model/mesh.js';
 import { packAny } from '../features/any.js';
 import { socketAddress } from './config-source.js';
-import { buildHttpManager } from './http-manager.js';
+import { dynamicSlots, isDynamic } from './dynamic-hosts.js';
+import { buildHttpManager, scopeHeader } from './http-manager.js';
 import { mergePatches } from './merge.js';
 import { explicitListener, nameOfInbound, nameOfOutbound } from './names.js';
 import type { Resource } from './resources.js';
@@ -147,12 +149,16 @@ function boundTo([first, ...more]: readonly [string, ...string[]], port: number)
   };
 }
 
+const egressOrigins = ({ unknownBy }: EgressModel): readonly Origin[] =>
+  unknownBy === undefined ? [] : [unknownBy.origin];
+
 /** Explicit: the one listener through which a pod calls out, as an HTTP proxy; Services are scopes of it. */
-function buildExplicit(address: string, origin: Origin): Resource<'listener'> {
+function buildExplicit(address: string, { egress }: ProxyModel, origin: Origin): Resource<'listener'> {
+  const dynamic = isDynamic(egress);
   return {
     type: 'listener',
     name: explicitListener,
-    origins: [origin],
+    origins: [origin, ...egressOrigins(egress)],
     message: Listener.fromPartial({
       name: explicitListener,
       address: socketAddress(address, ports.outbound),
@@ -165,7 +171,8 @@ function buildExplicit(address: string, origin: Origin): Resource<'listener'> {
             buildHttpManager({
               direction: 'outbound',
               statPrefix: explicitListener,
-              routes: { kind: 'scopes', name: explicitListener },
+              routes: { kind: 'scopes', name: explicitListener, key: dynamic ? scopeHeader : ':authority' },
+              ...(dynamic ? { patch: { slots: dynamicSlots } } : {}),
               tunnels: true,
             }),
           ],
@@ -199,7 +206,7 @@ function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin
 /** The listeners of one pod alone. */
 export function buildOwnListeners(proxy: ProxyModel, origin: Origin): readonly Resource<'listener'>[] {
   const [address] = proxy.addresses;
-  const explicit = proxy.capture === 'explicit' && address !== undefined ? [buildExplicit(address, origin)] : [];
+  const explicit = proxy.capture === 'explicit' && address !== undefined ? [buildExplicit(address, proxy, origin)] : [];
   return [...explicit, ...proxy.inbound.flatMap((inbound) => inboundListener(proxy, inbound, origin))];
 }
 

@@ -40,6 +40,9 @@ export const nameOfCluster = (target: {
 export const nameOfExternal = ({ host, port }: { readonly host: string; readonly port: number }): string =>
   `x/${host}/${String(port)}`;
 
+/** Cluster and route configuration of destinations that have no name beforehand. */
+export const unknownHosts = 'x/*';
+
 const inboundPrefix = 'i/';
 
 /** `i/8080`: listener, route configuration and delivery cluster of a port of the proxy's own pod. */

@@ -9,6 +9,7 @@ import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
 import type { Names, ProxyEntry, Publication, Section } from './cache.js';
 import { checkConstraints } from './constraints.js';
+import { isDynamic } from './dynamic-hosts.js';
 import { familiesOf, type Families } from './listeners.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
 import { codecOf, encodeResource, type EncodedResource, type Part, type Resource } from './resources.js';
@@ -16,6 +17,7 @@ import {
   commonResources,
   translateClaims,
   translateEgress,
+  translateUnknown,
   translateEndpoints,
   translateLocalNames,
   translateProxy,
@@ -259,6 +261,24 @@ const egressLayers: Readonly<Record<Capture, (egress: EgressModel) => Layer>> = 
   explicit: memoised((egress: EgressModel) => encode(translateEgress(egress, 'explicit'))),
   redirect: memoised((egress: EgressModel) => encode(translateEgress(egress, 'redirect'))),
 };
+/** Callers of a namespace with the same egress are one object. */
+const dynamicCallers = memoised((caller: Caller, egress: EgressModel) => ({ caller, egress }));
+const unknownSection = memoised(
+  (services: MeshModel['services'], { caller, egress }: Outgoing, quarantine: Quarantine) =>
+    checked([['unknown', encode(translateUnknown([...services.values()], caller, egress))]], quarantine),
+);
+
+type Outgoing = Pick<Audience, 'caller' | 'egress'>;
+
+const unknownSections = (
+  services: MeshModel['services'],
+  { capture, caller, egress }: Audience,
+  quarantine: Quarantine,
+): readonly Checked[] =>
+  capture === 'explicit' && isDynamic(egress)
+    ? [unknownSection(services, dynamicCallers(caller, egress), quarantine)]
+    : [];
+
 const egressSections: Readonly<Record<Capture, (egress: EgressModel, quarantine: Quarantine) => Checked>> = {
   explicit: memoised((egress: EgressModel, quarantine: Quarantine) =>
     checked([['egress', egressLayers.explicit(egress)]], quarantine),
@@ -300,6 +320,7 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines): Bu
       // But for endpoints, callers on all nodes see the same.
       serviceSection(model.services, callersOf[audience.capture](audience.caller), quarantine),
       endpointSection(model.endpoints, placeOf(audience), quarantine),
+      ...unknownSections(model.services, audience, quarantine),
       egressSections[audience.capture](audience.egress, quarantine),
     ];
     views.set(

@@ -21,6 +21,7 @@ import {
   type ServiceModel,
 } from '../model/mesh.js';
 import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
+import { buildDynamicClusters, buildUnknownScope, isDynamic } from './dynamic-hosts.js';
 import { buildExternalClusters, buildExternalNames } from './external.js';
 import { buildEndpoints } from './endpoints.js';
 import {
@@ -120,10 +121,23 @@ export function translateRules(service: ServiceModel, { caller, capture }: Calle
 export const translateEndpoints = (sets: readonly EndpointSet[], node: string | undefined): Bundle =>
   reachableFrom(sets, node).map(buildEndpoints);
 
+const authorityIn = ({ name }: Resource): string => name.slice(name.lastIndexOf('/') + 1);
+
+/** What becomes of authorities that neither Services nor listed hosts have, for callers of a namespace. */
+export function translateUnknown(services: readonly ServiceModel[], caller: Callers['caller'], egress: EgressModel) {
+  if (!isDynamic(egress)) return [];
+  const { namespace } = caller;
+  const scopes = [
+    ...services.flatMap((service) => buildScopes(service, clusterDomain)),
+    ...explicitNames(services, namespace),
+  ];
+  return buildUnknownScope(egress, [...new Set(scopes.filter(({ type }) => type === 'scope').map(authorityIn))]);
+}
+
 /** Hosts outside of the cluster that a class of callers may reach. */
 export const translateEgress = (egress: EgressModel, capture: Capture): Bundle => [
   ...buildExternalClusters(egress),
-  ...(capture === 'explicit' ? buildExternalNames(egress) : []),
+  ...(capture === 'explicit' ? [...buildDynamicClusters(egress), ...buildExternalNames(egress)] : []),
 ];
 
 /** Host names claimed by routes over all Services, for callers of a namespace. */
@@ -177,7 +191,9 @@ export function translate(
     ...commonResources[proxy.capture][familiesOf(proxy.addresses)],
     ...services.flatMap(translateService[proxy.capture]),
     ...services.flatMap((service) => translateRules(service, proxy)),
-    ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
+    ...(proxy.capture === 'explicit'
+      ? [...explicitNames(services, proxy.namespace), ...translateUnknown(services, proxy.caller, proxy.egress)]
+      : []),
     ...translateEgress(proxy.egress, proxy.capture),
     ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.node)),
     ...translateProxy(proxy),

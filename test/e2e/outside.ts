@@ -19,7 +19,8 @@ const serverNameOf = ({ socket }: IncomingMessage): string =>
 /** Starts a server on an address of this run; `keys`: it speaks TLS. */
 export async function openOutside(name: string, address: string, keys?: KeyPair): Promise<Outside> {
   const answer: RequestListener = (asked, response) => {
-    response.end(`${name} ${asked.headers.host ?? ''} ${serverNameOf(asked)}`);
+    const traces = Object.keys(asked.headers).filter((header) => header.startsWith('x-mesh-'));
+    response.end([name, asked.headers.host ?? '', serverNameOf(asked), ...traces].join(' '));
   };
   const server: Server = keys === undefined ? createServer(answer) : createHttpsServer({ ...keys }, answer);
   await new Promise<void>((resolve) => server.listen(0, address, resolve));

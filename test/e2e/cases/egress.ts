@@ -1,12 +1,14 @@
 // Destinations outside of the mesh.
 
 import { expect } from 'chai';
-import { greetingThrough } from '../../envoy/connections.js';
-import { expectCondition } from '../expectations.js';
+import { greetingThrough, openTunnel } from '../../envoy/connections.js';
+import { eventually } from '../../support/eventually.js';
+import { expectAnswers, expectCondition } from '../expectations.js';
 import type { TestMesh } from '../mesh.js';
 import { egress, roots, selfSigned, withOutside } from '../outside.js';
 import { feature, misuse } from '../registry.js';
 import { service } from '../world.js';
+import { answeringRules, route } from '../written.js';
 
 const listed = (mesh: TestMesh, host: string): string => egress(mesh.apps, 'outside', `{ hosts: [${host}] }`);
 
@@ -74,13 +76,13 @@ misuse('1.5-hosts', 'a host that the mesh keeps for others is refused to callers
     consumer(mesh, `[{ backendRefs: [${backend}] }]`),
   );
   const why = "Host 'kept.partner.test' is claimed for namespaces 'payments'";
-  const route = await mesh.condition('TrafficRoute', `${mesh.apps}/outside`, 'ResolvedRefs');
-  expectCondition(route, 'False RefNotPermitted', why);
+  const sent = await mesh.condition('TrafficRoute', `${mesh.apps}/outside`, 'ResolvedRefs');
+  expectCondition(sent, 'False RefNotPermitted', why);
   const policy = await mesh.condition('MeshPolicy', `${mesh.apps}/outside`, 'Accepted');
   expectCondition(policy, 'False RefNotPermitted', why);
   expect((await mesh.as('web').get('http://shop/')).status).to.equal(500);
   expect(await bodyOf(mesh, 'http://kept.partner.test/')).to.equal(
-    "502 host 'kept.partner.test' is kept for other namespaces",
+    "502 host 'kept.partner.test' is not open to this namespace",
   );
 });
 
@@ -142,7 +144,7 @@ apiVersion: v1
 kind: Service
 metadata: { name: elsewhere }
 spec: { type: ExternalName, externalName: localhost, ports: [{ name: http, port: ${String(port)} }] }`;
-    const route = `
+    const rules = `
 apiVersion: legation.dev/v1alpha1
 kind: TrafficRoute
 metadata: { name: rules }
@@ -152,7 +154,7 @@ spec:
     - matches: [{ path: { value: /teapot } }]
       filters: [{ type: DirectResponse, directResponse: { statusCode: 418 } }]
     - backendRefs: [{ name: elsewhere, port: ${String(port)} }]`;
-    await mesh.apply(external, route);
+    await mesh.apply(external, rules);
     const authority = `elsewhere.${mesh.namespace}:${String(port)}`;
     expect(await bodyOf(mesh, `http://${authority}/`)).to.equal(`elsewhere ${authority} plain`);
     expect((await mesh.as('web').get(`http://${authority}/teapot`)).status).to.equal(418);
@@ -180,4 +182,100 @@ spec:
   const told = await mesh.condition('TrafficRoute', 'rules', 'ResolvedRefs');
   expectCondition(told, 'False RefNotPermitted', 'leads outside', "claimed for namespaces 'payments'");
   expect((await mesh.as('web').get('http://shop/')).status).to.equal(500);
+});
+
+/** The listener is another one then; connections that are kept from before end with their next answer. */
+async function withFreshConnections(mesh: TestMesh, url: string): Promise<void> {
+  await eventually(async () => (await mesh.as('web').get(url, { connection: 'close' })).status !== 404, {
+    what: `an answer of ${url}`,
+  });
+}
+
+const nothingElse = (mesh: TestMesh, block: string): string => egress(mesh.apps, 'outside', block);
+
+feature('1.5-wildcard-hosts', 'names under a wildcard are reached, and no others', async (mesh) => {
+  await withOutside({ name: 'wild', address: '127.0.0.1' }, async ({ port }) => {
+    const at = String(port);
+    await mesh.apply(
+      service('shop', ['v1']),
+      route('rules', 'shop', answeringRules({ only: '{ path: { value: /only } }' })),
+      listed(mesh, `{ host: "*.localhost", ports: [${at}], protocol: HTTP }`),
+    );
+    await withFreshConnections(mesh, `http://a.localhost:${at}/`);
+    expect(await bodyOf(mesh, `http://a.localhost:${at}/`)).to.equal(`wild a.localhost:${at} plain`);
+    expect(await bodyOf(mesh, `http://a.b.localhost:${at}/`)).to.equal(`wild a.b.localhost:${at} plain`);
+    expect((await mesh.as('web').get('http://a.localhost:1/')).status).to.equal(404);
+    expect((await mesh.as('web').get(`http://other.example:${at}/`)).status).to.equal(404);
+    await expectAnswers(mesh.as('web'), { 'http://shop/only': 'only', 'http://shop/none': '404' });
+  });
+});
+
+feature('1.5-wildcard-hosts', 'TLS under a wildcard asks for the name that was called', async (mesh) => {
+  const keys = await selfSigned('a.localhost');
+  await withOutside({ name: 'wild', address: '127.0.0.1', tls: keys }, async ({ port }) => {
+    const at = String(port);
+    const tls = '{ caConfigMap: own }';
+    await mesh.apply(
+      roots(mesh.apps, 'own', keys.cert),
+      listed(mesh, `{ host: "*.localhost", ports: [${at}], protocol: HTTP, tls: ${tls} }`),
+    );
+    await withFreshConnections(mesh, `http://a.localhost:${at}/`);
+    expect(await bodyOf(mesh, `http://a.localhost:${at}/`)).to.equal(`wild a.localhost:${at} a.localhost`);
+    expect(await bodyOf(mesh, `http://b.localhost:${at}/`)).to.match(/^503 /);
+  });
+});
+
+misuse('1.5-wildcard-hosts', 'a wildcard with fixed addresses is named', async (mesh) => {
+  await mesh.attempt(listed(mesh, '{ host: "*.partner.test", protocol: HTTP, addresses: [192.0.2.1] }'));
+  const told = await mesh.condition('MeshPolicy', `${mesh.apps}/outside`, 'Accepted');
+  expectCondition(told, 'False Invalid', "host '*.partner.test' must not set `addresses`");
+});
+
+feature(
+  '1.5-egress-default',
+  'where it denies, only listed destinations are left, and the answer says why',
+  async (mesh) => {
+    await withOutside({ name: 'free' }, async ({ port, address }) => {
+      const authority = `${address}:${String(port)}`;
+      await mesh.apply(service('shop', ['v1']), nothingElse(mesh, '{ defaultAction: Allow }'));
+      await withFreshConnections(mesh, `http://${authority}/`);
+      expect(await bodyOf(mesh, `http://${authority}/`)).to.equal(`free ${authority} plain`);
+      const { status, socket } = await openTunnel(mesh.envoy('web').proxy, authority);
+      socket?.destroy();
+      expect(status).to.equal(200);
+      expect((await mesh.as('web').get('http://shop/')).by).to.equal('v1');
+
+      const host = `{ host: api.partner.test, ports: [${String(port)}], protocol: HTTP, addresses: [${address}] }`;
+      await mesh.apply(service('shop', ['v1']), nothingElse(mesh, `{ defaultAction: Deny, hosts: [${host}] }`));
+      const why = `MeshPolicy '${mesh.apps}/outside' denies all others`;
+      expect(await bodyOf(mesh, `http://${authority}/`))
+        .to.match(/^502 /)
+        .and.include(why);
+      expect((await openTunnel(mesh.envoy('web').proxy, authority)).status).to.equal(502);
+      expect(await bodyOf(mesh, `http://api.partner.test:${String(port)}/`)).to.match(/^free /);
+      expect((await mesh.as('web').get('http://shop/')).by).to.equal('v1');
+    });
+  },
+);
+
+misuse('1.5-egress-default', 'a namespace cannot list for itself what the mesh denies', async (mesh) => {
+  await mesh.attempt(
+    egress('legation-system', 'closed', '{ defaultAction: Deny }'),
+    egress(
+      mesh.apps,
+      'outside',
+      '{ defaultAction: Allow, hosts: [{ host: api.partner.test, ports: [80], protocol: HTTP }] }',
+    ),
+  );
+  const told = await mesh.condition('MeshPolicy', `${mesh.apps}/outside`, 'Accepted');
+  expectCondition(
+    told,
+    'False RefNotPermitted',
+    "Host 'api.partner.test' is not listed in namespace 'legation-system'",
+  );
+  expect(await bodyOf(mesh, 'http://api.partner.test/')).to.match(/^502 /);
+  await withFreshConnections(mesh, 'http://127.0.0.1:1/');
+  expect(await bodyOf(mesh, 'http://127.0.0.1:1/')).to.equal(
+    "502 no policy lists this destination, and MeshPolicy 'legation-system/closed' denies all others",
+  );
 });
