@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type RequestListener, type Server }
 import { createServer as createHttpsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { type KeyPair, ownAddress, selfSigned } from '../envoy/connections.js';
+import { type KeyPair, ownAddress } from '../envoy/connections.js';
 
 /** A server outside of the mesh. It answers with its name, the authority that it was called by, and the SNI. */
 export interface Outside {
@@ -50,8 +50,6 @@ export async function withOutside(
     await server.close();
   }
 }
-
-export { selfSigned };
 
 /** A MeshPolicy with an `egress` block in YAML. */
 export const egress = (namespace: string, name: string, block: string): string => `

@@ -1,11 +1,18 @@
 // Destinations outside of the mesh.
 
 import { expect } from 'chai';
-import { greetingThrough, openTunnel } from '../../envoy/connections.js';
+import {
+  createServers,
+  greetingThrough,
+  lineOverTls,
+  openTunnel,
+  ownAddress,
+  selfSigned,
+} from '../../envoy/connections.js';
 import { eventually } from '../../support/eventually.js';
 import { expectAnswers, expectCondition } from '../expectations.js';
 import type { TestMesh } from '../mesh.js';
-import { egress, roots, selfSigned, withOutside } from '../outside.js';
+import { egress, roots, withOutside } from '../outside.js';
 import { feature, misuse } from '../registry.js';
 import { service } from '../world.js';
 import { answeringRules, route } from '../written.js';
@@ -66,6 +73,25 @@ metadata: { name: apps }
 spec:
   from: [{ group: legation.dev, kind: TrafficRoute, namespace: ${mesh.apps} }]
   to: [{ group: "", kind: Service }]`;
+
+feature('1.5-hosts', 'TLS and TCP are carried by tunnels as they are', async (mesh) => {
+  const servers = createServers();
+  const [address, port] = [ownAddress(41), 7443];
+  await servers.tls('partner', { address, port }, await selfSigned('tls.partner.test'));
+  await servers.greeter('database', address, 5432);
+  const hosts = [
+    `{ host: tls.partner.test, ports: [${String(port)}], addresses: [${address}] }`,
+    `{ host: db.partner.test, ports: [5432], protocol: TCP, addresses: [${address}] }`,
+  ];
+  await mesh.apply(listed(mesh, hosts.join(', ')));
+  const { proxy } = mesh.envoy('web');
+  const { socket } = await openTunnel(proxy, `tls.partner.test:${String(port)}`);
+  expect(socket && (await lineOverTls(socket, 'tls.partner.test'))).to.equal('hello from partner');
+  expect(await greetingThrough(proxy, 'db.partner.test:5432')).to.equal('hello from database');
+  expect(await greetingThrough(proxy, 'db.partner.test:5433')).to.equal('404');
+  expect((await mesh.as('web').get('http://db.partner.test:5432/')).status).to.equal(405);
+  await servers.close();
+});
 
 misuse('1.5-hosts', 'a host that the mesh keeps for others is refused to callers and routes', async (mesh) => {
   const claimed = '{ hosts: [{ host: kept.partner.test, ports: [80], protocol: HTTP, namespaces: [payments] }] }';
