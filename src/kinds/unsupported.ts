@@ -33,6 +33,7 @@ const trafficRoute: readonly Unsupported[] = [
 const builtIn = 'the built-in behaviour is in force';
 
 const meshPolicy: readonly Unsupported[] = [
+  ...fields(['egress.hosts[].tls.clientSecret'], "use `mode` 'Simple'"),
   ...only('egress.hosts[].tls.mode', ['Mutual', 'Mesh'], "use 'Simple'"),
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
   ...only('mode', ['Audit'], 'nothing of the policy is in force'),

@@ -43,7 +43,10 @@ function trustOf({ tls }: ListedHost, by: CompiledPolicy, { configMaps }: Inputs
 function tlsOf(listed: ListedHost, by: CompiledPolicy, inputs: Inputs): ExternalTls | undefined {
   const { host, tls } = listed;
   if (tls === undefined) return undefined;
-  return { sni: tls.sni ?? host, subjectAltNames: tls.subjectAltNames ?? [host], trust: trustOf(listed, by, inputs) };
+  const { sni = host, subjectAltNames = [] } = tls;
+  // Without a name to look for, Envoy would believe every certificate of these roots.
+  const names = subjectAltNames.length === 0 ? [host] : subjectAltNames;
+  return { sni, subjectAltNames: names, trust: trustOf(listed, by, inputs) };
 }
 
 function portsOf(listed: ListedHost, by: CompiledPolicy, inputs: Inputs & { namespace: string }): ExternalPort[] {
@@ -65,6 +68,9 @@ const routedPort = ({ host, port }: HostBackend): ExternalPort => ({
 
 const byName = (left: ExternalPort, right: ExternalPort): number =>
   compareText(left.host, right.host) || left.port - right.port;
+
+/** What callers are served does not differ by how often a policy was written. */
+const withoutGeneration = (name: string, value: unknown): unknown => (name === 'generation' ? undefined : value);
 
 const intern = createInterner<EgressModel>(10_000);
 
@@ -88,8 +94,8 @@ function build(effective: EffectivePolicy, inputs: Inputs & { namespace: string 
   const routed = inputs.routed.filter(({ host, port }) => !known.has(`${host}:${String(port)}`)).map(routedPort);
   const ports = [...listed, ...routed].sort(byName);
   const content = { ports, ...unknownOf(effective, inputs) };
-  const key = JSON.stringify(content);
-  return intern(key, () => ({ key, ...content }));
+  const key = JSON.stringify(content, withoutGeneration);
+  return intern(JSON.stringify(content), () => ({ key, ...content }));
 }
 
 /** Egress of callers without any policy, whose routes name no host. */

@@ -193,15 +193,24 @@ interface Audience extends Callers, Place {
   readonly egress: EgressModel;
 }
 
-const digestOf = memoised(({ key }: EgressModel) => (key === '' ? [] : [hash('sha256', key, 'hex').slice(0, 16)]));
+const digestOf = memoised(({ key }: EgressModel) => hash('sha256', key, 'hex').slice(0, 16));
 
-/** One object for each audience. */
-const audiences = createInterner<Audience>(100_000);
+/** One object for each audience, as far as egress is the same. */
+const audiences = createInterner<Omit<Audience, 'egress'>>(100_000);
+const withEgress = memoised((audience: Omit<Audience, 'egress'>, egress: EgressModel): Audience => ({
+  ...audience,
+  key: egress.key === '' ? audience.key : `${audience.key}|${digestOf(egress)}`,
+  egress,
+}));
 const audienceOf = memoised(({ caller, capture, addresses, node, egress }: ProxyModel): Audience => {
   const families = familiesOf(addresses);
   const place = node === undefined ? caller.namespace : `${caller.namespace}@${node}`;
-  const key = [place, capture, families, ...caller.sources, ...digestOf(egress)].join('|');
-  return audiences(key, () => ({ key, caller, capture, families, egress, ...(node === undefined ? {} : { node }) }));
+  const key = [place, capture, families, ...caller.sources].join('|');
+  const audience = audiences(key, () => ({
+    ...{ key, caller, capture, families },
+    ...(node === undefined ? {} : { node }),
+  }));
+  return withEgress(audience, egress);
 });
 
 const places = createInterner<Place>(100_000);

@@ -131,7 +131,7 @@ export function translateUnknown(services: readonly ServiceModel[], caller: Call
     ...services.flatMap((service) => buildScopes(service, clusterDomain)),
     ...explicitNames(services, namespace),
   ];
-  return buildUnknownScope(egress, [...new Set(scopes.filter(({ type }) => type === 'scope').map(authorityIn))]);
+  return buildUnknownScope(egress, [...new Set(scopes.filter(({ type }) => type === 'scope').map(authorityIn))].sort());
 }
 
 /** Hosts outside of the cluster that a class of callers may reach. */
