@@ -128,6 +128,10 @@ export interface Feature<Key extends string, Config, Compiled> {
   heldAt?(compiled: Compiled): HeldAt;
   /** The request after what the feature does to it; undefined: who receives it cannot tell which it was. */
   onRequest?(compiled: Compiled, request: RequestOnTheWay): RequestOnTheWay | undefined;
+  /** Clients come back to their endpoint, also while it drains. */
+  readonly keepsEndpoint?: true;
+  /** Preflight requests for what the rule matches are the rule's, whatever method and headers it asks for. */
+  readonly answersPreflight?: true;
   /** Whether safe and unsafe methods need routes of their own. */
   splitsMethods?(compiled: Compiled, defaults: RouteDefaults): boolean;
 }
@@ -136,6 +140,8 @@ export interface Feature<Key extends string, Config, Compiled> {
 export interface CompiledFeature {
   readonly key: string;
   readonly heldAt: HeldAt;
+  readonly answersPreflight: boolean;
+  readonly keepsEndpoint: boolean;
   onRequest(request: RequestOnTheWay): RequestOnTheWay | undefined;
   splitsMethods(defaults: RouteDefaults): boolean;
   onRoute(route: RouteContext): RoutePatch;
@@ -180,6 +186,8 @@ function close<Key extends string, Config, Compiled>(
   return {
     key: feature.key,
     heldAt: feature.heldAt?.(value) ?? 'caller',
+    answersPreflight: feature.answersPreflight ?? false,
+    keepsEndpoint: feature.keepsEndpoint ?? false,
     onRequest: (request) => (feature.onRequest === undefined ? request : feature.onRequest(value, request)),
     splitsMethods: (defaults) => feature.splitsMethods?.(value, defaults) ?? false,
     onRoute: (route) => feature.onRoute?.(value, route) ?? {},

@@ -1,18 +1,21 @@
 // THE ordered lists of features, by what holds their configuration. What stands first is applied first; a feature
 // that is not here does not exist.
 
+import { cors } from './cors.js';
 import { directResponse } from './direct-response.js';
+import { fault } from './fault.js';
 import { requestHeaderModifier, responseHeaderModifier } from './header-modifiers.js';
 import { inbound } from './inbound.js';
 import { requestMirror } from './request-mirror.js';
 import { requestRedirect } from './request-redirect.js';
 import { retry } from './retry.js';
 import { retryBudget } from './retry-budget.js';
+import { sessionPersistence } from './session-persistence.js';
 import { timeouts } from './timeouts.js';
 import { urlRewrite } from './url-rewrite.js';
 
-/** Members of a rule. */
-export const ruleFeatures = [timeouts, retry] as const;
+/** Members of a rule; `fault` is all of its Fault filters. */
+export const ruleFeatures = [timeouts, retry, sessionPersistence, fault] as const;
 
 /** Filters of a rule. */
 export const filterFeatures = [
@@ -21,6 +24,7 @@ export const filterFeatures = [
   requestMirror,
   urlRewrite,
   requestRedirect,
+  cors,
   directResponse,
 ] as const;
 

@@ -32,13 +32,10 @@ const trafficRoute: readonly Unsupported[] = [
     otherMatches,
   ),
   ...only('rules[].matches[].method', ['CONNECT'], 'all other methods work'),
-  ...fields(['rules[].filters[].cors', 'rules[].filters[].fault'], 'all other filters work'),
   ...only('rules[].filters[].requestMirror.backendRef.kind', ['Host'], services),
   ...only('rules[].backendRefs[].kind', ['Host'], services),
-  ...only('rules[].backendRefs[].fallback', [true], 'use `weight`'),
-  ...fields(['rules[].sessionPersistence'], 'leave it out; any endpoint of the Service answers'),
   ...fields(['rules[].delegate'], 'write the rules into this route, or attach several routes to the Service'),
-  ...fields(['rules[].weightsFrom'], 'write `weight` at the backends'),
+  ...fields(['rules[].weightsFrom'], 'it needs a cluster with that object; write `weight` at the backends'),
 ];
 
 const builtIn = 'the built-in behaviour is in force';

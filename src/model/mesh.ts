@@ -30,9 +30,11 @@ export type Backend =
       readonly kind: 'service';
       readonly target: Target;
       readonly weight: number;
+      /** Used when no other backend of the rule has a healthy endpoint, and then whatever the weights are. */
+      readonly fallback: boolean;
       readonly features: readonly CompiledFeature[];
     }
-  | { readonly kind: 'invalid'; readonly weight: number; readonly problem: Problem };
+  | { readonly kind: 'invalid'; readonly weight: number; readonly fallback: boolean; readonly problem: Problem };
 
 /** How a value is compared. */
 export type TextMatch =
@@ -112,6 +114,8 @@ export interface PortModel {
   readonly consumers: ReadonlyMap<string, readonly HostRules[]>;
   /** Subsets that some rule of the mesh names. */
   readonly subsets: readonly Subset[];
+  /** Whether some rule of the mesh sends clients back to endpoints that drain. */
+  readonly keepsEndpoints: boolean;
   readonly policies: ServicePolicies;
 }
 

@@ -23,9 +23,10 @@ const percent = (weight: number, total: number): string => {
 /** Weighted rules only, at most 512 characters; undefined where no rule is weighted. */
 export function effectiveOf(route: CompiledRoute): string | undefined {
   const lines = route.rules.flatMap(({ rule }) => {
-    const total = rule.backends.reduce((sum, backend) => sum + backend.weight, 0);
-    if (rule.backends.length < 2 || total === 0) return [];
-    const shares = rule.backends.map(
+    const weighted = rule.backends.filter(({ fallback }) => !fallback);
+    const total = weighted.reduce((sum, backend) => sum + backend.weight, 0);
+    if (weighted.length < 2 || total === 0) return [];
+    const shares = weighted.map(
       (backend) => `${nameOf(backend, route.ref.namespace)} ${percent(backend.weight, total)}`,
     );
     return [`${rule.name}: ${shares.join(', ')} (weights from spec)`];

@@ -56,7 +56,7 @@ export function holdRule(compiled: CompiledRule, route: RuleRoute): Result<Compi
   if (why === undefined) {
     const more = widened(rule);
     const message = `${names(held)} of rule '${rule.name}' also holds for ${more ?? ''}, which arrive alike`;
-    return ok(more === undefined ? compiled : { ...compiled, weakened: [notice(message)] });
+    return ok(more === undefined ? compiled : { ...compiled, weakened: [...compiled.weakened, notice(message)] });
   }
   const strict = held.filter(({ heldAt }) => heldAt === 'destination');
   if (strict.length > 0) {
@@ -64,7 +64,7 @@ export function holdRule(compiled: CompiledRule, route: RuleRoute): Result<Compi
     return err([{ path, reason: 'UnsupportedValue', message }]);
   }
   const message = `${names(held)} of rule '${rule.name}' holds at callers, before their retries: ${why}`;
-  return ok({ ...compiled, rule: { ...rule, fallsBack: true }, weakened: [notice(message)] });
+  return ok({ ...compiled, rule: { ...rule, fallsBack: true }, weakened: [...compiled.weakened, notice(message)] });
 }
 
 /** Whether a proxy of ours stands beside a pod. */

@@ -13,7 +13,7 @@ import { findingsOf } from './findings.js';
 import { placeRoutes } from './held-rules.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { reconcileProxies } from './proxies.js';
-import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
+import { attachmentsOf, poolServices, usesOf, type PooledService, type ServiceUses } from './services.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
 /** What a World means. */
@@ -40,10 +40,10 @@ const compileRoutes = memoised(
     [...trafficRoutes.values(), ...httpRoutes.values()].map((route) => compileRoute(route, referents)),
 );
 
-const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
+const usesIn = memoised((routes: readonly CompiledRoute[]) => usesOf(routes));
 
 const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[], policies: PolicyIndex) =>
-  poolServices(services, { attachments: attachmentsOf(routes), subsets: subsetsIn(routes), policies }),
+  poolServices(services, { attachments: attachmentsOf(routes), uses: usesIn(routes), policies }),
 );
 
 const modelsOf = memoised(
@@ -64,8 +64,8 @@ const endpointTables = memoised(
   ): EndpointTables => ({ services, endpointSlices, ...behind }),
 );
 
-const endpointsOf = memoised((tables: EndpointTables, subsets: ReadonlyMap<string, SubsetList>) =>
-  reconcileEndpoints(tables, subsets),
+const endpointsOf = memoised((tables: EndpointTables, uses: ReadonlyMap<string, ServiceUses>) =>
+  reconcileEndpoints(tables, uses),
 );
 
 const setsOf = memoised(
@@ -91,7 +91,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const routes = placeRoutes(compiled, world);
   const pooled = pooledServices(services, routes, policies);
   const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
-  const endpoints = endpointsOf(tables, subsetsIn(routes));
+  const endpoints = endpointsOf(tables, usesIn(routes));
   const models = modelsOf(pooled);
   const model: MeshModel = {
     revision: world.revision,

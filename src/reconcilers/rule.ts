@@ -48,7 +48,9 @@ function inPlace(results: readonly (readonly Compiled[])[], path: string): Resul
 }
 
 function featuresOf(rule: RouteRule, path: string): Result<readonly CompiledFeature[]> {
-  const own = ruleFeatures.flatMap((feature) => feature.from(rule) ?? []);
+  const faults = (rule.filters ?? []).flatMap((filter) => filter.fault ?? []);
+  const holder = { ...rule, fault: faults.length === 0 ? undefined : faults };
+  const own = ruleFeatures.flatMap((feature) => feature.from(holder) ?? []);
   const ofFilters = (rule.filters ?? []).map((filter) => filterFeatures.map((feature) => feature.from(filter)));
   const all = collect([...own.map((one) => (one.ok ? ok([one.value]) : one)), inPlace(ofFilters, `${path}.filters`)]);
   return all.ok ? ok(all.value.flat()) : all;
@@ -60,14 +62,21 @@ function backendOf(backend: BackendRef, place: Place, referents: Referents): Res
   const ofFilters = (backend.filters ?? []).map((filter) => backendFeatures.map((feature) => feature.from(filter)));
   const features = inPlace(ofFilters, `${place.path}.filters`);
   if (!features.ok) return features;
-  const { name, port, weight } = backend;
+  const { name, port, fallback } = backend;
+  if (fallback && (backend.filters ?? []).length > 0) {
+    const path = `${place.path}.filters`;
+    const message = `\`${path}\` must not be set on a fallback; filters of the rule hold for it, too`;
+    return err([{ path, reason: 'UnsupportedValue', message }]);
+  }
+  const weight = fallback ? 0 : backend.weight;
   const namespace = backend.namespace ?? place.ref.namespace;
   const target = resolveService(place.ref, { namespace, name, port, path: place.path }, referents);
-  if (!target.ok) return ok({ kind: 'invalid', weight, problem: target.error });
+  if (!target.ok) return ok({ kind: 'invalid', weight, fallback, problem: target.error });
   return ok({
     kind: 'service',
     target: { ...target.value, subset: subsetOf(backend) },
     weight,
+    fallback,
     features: features.value,
   });
 }
@@ -117,7 +126,9 @@ function assemble(rule: RouteRule, place: RulePlace, { features, backends, mirro
   const name = nameOf(rule, place.index);
   const written = rule.matches ?? [];
   const matches = written.length === 0 ? [anyRequest] : written.map(matchOf);
-  const broken = backends.flatMap((backend) => (backend.kind === 'invalid' ? [backend.problem] : []));
+  const broken = backends.filter((backend) => backend.kind === 'invalid');
+  const weighted = backends.filter(({ weight }) => weight > 0);
+  const scattered = weighted.length > 1 && features.some(({ keepsEndpoint }) => keepsEndpoint);
   return {
     index: place.index,
     matches,
@@ -130,14 +141,23 @@ function assemble(rule: RouteRule, place: RulePlace, { features, backends, mirro
       features,
     },
     unresolved: [
-      ...broken.map(said(`rule '${name}' answers 500 for its share`)),
+      ...broken.map(({ problem, fallback }) =>
+        said(fallback ? `rule '${name}' has no such fallback` : `rule '${name}' answers 500 for its share`)(problem),
+      ),
       ...mirrors
         .flatMap((mirror) => (mirror.ok ? [] : [mirror.error]))
         .map(said(`the mirror of rule '${name}' is off, requests are served`)),
     ],
-    weakened: [],
+    weakened: scattered ? [scatteredSession(name, place)] : [],
   };
 }
+
+/** A backend is drawn for each request, before its endpoint. */
+const scatteredSession = (name: string, { index }: RulePlace): Problem => ({
+  path: `spec.rules[${String(index)}].sessionPersistence`,
+  reason: 'FallbackActive',
+  message: `Sessions of rule '${name}' hold inside of a backend only: its weights are drawn for each request`,
+});
 
 /** A problem with its consequence. */
 const said =

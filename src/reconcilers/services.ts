@@ -120,7 +120,8 @@ function poolPort(service: Service, port: ServicePort, inputs: PortInputs): Pool
       protocol,
       hosts: produced.hosts,
       consumers: new Map<string, readonly HostRules[]>(consumed.map(({ name, hosts }) => [name, hosts])),
-      subsets: inputs.subsets,
+      subsets: inputs.uses.subsets,
+      keepsEndpoints: inputs.uses.keepsEndpoints,
       policies: servicePoliciesOf(inputs.policies(port)),
     },
     displacements: displaced,
@@ -131,29 +132,29 @@ function poolPort(service: Service, port: ServicePort, inputs: PortInputs): Pool
 
 interface PortInputs {
   readonly attachments: readonly Attachment[];
-  readonly subsets: readonly Subset[];
+  readonly uses: ServiceUses;
   readonly policies: (port: ServicePort) => readonly PolicyAttachment[];
 }
 
 /** Policies on the ports of a Service, in their order. */
 type PoliciesOfPorts = readonly (readonly PolicyAttachment[])[];
 
-type PoolInput = Attachment | SubsetList | PoliciesOfPorts[number];
+type PoolInput = Attachment | ServiceUses | PoliciesOfPorts[number];
 
 const isPolicies = (input: PoolInput): input is PoliciesOfPorts[number] => Array.isArray(input);
 const isAttachment = (input: PoolInput): input is Attachment => 'route' in input;
-const isSubsets = (input: PoolInput): input is SubsetList => 'subsets' in input;
+const isUses = (input: PoolInput): input is ServiceUses => 'subsets' in input;
 
 const poolService = memoisedList((service: Service, inputs: readonly PoolInput[]): PooledService => {
   // A route without a rule in force is not there: what it would have displaced stays.
   const attachments = inputs.filter(isAttachment).filter(({ route }) => route.rules.length > 0);
-  const subsets = inputs.filter(isSubsets).flatMap((input) => input.subsets);
+  const uses = inputs.find(isUses) ?? noUses;
   const ofPorts = inputs.filter(isPolicies);
   const policies = (port: ServicePort) => ofPorts[service.ports.indexOf(port)] ?? none;
   const ref: ObjectRef = { kind: 'Service', namespace: service.meta.namespace, name: service.meta.name };
   const ports = service.ports
     .filter((port) => port.protocol === 'TCP')
-    .map((port) => poolPort(service, port, { attachments, subsets, policies }));
+    .map((port) => poolPort(service, port, { attachments, uses, policies }));
   const origin = { ref, generation: service.meta.generation };
   return {
     model: { ref, origin, addresses: service.clusterIPs, ports: ports.map(({ model }) => model) },
@@ -163,47 +164,63 @@ const poolService = memoisedList((service: Service, inputs: readonly PoolInput[]
   };
 });
 
-/** Subsets of one Service. */
-export interface SubsetList {
+/** What the rules of the mesh want of one Service. */
+export interface ServiceUses {
   readonly subsets: readonly Subset[];
+  readonly keepsEndpoints: boolean;
 }
 
-const internSubsets = createInterner<SubsetList>(10_000);
+/** What a rule wants of a Service that it sends to. */
+interface Use {
+  readonly service: ObjectKey;
+  readonly subset: Subset | undefined;
+  readonly keepsEndpoints: boolean;
+}
 
-/** Subsets that the rules of the mesh name, by Service; equal sets are one object. */
-export function subsetsOf(routes: readonly CompiledRoute[]): ReadonlyMap<ObjectKey, SubsetList> {
-  const found = new Map<ObjectKey, Map<string, Subset>>();
-  for (const { service, subset } of routes.flatMap(subsetTargets)) {
-    const ofService = found.get(service) ?? new Map<string, Subset>();
-    found.set(service, ofService.set(subsetKey(subset), subset));
+export const noUses: ServiceUses = { subsets: [], keepsEndpoints: false };
+
+const internUses = createInterner<ServiceUses>(10_000);
+
+/** What the rules of the mesh want of Services; equal uses are one object, and plain ones are not there. */
+export function usesOf(routes: readonly CompiledRoute[]): ReadonlyMap<ObjectKey, ServiceUses> {
+  const found = new Map<ObjectKey, Use[]>();
+  for (const use of routes.flatMap(usesOfRoute)) {
+    const list = found.get(use.service) ?? [];
+    list.push(use);
+    found.set(use.service, list);
   }
-  return new Map([...found].map(([key, ofService]) => [key, internedList(ofService)]));
+  return new Map([...found].map(([key, uses]) => [key, joinedUses(uses)]));
 }
 
-function internedList(subsets: ReadonlyMap<string, Subset>): SubsetList {
+function joinedUses(uses: readonly Use[]): ServiceUses {
+  const subsets = new Map(uses.flatMap(({ subset }) => (subset === undefined ? [] : [[subsetKey(subset), subset]])));
   const sorted = [...subsets].sort(([left], [right]) => compareText(left, right));
-  const key = sorted.map(([text]) => text).join('\n');
-  return internSubsets(key, () => ({ subsets: sorted.map(([, subset]) => subset) }));
+  const keepsEndpoints = uses.some((use) => use.keepsEndpoints);
+  const key = [String(keepsEndpoints), ...sorted.map(([text]) => text)].join('\n');
+  return internUses(key, () => ({ subsets: sorted.map(([, subset]) => subset), keepsEndpoints }));
 }
 
 /** A text that is equal for equal labels. */
 export const subsetKey = (subset: Subset): string =>
   JSON.stringify(Object.entries(subset).sort(([left], [right]) => compareText(left, right)));
 
-const subsetTargets = memoised((route: CompiledRoute) =>
-  route.rules.flatMap(({ rule }) =>
-    rule.backends.flatMap((backend) =>
-      backend.kind === 'service' && backend.target.subset !== undefined
-        ? [{ service: keyOf(backend.target), subset: backend.target.subset }]
-        : [],
-    ),
-  ),
+const usesOfRoute = memoised((route: CompiledRoute): readonly Use[] =>
+  route.rules.flatMap(({ rule }) => {
+    const keepsEndpoints = rule.features.some((feature) => feature.keepsEndpoint);
+    return rule.backends.flatMap((backend) => {
+      if (backend.kind === 'invalid') return [];
+      const { subset } = backend.target;
+      return subset === undefined && !keepsEndpoints
+        ? []
+        : [{ service: keyOf(backend.target), subset, keepsEndpoints }];
+    });
+  }),
 );
 
 /** What Services are pooled from. */
 export interface PoolInputs {
   readonly attachments: ReadonlyMap<ObjectKey, readonly Attachment[]>;
-  readonly subsets: ReadonlyMap<ObjectKey, SubsetList>;
+  readonly uses: ReadonlyMap<ObjectKey, ServiceUses>;
   readonly policies: PolicyIndex;
 }
 
@@ -212,13 +229,10 @@ export function poolServices(table: Table<Service>, inputs: PoolInputs): Readonl
   const services = new Map<ObjectKey, PooledService>();
   for (const [key, service] of table) {
     if (service.type === 'ExternalName') continue;
-    const subsets = inputs.subsets.get(key);
+    const uses = inputs.uses.get(key);
     const attachments = inputs.attachments.get(key) ?? none;
     const policies = service.ports.map((port) => inputs.policies.reachingService(key, port.name));
-    services.set(
-      key,
-      poolService(service, [...attachments, ...(subsets === undefined ? none : [subsets]), ...policies]),
-    );
+    services.set(key, poolService(service, [...attachments, ...(uses === undefined ? none : [uses]), ...policies]));
   }
   return services;
 }

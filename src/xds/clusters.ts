@@ -4,6 +4,7 @@ import { Cluster, Cluster_DiscoveryType, Cluster_LbPolicy } from '../gen/envoy/c
 import { Http2ProtocolOptions } from '../gen/envoy/config/core/v3/protocol.js';
 import { LeastRequest } from '../gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request.js';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
+import { HealthStatus } from '../gen/envoy/config/core/v3/health_check.js';
 import type { ClusterPatch } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import {
@@ -82,12 +83,28 @@ const noBreakers = {
   retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 10 },
 };
 
+/** Draining endpoints get no new clients, and keep those that name them. */
+const drainingToo = {
+  overrideHostStatus: {
+    statuses: [HealthStatus.UNKNOWN, HealthStatus.HEALTHY, HealthStatus.DEGRADED, HealthStatus.DRAINING],
+  },
+};
+
 /** What policies say of a cluster, joined. */
 function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
   const http = isHttp(protocol);
   const patches = policies.inForce.map(({ feature }) => feature.onCluster({ port, http }));
   return mergePatches(patches, 'cluster') ?? {};
 }
+
+/** Limits of a cluster of this port. */
+export const thresholdsOf = (port: PortModel) => overridden(noBreakers, patchOf(port).thresholds);
+
+/** Who has a say in clusters of this port. */
+export const originsOf = (service: ServiceModel, port: PortModel): readonly Origin[] => [
+  service.origin,
+  ...port.policies.inForce.map(({ origin }) => origin),
+];
 
 function outboundCluster(target: Target, port: PortModel): Cluster {
   const name = nameOfCluster(target);
@@ -99,9 +116,9 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     connectTimeout: durationOfSeconds(5),
     perConnectionBufferLimitBytes: 1_048_576,
     loadBalancingPolicy: { policies: [leastRequest] },
-    commonLbConfig: { healthyPanicThreshold: { value: 0 } },
+    commonLbConfig: { healthyPanicThreshold: { value: 0 }, ...(port.keepsEndpoints ? drainingToo : {}) },
     ignoreHealthOnHostRemoval: true,
-    circuitBreakers: { thresholds: [overridden(noBreakers, patch.thresholds)] },
+    circuitBreakers: { thresholds: [thresholdsOf(port)] },
     typedExtensionProtocolOptions: isHttp(port.protocol)
       ? { [httpOptionsName]: outboundHttpOptions(port.protocol, patch.http) }
       : {},
@@ -119,7 +136,7 @@ export function buildClusters(service: ServiceModel): readonly Resource<'cluster
         type: 'cluster',
         name: nameOfCluster(target),
         message: outboundCluster(target, port),
-        origins: [service.origin, ...port.policies.inForce.map(({ origin }) => origin)],
+        origins: originsOf(service, port),
       };
     }),
   );

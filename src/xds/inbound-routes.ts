@@ -10,6 +10,7 @@ import { compareMatches } from '../model/match-order.js';
 import type { InboundPort, InboundService, RouteEntry } from '../model/mesh.js';
 import { mergePatches } from './merge.js';
 import { nameOfArrival, nameOfInbound, nameOfRule } from './names.js';
+import { withPreflight } from './preflight.js';
 import type { Resource } from './resources.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import { hostNamesOf } from './scopes.js';
@@ -112,7 +113,7 @@ function forAnyName(services: readonly InboundService[]): readonly RouteEntry[] 
 function virtualHosts(inbound: InboundPort): readonly VirtualHost[] {
   const plain = plainRoute(inbound);
   const routesOf = (entries: readonly RouteEntry[]): readonly Route[] => [
-    ...entries.map((entry) => ruleRoute(entry, inbound)),
+    ...entries.flatMap(withPreflight).map((entry) => ruleRoute(entry, inbound)),
     plain,
   ];
   const { services } = inbound;

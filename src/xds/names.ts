@@ -30,6 +30,15 @@ export const nameOfCluster = (target: {
 }): string =>
   target.subset === undefined ? nameOfOutbound(target) : `${nameOfOutbound(target)}/${nameOfSubset(target.subset)}`;
 
+/** `f/shop/cart/8080/3fa9c1d2`: clusters that stand in for each other, in this order, for rules of a Service port. */
+export const nameOfChain = (
+  service: { namespace: string; name: string; port: number },
+  clusters: readonly string[],
+): string => {
+  const { namespace, name, port } = service;
+  return `f/${namespace}/${name}/${String(port)}/${hash('sha256', clusters.join('\n'), 'hex').slice(0, 8)}`;
+};
+
 const inboundPrefix = 'i/';
 
 /** `i/8080`: listener, route configuration and delivery cluster of a port of the proxy's own pod. */

@@ -15,8 +15,10 @@ import { ruleFeatures } from '../features/index.js';
 import type { RouteDefaults } from '../features/route-defaults.js';
 import type { Origin } from '../model/delivery.js';
 import type { Backend, HostRules, PortModel, RouteEntry, Rule, ServiceModel, Target } from '../model/mesh.js';
+import { nameOfBackend } from './chains.js';
 import { mergePatches } from './merge.js';
 import { nameOfCluster, nameOfHost, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
+import { withPreflight } from './preflight.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import type { Resource } from './resources.js';
 
@@ -37,15 +39,15 @@ function clusterOf(rule: Rule): RouteContext['clusterOf'] {
 
 type WeightedBackend = { readonly name: string; readonly weight: number; readonly backend: Backend };
 
-const weighted = (backend: Backend): WeightedBackend => ({
-  name: backend.kind === 'service' ? nameOfCluster(backend.target) : unresolvedCluster,
+const weighted = (backend: Backend, rule: Rule, owner: RouteOwner): WeightedBackend => ({
+  name: backend.kind === 'service' ? nameOfBackend(backend.target, rule, owner) : unresolvedCluster,
   weight: backend.weight,
   backend,
 });
 
 /** Sends to the backends by weight. What does not resolve answers 500 for its share. */
-function destination(backends: readonly Backend[]): Partial<RouteAction> {
-  const live = backends.map(weighted).filter((one) => one.weight > 0);
+function destination(rule: Rule, owner: RouteOwner): Partial<RouteAction> {
+  const live = rule.backends.map((one) => weighted(one, rule, owner)).filter((one) => one.weight > 0);
   const [first] = live;
   const plain = live.length === 1 && first?.backend.kind === 'service' && first.backend.features.length === 0;
   if (plain) return { clusterSpecifier: { $case: 'cluster', value: first.name } };
@@ -71,7 +73,7 @@ const noBackend: Route['action'] = {
   value: DirectResponseAction.fromPartial({ status: 500 }),
 };
 
-function actionOf(rule: Rule, patches: readonly RoutePatch[]): Route['action'] {
+function actionOf(rule: Rule, patches: readonly RoutePatch[], owner: RouteOwner): Route['action'] {
   const answer = patches.find((patch) => patch.answer !== undefined)?.answer;
   if (answer?.kind === 'redirect') return { $case: 'redirect', value: RedirectAction.fromPartial(answer.action) };
   if (answer?.kind === 'respond')
@@ -82,7 +84,7 @@ function actionOf(rule: Rule, patches: readonly RoutePatch[]): Route['action'] {
     patches.map((patch) => patch.forward),
     'route',
   );
-  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...destination(rule.backends) }) };
+  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...destination(rule, owner) }) };
 }
 
 interface RouteVariant {
@@ -137,7 +139,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     name,
     statPrefix: name,
     match: buildMatch(match, variant.onlySafe),
-    action: actionOf(rule, patches),
+    action: actionOf(rule, patches, owner),
   });
 }
 
@@ -181,9 +183,11 @@ function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
   const routes =
     rules.entries.length === 0
       ? [plainRoute(owner)]
-      : rules.entries.flatMap((entry) =>
-          variantsOf(entry, defaultsFor(entry.rule, owner)).map((variant) => buildRoute(entry, variant, owner)),
-        );
+      : rules.entries
+          .flatMap(withPreflight)
+          .flatMap((entry) =>
+            variantsOf(entry, defaultsFor(entry.rule, owner)).map((variant) => buildRoute(entry, variant, owner)),
+          );
   return VirtualHost.fromPartial({
     name: nameOfHost(owner.service.ref.name, rules.hostnames),
     domains: rules.hostnames,
@@ -192,11 +196,14 @@ function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
   });
 }
 
-const clustersOf = (rule: Rule): readonly string[] => {
+const clustersOf = (rule: Rule, owner: RouteOwner): readonly string[] => {
   const targets = rule.backends.flatMap((backend): readonly Target[] =>
     backend.kind === 'service' ? [backend.target] : [],
   );
-  return [...targets, ...rule.references].map(nameOfCluster);
+  const sentTo = rule.backends.flatMap((backend) =>
+    backend.kind === 'service' && backend.weight > 0 ? [nameOfBackend(backend.target, rule, owner)] : [],
+  );
+  return [...[...targets, ...rule.references].map(nameOfCluster), ...sentTo];
 };
 
 const distinctOrigins = (rules: readonly Rule[]): readonly Origin[] => [...new Set(rules.map((rule) => rule.origin))];
@@ -217,6 +224,11 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
     }),
     origins: [service.origin, ...distinctOrigins(rules), ...port.policies.inForce.map(({ origin }) => origin)],
     parts: [...new Set(rules)],
-    clusters: [...new Set([nameOfCluster({ ...service.ref, port: port.port }), ...rules.flatMap(clustersOf)])],
+    clusters: [
+      ...new Set([
+        nameOfCluster({ ...service.ref, port: port.port }),
+        ...rules.flatMap((rule) => clustersOf(rule, owner)),
+      ]),
+    ],
   };
 }

@@ -16,6 +16,7 @@ import type {
   Rule,
   ServiceModel,
 } from '../model/mesh.js';
+import { buildChains } from './chains.js';
 import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildInboundRoutes } from './inbound-routes.js';
@@ -74,8 +75,16 @@ const rulesFor = (port: ServiceModel['ports'][number], namespace: string): reado
 
 /** Clusters of a Service, and what leads to them: listeners or scopes. */
 export const translateService = {
-  explicit: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildScopes(service)],
-  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildListeners(service)],
+  explicit: (service: ServiceModel): Bundle => [
+    ...buildClusters(service),
+    ...buildChains(service),
+    ...buildScopes(service),
+  ],
+  redirect: (service: ServiceModel): Bundle => [
+    ...buildClusters(service),
+    ...buildChains(service),
+    ...buildListeners(service),
+  ],
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
 
 /** The bare names of a Service, for callers of its own namespace. */

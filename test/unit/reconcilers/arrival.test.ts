@@ -37,7 +37,9 @@ const ruleOf = (name: string, match: Match, features: readonly CompiledFeature[]
   origin,
   name,
   matches: [match],
-  backends: [{ kind: 'service', target: { namespace: 'shop', name: 'web', port: 80 }, weight: 1, features: [] }],
+  backends: [
+    { kind: 'service', target: { namespace: 'shop', name: 'web', port: 80 }, weight: 1, fallback: false, features: [] },
+  ],
   references: [],
   features,
 });
