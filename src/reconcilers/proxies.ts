@@ -4,7 +4,15 @@ import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
-import type { Capture, InboundPort, InboundService, PolicyInForce, Protocol, ProxyModel } from '../model/mesh.js';
+import {
+  isHttp,
+  type Capture,
+  type InboundPort,
+  type InboundService,
+  type PolicyInForce,
+  type Protocol,
+  type ProxyModel,
+} from '../model/mesh.js';
 import type { Arrivals } from './arrivals.js';
 import { hasProxy } from './held-rules.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
@@ -121,9 +129,13 @@ const inboundFor = memoised((policies: readonly PolicyInForce[], services: reado
 
 const internInbound = listInterner<Inbound>();
 
+/** A route has said that requests are sent there, whatever the port says: the proxy has to look for them. */
+const ruled = (inbound: InboundPort): InboundPort =>
+  inbound.services.length === 0 || isHttp(inbound.protocol) ? inbound : { ...inbound, protocol: 'auto' };
+
 const withInbound = memoised((proxy: ProxyModel, ofPorts: readonly Inbound[]): ProxyModel => ({
   ...proxy,
-  inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, ...ofPorts[index] })),
+  inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
 }));
 
 /** What says something of calls to pods. */

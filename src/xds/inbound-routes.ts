@@ -103,30 +103,39 @@ const domainsOf = ({ ref, addresses }: InboundService): readonly string[] => [
   ...addresses.map((address) => (address.includes(':') ? `[${address}]` : address)),
 ];
 
-/** Calls by no known name may be for any of them: all their rules hold, in the one order. */
-function forAnyName(services: readonly InboundService[]): readonly RouteEntry[] {
-  const entries = services.flatMap(({ hosts }) => hosts.filter(isForAll).flatMap((host) => host.entries));
-  return [...entries].sort((left, right) => compareMatches(left.match, right.match));
+const inOrder = (entries: readonly RouteEntry[]): readonly RouteEntry[] =>
+  [...entries].sort((left, right) => compareMatches(left.match, right.match));
+
+/** A domain may be there once: what has several owners, such as a name that a rewrite makes, gets the rules of all. */
+function byOwners(all: readonly Names[]): readonly Names[] {
+  const ownersOf = new Map<string, Names[]>();
+  for (const names of all)
+    for (const domain of names.domains) ownersOf.set(domain, [...(ownersOf.get(domain) ?? []), names]);
+  const groups = new Map<string, Names>();
+  for (const [domain, owners] of ownersOf) {
+    const name = owners.map((one) => one.name).join('+');
+    const domains = [...(groups.get(name)?.domains ?? []), domain];
+    groups.set(name, { name, domains, entries: inOrder(owners.flatMap(({ entries }) => entries)) });
+  }
+  return [...groups.values()];
 }
 
-/** No domain may be there twice: the first has it. */
+/** Calls by no known name may be for any Service: all their rules hold. What would be told apart in vain is not. */
 function virtualHosts(inbound: InboundPort): readonly VirtualHost[] {
   const plain = plainRoute(inbound);
-  const routesOf = (entries: readonly RouteEntry[]): readonly Route[] => [
-    ...entries.flatMap(withPreflight).map((entry) => ruleRoute(entry, inbound)),
-    plain,
-  ];
   const { services } = inbound;
-  const taken = new Set<string>();
-  const named = (services.length > 1 ? services.flatMap(namesOf) : services.flatMap(namesOf).slice(0, -1)).flatMap(
-    ({ name, domains, entries }) => {
-      const free = domains.filter((domain) => !taken.has(domain));
-      for (const domain of free) taken.add(domain);
-      return free.length === 0 ? [] : [VirtualHost.fromPartial({ name, domains: free, routes: routesOf(entries) })];
-    },
+  const [only] = services;
+  const needless = only !== undefined && services.length === 1 ? nameOfArrival(only.ref, ['*']) : undefined;
+  const forAll = services.flatMap(({ hosts }) => hosts.filter(isForAll).flatMap(({ entries }) => entries));
+  const rest: Names = { name: 'inbound', domains: ['*'], entries: inOrder(forAll) };
+  return [...byOwners(services.flatMap(namesOf)).filter(({ name }) => name !== needless), rest].map(
+    ({ name, domains, entries }) =>
+      VirtualHost.fromPartial({
+        name,
+        domains,
+        routes: [...entries.flatMap(withPreflight).map((entry) => ruleRoute(entry, inbound)), plain],
+      }),
   );
-  const rest = VirtualHost.fromPartial({ name: 'inbound', domains: ['*'], routes: routesOf(forAnyName(services)) });
-  return [...named, rest];
 }
 
 /** The route configuration of a port of the proxy's own pod. */

@@ -102,7 +102,7 @@ feature('1.2-fault', 'where a server has no proxy the caller does it, and status
   );
 });
 
-feature('1.2-fault', 'a route of callers, and a rewrite by expression, are held by the caller', async (mesh) => {
+feature('1.2-fault', 'the fault of a route for one namespace is held by its callers', async (mesh) => {
   const text = `
   - name: x
     filters: [{ type: Fault, fault: { httpStatus: 418 } }]
