@@ -25,7 +25,7 @@ export const reasons = {
   TargetNotFound: 'The target named by `targetRefs` does not exist.',
   ProtocolMismatch: 'Two objects ask for different protocols on one port; the older one keeps it.',
   OverriddenByTrafficRoute: 'A TrafficRoute owns the same Service port.',
-  Conflicted: 'Every rule lost against an older object.',
+  Conflicted: 'Every rule lost against an older object, or the port is owned by a GRPCRoute.',
   ResolvedRefs: 'Every reference exists and is permitted.',
   BackendNotFound: 'A backend Service does not exist; its share of requests answers 500.',
   PortNotFound: 'A backend Service has no such port; its share of requests answers 500.',

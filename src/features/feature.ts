@@ -81,6 +81,8 @@ export interface ClusterContext {
   readonly port: number;
   /** Whether requests, and not only bytes, are sent there. */
   readonly http: boolean;
+  /** Whether the port of the Service asks for HTTP/2. */
+  readonly wantsHttp2: boolean;
 }
 
 /** What a feature changes of a cluster. */
@@ -110,6 +112,11 @@ export interface ChainPatch {
   readonly before?: readonly NetworkFilter[];
 }
 
+/** What a feature changes of the way of a TCP connection. */
+export type ConnectionPatch = Patch<
+  Pick<TcpProxy, 'idleTimeout' | 'maxConnectAttempts' | 'maxDownstreamConnectionDuration'>
+>;
+
 /** A policy feature. */
 export interface Feature<Key extends string, Config, Compiled> {
   /** The member that holds its configuration: of a rule, of a filter, or of a block of a MeshPolicy. */
@@ -120,6 +127,8 @@ export interface Feature<Key extends string, Config, Compiled> {
   /** As close to Envoy as possible, once for each configuration. */
   compile(config: Config): Result<Compiled>;
   onRoute?(compiled: Compiled, route: RouteContext): RoutePatch;
+  /** The same for rules of TCP and TLS routes; absent: it needs requests. */
+  onConnection?(compiled: Compiled, defaults: RouteDefaults): ConnectionPatch;
   /** What changes for one backend of a split. */
   onBackend?(compiled: Compiled): Patch<WeightedBackend>;
   onCluster?(compiled: Compiled, cluster: ClusterContext): ClusterPatch;
@@ -145,6 +154,7 @@ export interface CompiledFeature {
   onRequest(request: RequestOnTheWay): RequestOnTheWay | undefined;
   splitsMethods(defaults: RouteDefaults): boolean;
   onRoute(route: RouteContext): RoutePatch;
+  onConnection(defaults: RouteDefaults): ConnectionPatch;
   onBackend(): Patch<WeightedBackend>;
   onCluster(cluster: ClusterContext): ClusterPatch;
   onChain(chain: ChainContext): ChainPatch;
@@ -191,6 +201,7 @@ function close<Key extends string, Config, Compiled>(
     onRequest: (request) => (feature.onRequest === undefined ? request : feature.onRequest(value, request)),
     splitsMethods: (defaults) => feature.splitsMethods?.(value, defaults) ?? false,
     onRoute: (route) => feature.onRoute?.(value, route) ?? {},
+    onConnection: (defaults) => feature.onConnection?.(value, defaults) ?? {},
     onBackend: () => feature.onBackend?.(value) ?? {},
     onCluster: (cluster) => feature.onCluster?.(value, cluster) ?? {},
     onChain: (chain) => feature.onChain?.(value, chain) ?? {},

@@ -1,11 +1,17 @@
 // THE ordered lists of features, by what holds their configuration. What stands first is applied first; a feature
 // that is not here does not exist.
 
+import { circuitBreaker } from './circuit-breaker.js';
+import { connection } from './connection.js';
 import { cors } from './cors.js';
+import type { CompiledFeature } from './feature.js';
 import { directResponse } from './direct-response.js';
 import { fault } from './fault.js';
 import { requestHeaderModifier, responseHeaderModifier } from './header-modifiers.js';
+import { healthCheck } from './health-check.js';
 import { inbound } from './inbound.js';
+import { loadBalancer } from './load-balancer.js';
+import { outlierDetection } from './outlier-detection.js';
 import { requestMirror } from './request-mirror.js';
 import { requestRedirect } from './request-redirect.js';
 import { retry } from './retry.js';
@@ -16,6 +22,11 @@ import { urlRewrite } from './url-rewrite.js';
 
 /** Members of a rule; `fault` is all of its Fault filters. */
 export const ruleFeatures = [timeouts, retry, sessionPersistence, fault] as const;
+
+/** What a rule has that says nothing. */
+export const silentRule: readonly CompiledFeature[] = ruleFeatures
+  .map((feature) => feature.from({}))
+  .flatMap((one) => (one?.ok === true ? [one.value] : []));
 
 /** Filters of a rule. */
 export const filterFeatures = [
@@ -32,7 +43,14 @@ export const filterFeatures = [
 export const backendFeatures = [requestHeaderModifier, responseHeaderModifier] as const;
 
 /** Members of `upstream` of a MeshPolicy; its `timeouts` and `retry` are defaults of rules. */
-export const upstreamFeatures = [retryBudget] as const;
+export const upstreamFeatures = [
+  loadBalancer,
+  outlierDetection,
+  circuitBreaker,
+  retryBudget,
+  healthCheck,
+  connection,
+] as const;
 
 /** Blocks of a MeshPolicy that hold where a pod is called. */
 export const inboundFeatures = [inbound] as const;

@@ -1,25 +1,30 @@
 // World in, mesh and findings out. Pure. Every step is memoised by the tables that it reads, and within them
 // by the objects: a change costs the steps that its table feeds, and in them the objects that it touches.
 
-import type { HTTPRoute } from '../kinds/gateway.js';
+import type { GRPCRoute, HTTPRoute } from '../kinds/gateway.js';
 import type { TrafficRoute } from '../kinds/traffic-route.js';
 import type { Service, Table, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
 import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
 import { arrivalsOf, type Arrivals } from './arrivals.js';
+import { delegationOf, type Delegation } from './delegation.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
 import { placeRoutes } from './held-rules.js';
+import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
-import { reconcileProxies } from './proxies.js';
+import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
 import { attachmentsOf, poolServices, usesOf, type PooledService, type ServiceUses } from './services.js';
+import { sourcesOf } from './source.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
 /** What a World means. */
 export interface Reconciled {
   readonly model: MeshModel;
   readonly routes: readonly CompiledRoute[];
+  readonly policies: PolicyIndex;
+  readonly delegation: Delegation;
   /** Made when first asked for: nothing that is served depends on them. */
   readonly findings: readonly Finding[];
 }
@@ -35,15 +40,41 @@ const referentsOf = memoised(
   }),
 );
 
-const compileRoutes = memoised(
-  (trafficRoutes: Table<TrafficRoute>, httpRoutes: Table<HTTPRoute>, referents: Referents): readonly CompiledRoute[] =>
-    [...trafficRoutes.values(), ...httpRoutes.values()].map((route) => compileRoute(route, referents)),
+type RouteTables = Pick<World, 'trafficRoutes' | 'httpRoutes' | 'grpcRoutes'>;
+
+const routeTables = memoised(
+  (trafficRoutes: Table<TrafficRoute>, httpRoutes: Table<HTTPRoute>, grpcRoutes: Table<GRPCRoute>): RouteTables => ({
+    trafficRoutes,
+    httpRoutes,
+    grpcRoutes,
+  }),
 );
 
-const usesIn = memoised((routes: readonly CompiledRoute[]) => usesOf(routes));
+const compileRoutes = memoised((tables: RouteTables, referents: Referents): readonly CompiledRoute[] =>
+  [tables.trafficRoutes, tables.httpRoutes, tables.grpcRoutes].flatMap((table) =>
+    [...table.values()].map((route) => compileRoute(route, referents)),
+  ),
+);
 
-const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[], policies: PolicyIndex) =>
-  poolServices(services, { attachments: attachmentsOf(routes), uses: usesIn(routes), policies }),
+const sourcesIn = memoised((routes: readonly CompiledRoute[]) => sourcesOf(routes));
+
+const usesIn = memoised((routes: readonly CompiledRoute[]) => usesOf(routes, delegationOf(routes)));
+
+const attachmentsIn = memoised((routes: readonly CompiledRoute[]) => attachmentsOf(routes, delegationOf(routes)));
+
+/** What Services are pooled with, besides routes. */
+interface ServiceContext {
+  readonly policies: PolicyIndex;
+  readonly instances: ReadonlyMap<Service, InstanceList>;
+}
+
+const contextOf = memoised((policies: PolicyIndex, instances: ReadonlyMap<Service, InstanceList>): ServiceContext => ({
+  policies,
+  instances,
+}));
+
+const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[], context: ServiceContext) =>
+  poolServices(services, { attachments: attachmentsIn(routes), uses: usesIn(routes), ...context }),
 );
 
 const modelsOf = memoised(
@@ -74,37 +105,52 @@ const setsOf = memoised(
 );
 
 /** What is said of calls to pods. */
-const inboundOf = memoised((policies: PolicyIndex, arrivals: Arrivals) => ({ policies, arrivals }));
+interface Said {
+  readonly policies: PolicyIndex;
+  readonly arrivals: Arrivals;
+}
 
-const proxiesOf = (capture: Capture) =>
-  memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], inbound: ReturnType<typeof inboundOf>) =>
-    reconcileProxies({ pods, endpointSlices, ...inbound }, capture),
-  );
+const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals): Said => ({ policies, arrivals }));
 
-const proxiesBy = { explicit: proxiesOf('explicit'), redirect: proxiesOf('redirect') } as const;
+/** What says on which ports pods are called, and how, with what is said of it. */
+const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: SpokenTable, said: Said) => ({
+  endpointSlices,
+  spoken,
+  ...said,
+}));
+
+const proxiesOf = memoised((pods: World['pods'], calls: ReturnType<typeof callsOf>, mode: Mode) =>
+  reconcileProxies({ pods, ...calls }, mode),
+);
 
 /** Runs the whole compiler front end. */
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
-  const { trafficRoutes, httpRoutes, services, referenceGrants } = world;
+  const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
   const policies = indexPolicies(world.meshPolicies);
-  const compiled = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants, policies));
-  const routes = placeRoutes(compiled, world);
-  const pooled = pooledServices(services, routes, policies);
-  const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
-  const endpoints = endpointsOf(tables, usesIn(routes));
+  const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
+  const routes = placeRoutes(compileRoutes(tables, referentsOf(services, referenceGrants, policies)), world);
+  const delegation = delegationOf(routes);
+  const context = contextOf(policies, instancesIn(services, world.endpointSlices));
+  const pooled = pooledServices(services, routes, context);
+  const behind = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
+  const endpoints = endpointsOf(behind, usesIn(routes));
   const models = modelsOf(pooled);
+  const mode = modeOf(options.capture, services, sourcesIn(routes));
+  const calls = callsOf(world.endpointSlices, spokenIn(models), saidOf(policies, arrivalsOf(models)));
   const model: MeshModel = {
     revision: world.revision,
     services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesBy[options.capture](world.pods, world.endpointSlices, inboundOf(policies, arrivalsOf(models))),
+    proxies: proxiesOf(world.pods, calls, mode),
   };
   let findings: readonly Finding[] | undefined;
   return {
     model,
     routes,
+    policies,
+    delegation,
     get findings() {
-      findings ??= findingsOf(routes, { world, pooled, endpoints, policies });
+      findings ??= findingsOf(routes, { world, pooled, endpoints, delegation, policies });
       return findings;
     },
   };

@@ -1,10 +1,11 @@
 // One MeshPolicy: what of it can be in force, and where it is attached. Other policies are not looked at.
 
 import { keyOf, refOf, systemNamespace, type ObjectKey, type ObjectRef } from '../api/meta.js';
+import { inboundFeatures, upstreamFeatures } from '../features/index.js';
 import type { MeshPolicy, MeshPolicySpec } from '../kinds/mesh-policy.js';
 import { unsupportedValues } from '../kinds/unsupported.js';
 import { memoised } from '../lib/memo.js';
-import type { Problem } from '../lib/result.js';
+import type { Problem, Result } from '../lib/result.js';
 
 /** What a policy is about, the nearest level first. */
 export type PolicyTarget =
@@ -86,10 +87,23 @@ function without(blocks: PolicyBlocks, problems: readonly Problem[]): PolicyBloc
   return Object.fromEntries(left);
 }
 
+type Listed = readonly { readonly problems: readonly Problem[]; readonly under: string }[];
+
+/** What features find in a policy: each is compiled alone first, so that a merge holds only what compiles. */
+function featureProblems({ upstream, ...blocks }: PolicyBlocks): readonly Problem[] {
+  const problemsOf = (result: Result<unknown> | undefined): readonly Problem[] =>
+    result?.ok === false ? result.error : [];
+  const found: Listed = [
+    ...upstreamFeatures.map((one) => ({ problems: problemsOf(one.from(upstream ?? {})), under: 'spec.upstream' })),
+    ...inboundFeatures.map((one) => ({ problems: problemsOf(one.from(blocks)), under: 'spec' })),
+  ];
+  return found.flatMap(({ problems, under }) => problems.map((one) => ({ ...one, path: `${under}.${one.path}` })));
+}
+
 /** Compiles a policy on its own; the same object for the same policy. */
 export const compilePolicy = memoised((policy: MeshPolicy): CompiledPolicy => {
   const { targetRefs: _targets, workloadSelector: _selector, mode, ...blocks } = policy.spec;
-  const refused = unsupportedValues('MeshPolicy', policy.spec);
+  const refused = [...unsupportedValues('MeshPolicy', policy.spec), ...featureProblems(blocks)];
   const outsideOfBlocks = refused.some(({ path }) => /^spec\.(targetRefs|workloadSelector|mode)\b/.test(path));
   const attachments: PolicyAttachment[] = [];
   const compiled: CompiledPolicy = {

@@ -2,9 +2,9 @@
 
 import { describeRef, group, keyOf, type ObjectRef } from '../api/meta.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
-import type { ReferenceGrant } from '../kinds/gateway.js';
+import type { ReferenceGrant } from '../kinds/reference-grant.js';
 import type { Service } from '../kinds/world.js';
-import type { Target } from '../model/mesh.js';
+import type { PolicyInForce, Target } from '../model/mesh.js';
 
 /** A reference to a port of a Service, as written. */
 export interface ServiceReference {
@@ -18,6 +18,10 @@ export interface ServiceReference {
 export interface Referents {
   readonly service: (key: string) => Service | undefined;
   readonly grants: readonly ReferenceGrant[];
+  /** What policies say of calls to a port of a Service. */
+  readonly policiesOf: (target: Target) => readonly PolicyInForce[];
+  /** By path: references that are wrong as they are written. */
+  readonly wrong: ReadonlyMap<string, Problem>;
 }
 
 const groupOf = (ref: ObjectRef): string =>
@@ -42,11 +46,17 @@ export function isPermitted(
   );
 }
 
+/** Whether a rule that hands on to these namespaces admits a route; its own namespace always may. */
+export const isAdmitted = (from: ObjectRef, to: { namespace: string }, namespaces: readonly string[]): boolean =>
+  from.namespace === to.namespace || namespaces.includes('*') || namespaces.includes(from.namespace);
+
 const refuse = (path: string, reason: string, message: string): Result<never, Problem> =>
   err({ path, reason, message });
 
 /** What a reference names, or why it names nothing. Existence in other namespaces shows only to those permitted. */
 export function resolveService(from: ObjectRef, to: ServiceReference, referents: Referents): Result<Target, Problem> {
+  const wrong = referents.wrong.get(to.path);
+  if (wrong !== undefined) return err(wrong);
   const ref: ObjectRef = { kind: 'Service', namespace: to.namespace, name: to.name };
   if (!isPermitted(from, to, referents.grants)) {
     const message = `${describeRef(ref)} is in another namespace and no ReferenceGrant there allows ${from.kind} from '${from.namespace}'`;

@@ -66,9 +66,10 @@ const stalledAfterMs = 60_000;
 
 const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
 
-function describePart({ pathOf }: StatusInputs, part: string | undefined): string {
+function describePart({ ref, pathOf }: StatusInputs, part: string | undefined): string {
   if (part === undefined) return 'The object';
   const path = pathOf(part);
+  if (ref.kind === 'MeshPolicy') return `\`${path ?? part}\``;
   return path === undefined ? `Rule '${part}'` : `Rule '${part}' (\`${path}\`)`;
 }
 

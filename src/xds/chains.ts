@@ -11,7 +11,7 @@ import { nameOfChain, nameOfCluster } from './names.js';
 import type { Resource } from './resources.js';
 
 /** The Service port whose rules these are. */
-interface Owner {
+export interface Owner {
   readonly service: ServiceModel;
   readonly port: PortModel;
 }

@@ -14,6 +14,7 @@ import { withPreflight } from './preflight.js';
 import type { Resource } from './resources.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import { hostNamesOf } from './scopes.js';
+import { forwardedTunnel } from './tunnels.js';
 
 const off = { seconds: 0n, nanos: 0 };
 const retryPolicy = { retryOn: 'reset-before-request', numRetries: 2 };
@@ -40,7 +41,7 @@ function patchOf(inbound: InboundPort, own: readonly CompiledFeature[], context:
   return mergePatches(patches, 'route') ?? {};
 }
 
-const delivery = ({ port }: InboundPort, patch: RoutePatch): Route['action'] => ({
+const delivery = ({ port }: InboundPort, patch: RoutePatch, upgrade: Partial<RouteAction> = {}): Route['action'] => ({
   $case: 'route',
   value: RouteAction.fromPartial({
     clusterSpecifier: { $case: 'cluster', value: nameOfInbound(port) },
@@ -49,18 +50,26 @@ const delivery = ({ port }: InboundPort, patch: RoutePatch): Route['action'] => 
     maxStreamDuration: { grpcTimeoutHeaderMax: off },
     retryPolicy,
     ...patch.forward,
+    ...upgrade,
   }),
 });
 
-/** Of what no rule is about. */
-function plainRoute(inbound: InboundPort): Route {
+/** Of what no rule is about: requests, and tunnels. */
+function plainRoutes(inbound: InboundPort): readonly Route[] {
   const patch = patchOf(inbound, [], contextOf(inbound));
-  return Route.fromPartial({
-    ...patch.route,
-    name: nameOfInbound(inbound.port),
-    match: { pathSpecifier: { $case: 'prefix', value: '/' } },
-    action: delivery(inbound, patch),
-  });
+  const common = { ...patch.route, name: nameOfInbound(inbound.port) };
+  return [
+    Route.fromPartial({
+      ...common,
+      match: { pathSpecifier: { $case: 'prefix', value: '/' } },
+      action: delivery(inbound, patch),
+    }),
+    Route.fromPartial({
+      ...common,
+      match: { pathSpecifier: { $case: 'connectMatcher', value: {} } },
+      action: delivery(inbound, patch, forwardedTunnel),
+    }),
+  ];
 }
 
 function ruleRoute({ match, rule }: RouteEntry, inbound: InboundPort): Route {
@@ -75,7 +84,7 @@ function ruleRoute({ match, rule }: RouteEntry, inbound: InboundPort): Route {
     ...patch.route,
     name: nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name }),
     match: buildMatch(match, false),
-    action: delivery(inbound, patch),
+    action: delivery(inbound, patch, match.method === 'CONNECT' ? forwardedTunnel : {}),
   });
 }
 
@@ -103,8 +112,13 @@ const domainsOf = ({ ref, addresses }: InboundService): readonly string[] => [
   ...addresses.map((address) => (address.includes(':') ? `[${address}]` : address)),
 ];
 
-const inOrder = (entries: readonly RouteEntry[]): readonly RouteEntry[] =>
-  [...entries].sort((left, right) => compareMatches(left.match, right.match));
+/** One list keeps its order: what stands below a rule that hands requests on stands in its place. */
+function inOrder(lists: readonly (readonly RouteEntry[])[]): readonly RouteEntry[] {
+  const [first = [], ...others] = lists.filter((entries) => entries.length > 0);
+  return others.length === 0
+    ? first
+    : [...first, ...others.flat()].sort((left, right) => compareMatches(left.match, right.match));
+}
 
 /** A domain may be there once: what has several owners, such as a name that a rewrite makes, gets the rules of all. */
 function byOwners(all: readonly Names[]): readonly Names[] {
@@ -115,25 +129,25 @@ function byOwners(all: readonly Names[]): readonly Names[] {
   for (const [domain, owners] of ownersOf) {
     const name = owners.map((one) => one.name).join('+');
     const domains = [...(groups.get(name)?.domains ?? []), domain];
-    groups.set(name, { name, domains, entries: inOrder(owners.flatMap(({ entries }) => entries)) });
+    groups.set(name, { name, domains, entries: inOrder(owners.map(({ entries }) => entries)) });
   }
   return [...groups.values()];
 }
 
 /** Calls by no known name may be for any Service: all their rules hold. What would be told apart in vain is not. */
 function virtualHosts(inbound: InboundPort): readonly VirtualHost[] {
-  const plain = plainRoute(inbound);
+  const plain = plainRoutes(inbound);
   const { services } = inbound;
   const [only] = services;
   const needless = only !== undefined && services.length === 1 ? nameOfArrival(only.ref, ['*']) : undefined;
-  const forAll = services.flatMap(({ hosts }) => hosts.filter(isForAll).flatMap(({ entries }) => entries));
+  const forAll = services.flatMap(({ hosts }) => hosts.filter(isForAll).map(({ entries }) => entries));
   const rest: Names = { name: 'inbound', domains: ['*'], entries: inOrder(forAll) };
   return [...byOwners(services.flatMap(namesOf)).filter(({ name }) => name !== needless), rest].map(
     ({ name, domains, entries }) =>
       VirtualHost.fromPartial({
         name,
         domains,
-        routes: [...entries.flatMap(withPreflight).map((entry) => ruleRoute(entry, inbound)), plain],
+        routes: [...entries.flatMap(withPreflight).map((entry) => ruleRoute(entry, inbound)), ...plain],
       }),
   );
 }

@@ -1,4 +1,4 @@
-// Preflight requests of browsers: OPTIONS, with neither the method nor the headers of the request that they ask for.
+// Preflight requests of browsers: OPTIONS, with neither the method, the headers nor the cookies of the request that they ask for.
 
 import type { HeaderMatch, Match, RouteEntry } from '../model/mesh.js';
 
@@ -8,13 +8,16 @@ function preflightOf(match: Match): Match {
   const method: HeaderMatch = present('access-control-request-method');
   const asked: HeaderMatch =
     match.method === undefined ? method : { ...method, match: { kind: 'exact', value: match.method } };
-  return { ...match, method: 'OPTIONS', headers: [present('origin'), asked] };
+  return { ...match, method: 'OPTIONS', cookies: [], grpc: undefined, headers: [present('origin'), asked] };
 }
+
+const matchesPreflight = ({ method, headers, cookies, grpc }: Match): boolean =>
+  method === undefined && headers.length === 0 && cookies.length === 0 && grpc === undefined;
 
 /** An entry, after one for the preflight requests that it would not match itself. */
 export function withPreflight(entry: RouteEntry): readonly RouteEntry[] {
   const { match, rule } = entry;
   const answers = rule.features.some(({ answersPreflight }) => answersPreflight);
-  if (!answers || (match.method === undefined && match.headers.length === 0)) return [entry];
+  if (!answers || matchesPreflight(match)) return [entry];
   return [{ match: preflightOf(match), rule }, entry];
 }

@@ -5,24 +5,34 @@ import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import type { Origin } from '../model/delivery.js';
 import { compareMatches } from '../model/match-order.js';
-import type {
-  Capture,
-  EndpointSet,
-  HostRules,
-  Match,
-  MeshModel,
-  ProxyModel,
-  RouteEntry,
-  Rule,
-  ServiceModel,
+import {
+  reachableFrom,
+  type Caller,
+  type Capture,
+  type EndpointSet,
+  type HostRules,
+  type Match,
+  type MeshModel,
+  type PortModel,
+  type ProxyModel,
+  type RouteEntry,
+  type Rule,
+  type ServiceModel,
 } from '../model/mesh.js';
 import { buildChains } from './chains.js';
-import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
+import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildInboundRoutes } from './inbound-routes.js';
-import { buildListeners, buildOwnListeners, virtualListeners } from './listeners.js';
+import {
+  buildListeners,
+  buildOwnListeners,
+  buildRuledListeners,
+  familiesOf,
+  virtualListeners,
+  type Families,
+} from './listeners.js';
 import type { Resource, ResourceType } from './resources.js';
-import { buildRoutes } from './routes.js';
+import { buildInstanceRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
 import { forEachType } from './view.js';
 
@@ -69,16 +79,18 @@ function substituted(hosts: readonly HostRules[], substitute: Substitute): reado
   });
 }
 
-/** The rules of a port that callers of a namespace get. */
-const rulesFor = (port: ServiceModel['ports'][number], namespace: string): readonly HostRules[] =>
-  port.consumers.get(namespace) ?? port.hosts;
+/** The rules of a port for callers of a namespace; not all of them need be for this class of callers. */
+const rulesFor = (port: PortModel, caller: Caller): readonly HostRules[] =>
+  port.consumers.get(caller.namespace) ?? port.hosts;
 
 /** Clusters of a Service, and what leads to them: listeners or scopes. */
 export const translateService = {
   explicit: (service: ServiceModel): Bundle => [
     ...buildClusters(service),
     ...buildChains(service),
+    ...buildInstanceClusters(service),
     ...buildScopes(service),
+    ...buildInstanceRoutes(service),
   ],
   redirect: (service: ServiceModel): Bundle => [
     ...buildClusters(service),
@@ -90,16 +102,27 @@ export const translateService = {
 /** The bare names of a Service, for callers of its own namespace. */
 export const translateLocalNames = (service: ServiceModel): Bundle => buildLocalScopes(service);
 
-/** Route configurations of a Service for callers of a namespace. */
-export const translateRoutes = (service: ServiceModel, namespace: string): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port }, rulesFor(port, namespace)));
+/** Callers that have the same rules. */
+export interface Callers {
+  readonly caller: Caller;
+  readonly capture: Capture;
+}
 
-/** The same, with some rules replaced or left out. */
-export const translateRoutesWith = (service: ServiceModel, namespace: string, substitute: Substitute): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port }, substituted(rulesFor(port, namespace), substitute)));
+/** Where the rules of a Service stand, for some callers: route configurations, and listeners where rules are for connections. */
+export function translateRules(service: ServiceModel, { caller, capture }: Callers, substitute?: Substitute): Bundle {
+  const rules = (port: PortModel): readonly HostRules[] => {
+    const written = rulesFor(port, caller);
+    return substitute === undefined ? written : substituted(written, substitute);
+  };
+  return [
+    ...service.ports.map((port) => buildRoutes({ service, port, caller }, rules(port))),
+    ...(capture === 'redirect' ? buildRuledListeners(service, rules) : []),
+  ];
+}
 
-/** The load assignments of a Service. */
-export const translateEndpoints = (sets: readonly EndpointSet[]): Bundle => sets.map(buildEndpoints);
+/** The load assignments of a Service, as callers on a node see them. */
+export const translateEndpoints = (sets: readonly EndpointSet[], node: string | undefined): Bundle =>
+  reachableFrom(sets, node).map(buildEndpoints);
 
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
@@ -107,23 +130,29 @@ export const translateClaims = (services: readonly ServiceModel[], namespace: st
 
 const nobody: readonly Origin[] = [];
 
-/** What every proxy of a capture has. */
-export const commonResources: Readonly<Record<Capture, Bundle>> = {
-  explicit: [],
-  redirect: [
-    ...fallbackClusters.map((message: Cluster): Resource<'cluster'> => ({
-      type: 'cluster',
-      name: message.name,
-      message,
-      origins: nobody,
-    })),
-    ...virtualListeners.map((message: Listener): Resource<'listener'> => ({
-      type: 'listener',
-      name: message.name,
-      message,
-      origins: nobody,
-    })),
-  ],
+const redirectResources = (families: Families): Bundle => [
+  ...fallbackClusters.map((message: Cluster): Resource<'cluster'> => ({
+    type: 'cluster',
+    name: message.name,
+    message,
+    origins: nobody,
+  })),
+  ...virtualListeners(families).map((message: Listener): Resource<'listener'> => ({
+    type: 'listener',
+    name: message.name,
+    message,
+    origins: nobody,
+  })),
+];
+
+/** What every proxy of a capture has whose pod has these kinds of addresses. */
+export const commonResources: Readonly<Record<Capture, Readonly<Record<Families, Bundle>>>> = {
+  explicit: { ipv4: [], ipv6: [], both: [] },
+  redirect: {
+    ipv4: redirectResources('ipv4'),
+    ipv6: redirectResources('ipv6'),
+    both: redirectResources('both'),
+  },
 };
 
 /** What one proxy alone has. */
@@ -143,11 +172,11 @@ export function translate(
 ): Readonly<Record<ResourceType, Bundle>> {
   const services = [...model.services.values()];
   const all = [
-    ...commonResources[proxy.capture],
+    ...commonResources[proxy.capture][familiesOf(proxy.addresses)],
     ...services.flatMap(translateService[proxy.capture]),
-    ...services.flatMap((service) => translateRoutes(service, proxy.namespace)),
+    ...services.flatMap((service) => translateRules(service, proxy)),
     ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
-    ...[...model.endpoints.values()].flatMap(translateEndpoints),
+    ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.node)),
     ...translateProxy(proxy),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));
