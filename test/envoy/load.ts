@@ -24,7 +24,7 @@ export interface LoadOptions {
   /** Sends the request with this number, and this id in `x-id`. */
   readonly send: (nth: number, id: string) => Promise<Reply>;
   /** Where each request is to arrive exactly once; undefined: proxies answer. */
-  readonly applications: Applications | undefined;
+  readonly applications: Pick<Applications, 'triesOf'> | undefined;
 }
 
 /** Starts to send. */
