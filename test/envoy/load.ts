@@ -45,7 +45,7 @@ export function startLoad({ perSecond, send, applications }: LoadOptions): Load 
   const sending = (async () => {
     const start = clock.now();
     while (!stopping.signal.aborted) {
-      const due = ((clock.now() - start) * perSecond) / 1000;
+      const due = 1 + ((clock.now() - start) * perSecond) / 1000;
       for (; sent < due; sent++) {
         const request = one(sent);
         underway.add(request);
