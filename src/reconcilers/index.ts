@@ -7,13 +7,15 @@ import type { Service, Table, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
 import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
+import { arrivalsOf, type Arrivals } from './arrivals.js';
 import { delegationOf, type Delegation } from './delegation.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
+import { placeRoutes } from './held-rules.js';
 import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
-import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
+import { attachmentsOf, poolServices, usesOf, type PooledService, type ServiceUses } from './services.js';
 import { sourcesOf } from './source.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
@@ -56,7 +58,7 @@ const compileRoutes = memoised((tables: RouteTables, referents: Referents): read
 
 const sourcesIn = memoised((routes: readonly CompiledRoute[]) => sourcesOf(routes));
 
-const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
+const usesIn = memoised((routes: readonly CompiledRoute[]) => usesOf(routes, delegationOf(routes)));
 
 const attachmentsIn = memoised((routes: readonly CompiledRoute[]) => attachmentsOf(routes, delegationOf(routes)));
 
@@ -72,7 +74,7 @@ const contextOf = memoised((policies: PolicyIndex, instances: ReadonlyMap<Servic
 }));
 
 const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[], context: ServiceContext) =>
-  poolServices(services, { attachments: attachmentsIn(routes), subsets: subsetsIn(routes), ...context }),
+  poolServices(services, { attachments: attachmentsIn(routes), uses: usesIn(routes), ...context }),
 );
 
 const modelsOf = memoised(
@@ -93,8 +95,8 @@ const endpointTables = memoised(
   ): EndpointTables => ({ services, endpointSlices, ...behind }),
 );
 
-const endpointsOf = memoised((tables: EndpointTables, subsets: ReadonlyMap<string, SubsetList>) =>
-  reconcileEndpoints(tables, subsets),
+const endpointsOf = memoised((tables: EndpointTables, uses: ReadonlyMap<string, ServiceUses>) =>
+  reconcileEndpoints(tables, uses),
 );
 
 const setsOf = memoised(
@@ -102,11 +104,19 @@ const setsOf = memoised(
     new Map([...endpoints].map(([key, one]) => [key, one.sets])),
 );
 
-/** What says on which ports pods are called, how, and what policies say of it. */
-const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: SpokenTable, policies: PolicyIndex) => ({
+/** What is said of calls to pods. */
+interface Said {
+  readonly policies: PolicyIndex;
+  readonly arrivals: Arrivals;
+}
+
+const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals): Said => ({ policies, arrivals }));
+
+/** What says on which ports pods are called, and how, with what is said of it. */
+const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: SpokenTable, said: Said) => ({
   endpointSlices,
   spoken,
-  policies,
+  ...said,
 }));
 
 const proxiesOf = memoised((pods: World['pods'], calls: ReturnType<typeof callsOf>, mode: Mode) =>
@@ -118,19 +128,20 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
   const policies = indexPolicies(world.meshPolicies);
   const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
-  const routes = compileRoutes(tables, referentsOf(services, referenceGrants, policies));
+  const routes = placeRoutes(compileRoutes(tables, referentsOf(services, referenceGrants, policies)), world);
   const delegation = delegationOf(routes);
   const context = contextOf(policies, instancesIn(services, world.endpointSlices));
   const pooled = pooledServices(services, routes, context);
   const behind = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
-  const endpoints = endpointsOf(behind, subsetsIn(routes));
+  const endpoints = endpointsOf(behind, usesIn(routes));
   const models = modelsOf(pooled);
   const mode = modeOf(options.capture, services, sourcesIn(routes));
+  const calls = callsOf(world.endpointSlices, spokenIn(models), saidOf(policies, arrivalsOf(models)));
   const model: MeshModel = {
     revision: world.revision,
     services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesOf(world.pods, callsOf(world.endpointSlices, spokenIn(models), policies), mode),
+    proxies: proxiesOf(world.pods, calls, mode),
   };
   let findings: readonly Finding[] | undefined;
   return {
