@@ -7,6 +7,8 @@ import { heldWhenCurrent, ownPlanFor, planFor, wantedOf, withEntries, withoutTru
 import { heldAfterRefusal, ownAfterRefusal, type Push } from './push.js';
 import { isWildcardType, type EncodedResource, type ResourceType } from './resources.js';
 import {
+  changedType,
+  shared,
   withType,
   type InFlight,
   type StreamInput,
@@ -38,16 +40,31 @@ export function onRequest(state: StreamState, input: RequestInput, turn: Turn): 
   if (before === undefined) return firstRequest(state, type, request);
   // State of the world: a request that answers an older response is void as a whole.
   if (state.protocol === 'sotw' && request.nonce !== '' && request.nonce !== before.lastNonce) return state;
+  if (!isPlain(state, request))
+    return withType(state, type, afterRequest({ stream: state, type, before, request }, turn));
+  const known = before.workedOut.acknowledged;
+  if (known?.nonce === request.nonce) return withType(state, type, known.next);
+  const next = shared(afterRequest({ stream: state, type, before, request }, turn));
+  before.workedOut.acknowledged = { nonce: request.nonce, next };
+  return withType(state, type, next);
+}
+
+/** Most requests say no more than that a response was taken. */
+const isPlain = ({ protocol }: StreamState, { error, subscribe, unsubscribe }: RawRequest): boolean =>
+  protocol === 'delta' && error === undefined && subscribe.bounds.length + unsubscribe.bounds.length === 0;
+
+function afterRequest(said: Omit<Answer, 'answered'>, turn: Turn): TypeState {
+  const { stream, type, before, request } = said;
   const answered = before.inFlight.find((one) => one.push.nonce === request.nonce);
-  const after = answered === undefined ? before : onAnswer({ stream: state, type, before, answered, request }, turn);
-  return withType(state, type, resubscribed(state, type, { before: after, request }));
+  const after = answered === undefined ? before : onAnswer({ ...said, answered }, turn);
+  return resubscribed(stream, type, { before: after, request });
 }
 
 const noOwn: OwnHeld = new Map();
 const noRefusals: TypeState['refused'] = new Map();
 const noPriors: ReadonlyMap<string, EncodedResource> = new Map();
 
-const unasked: Omit<TypeState, 'last'> = {
+const unasked: Omit<TypeState, 'workedOut'> = {
   subscription: noSubscription,
   everNamed: false,
   sent: nothingHeld,
@@ -73,13 +90,13 @@ function firstRequest(state: StreamState, type: ResourceType, request: RawReques
     first: true,
     everNamed: false,
   });
-  const start = { ...unasked, subscription, everNamed: asked.named, last: {} };
+  const start = { ...unasked, subscription, everNamed: asked.named, workedOut: {} };
   const known =
     state.protocol === 'delta'
       ? knownToDelta(state, type, { start, request })
       : knownToSotw(state, type, { start, request });
   if (type !== 'endpoint' || state.owed.length === 0) return withType(state, type, known);
-  return withType({ ...state, owed: [] }, type, { ...known, sent: withoutTrust(known.sent, state.owed) });
+  return withType({ ...state, owed: [] }, type, changedType(known, { sent: withoutTrust(known.sent, state.owed) }));
 }
 
 interface Starting {
@@ -95,7 +112,7 @@ function knownToDelta(state: StreamState, type: ResourceType, { start, request }
     subscription: start.subscription,
   });
   const unanswered = isWildcardType(type) && request.initial.bounds.length === 0;
-  return { ...start, sent: planFor(view, held, start.subscription).canonical, own, unanswered };
+  return shared(changedType(start, { sent: planFor(view, held, start.subscription).canonical, own, unanswered }));
 }
 
 /**
@@ -130,11 +147,14 @@ interface Answer {
 function onAnswer(answer: Answer, turn: Turn): TypeState {
   const { stream, before, answered, request } = answer;
   const inFlight = stream.protocol === 'sotw' ? [] : before.inFlight.filter((one) => one !== answered);
-  if (request.error !== undefined) return onRefusal({ ...answer, before: { ...before, inFlight } }, turn);
-  if (before.blind) return { ...before, inFlight, blind: false, blocked: undefined };
-  if (before.priors.size === 0) return { ...before, inFlight };
+  if (request.error !== undefined) return onRefusal({ ...answer, before: changedType(before, { inFlight }) }, turn);
+  if (before.blind) return changedType(before, { inFlight, blind: false, blocked: undefined });
+  if (before.priors.size === 0) return changedType(before, { inFlight });
   const names = new Set(answered.push.names);
-  return { ...before, inFlight, priors: new Map([...before.priors].filter(([name]) => !names.has(name))) };
+  return changedType(before, {
+    inFlight,
+    priors: new Map([...before.priors].filter(([name]) => !names.has(name))),
+  });
 }
 
 /** Nothing of a refused response is known to be applied: all of it is sent again, but for the culprits. */
@@ -150,8 +170,7 @@ function onRefusal({ stream, type, before, answered, request }: Answer, turn: Tu
     culprits.length === 0
       ? before.refused
       : new Map([...before.refused, ...culprits.map((one) => [one.resource.version, one] as const)]);
-  return {
-    ...before,
+  return changedType(before, {
     refused,
     priors: priorsAfter({ ...before, refused }, push, (name) => push.before[names.idOf(name)]),
     sent: heldAfterRefusal(before.sent, push, names),
@@ -161,7 +180,7 @@ function onRefusal({ stream, type, before, answered, request }: Answer, turn: Tu
       culprits.length > 0 || push.resources.length === 0
         ? undefined
         : Math.max(1, Math.floor(push.resources.length / 2)),
-  };
+  });
 }
 
 /** What the client had before it refused: the newest that it did not refuse, too. */
@@ -211,8 +230,8 @@ function resubscribed(state: StreamState, type: ResourceType, { before, request 
   });
   const everNamed = before.everNamed || asked.named;
   if (protocol === 'sotw' && subscription === before.subscription)
-    return everNamed === before.everNamed ? before : { ...before, everNamed };
-  const next = { ...before, subscription, everNamed, ...stillHeld(before, subscription, names) };
+    return everNamed === before.everNamed ? before : changedType(before, { everNamed });
+  const next = changedType(before, { subscription, everNamed, ...stillHeld(before, subscription, names) });
   return protocol === 'sotw' ? next : answering({ next, before, asked }, names);
 }
 
@@ -260,11 +279,10 @@ function answering({ next, before, asked }: Mention, names: NameTable): TypeStat
     else entries.push([id, afterMention(before.sent[id], next.subscription, id)]);
   }
   const isSame = entries.every(([id, entry]) => next.sent[id] === entry);
-  return {
-    ...next,
+  return changedType(next, {
     sent: isSame ? next.sent : withEntries(next.sent, entries),
     own: own.size + next.own.size === 0 ? next.own : own,
-  };
+  });
 }
 
 function setOrDelete(own: Map<string, HeldEntry>, name: string, entry: HeldEntry | undefined): void {

@@ -27,10 +27,10 @@ const unrefused = (state: TypeState, resources: readonly EncodedResource[]): rea
 export function dueOf(stream: StreamState, type: ResourceType, state: TypeState): Due {
   const view = stream.view.types[type];
   const own = stream.own[type];
-  const { last } = state;
-  if (last.due !== undefined && last.state === state && last.view === view && last.own === own) return last.due;
+  const known = state.workedOut.due;
+  if (known !== undefined && known.view === view && known.own === own) return known.due;
   const due = findDue(stream, type, state);
-  Object.assign(last, { state, view, own, due });
+  state.workedOut.due = { view, own, due };
   return due;
 }
 
@@ -44,14 +44,15 @@ function findDue(stream: StreamState, type: ResourceType, state: TypeState): Due
   const ownResources = unrefused(state, own.changed);
   const isPartial = resources.length < plan.changed.length || ownResources.length < own.changed.length;
   const blocked = state.blind && (isPartial || isStillRefused(stream, type, state));
-  return { plan, own, resources, ownResources, unanswered: state.unanswered, blocked };
+  const due = { plan, own, resources, ownResources, unanswered: state.unanswered, blocked };
+  return { ...due, pressing: blocked || isDue(due) };
 }
 
 const isStillRefused = (stream: StreamState, type: ResourceType, { blocked }: TypeState): boolean =>
   blocked?.view === stream.view.types[type] && blocked.own === stream.own[type];
 
 /** Whether there is anything to add or change. */
-export const isDue = ({ plan, own, resources, ownResources, unanswered, blocked }: Due): boolean =>
+export const isDue = ({ plan, own, resources, ownResources, unanswered, blocked }: Omit<Due, 'pressing'>): boolean =>
   !blocked && (unanswered || resources.length + ownResources.length + plan.absent.length + own.absent.length > 0);
 
 /** State of the world has no words for "there is no such route configuration or secret". */

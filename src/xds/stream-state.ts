@@ -22,17 +22,28 @@ export interface Due {
   readonly ownResources: readonly EncodedResource[];
   /** An answer is owed, be it empty. */
   readonly unanswered: boolean;
+  /** There is something to send, or a reason why it may not be. */
+  readonly pressing: boolean;
   /** It may be sent neither as it is, for it was refused, nor without what was refused. */
   readonly blocked: boolean;
 }
 
-/** The last answer to what is due, with what it was asked for. The one thing here that changes in place: it holds
- * nothing that does not follow from the state, and saves most of the work of most inputs. */
-export interface LastDue {
-  state?: TypeState;
-  view?: TypeView;
-  own?: readonly EncodedResource[] | undefined;
-  due?: Due;
+/**
+ * What was last worked out from the state of a type, with what it was worked out from. The one thing here that changes
+ * in place: it holds nothing that does not follow from the state. Streams in the same state share the object of that
+ * state, so that the first of them does the work, and the next ones find their next state here.
+ */
+export interface WorkedOut {
+  due?: { readonly view: TypeView; readonly own: readonly EncodedResource[] | undefined; readonly due: Due };
+  sent?: { readonly push: Push; readonly at: number; readonly next: TypeState };
+  acknowledged?: { readonly nonce: string; readonly next: TypeState };
+  /** Of listeners: what they and the other types here make the client ask for, and it has not. */
+  unasked?: {
+    readonly scope: TypeState | undefined;
+    readonly route: TypeState | undefined;
+    readonly names: readonly string[];
+  };
+  rested?: { readonly sent: Held; readonly next: TypeState };
 }
 
 /** What is known of one type on one stream. */
@@ -59,7 +70,7 @@ export interface TypeState {
   readonly blind: boolean;
   /** What was refused while blind: nothing is sent until it changes. */
   readonly blocked: { readonly view: TypeView; readonly own: readonly EncodedResource[] | undefined } | undefined;
-  readonly last: LastDue;
+  readonly workedOut: WorkedOut;
 }
 
 /** When what is gone may be removed. */
@@ -116,11 +127,43 @@ export interface Reduced {
 export interface Turn {
   readonly now: number;
   readonly effects: StreamEffect[];
+  /** Something is due or in flight. */
+  busy: boolean;
+}
+
+/** The state of a type with some things changed: what was worked out from the old one does not follow from it. */
+export const changedType = (state: TypeState, changes: Partial<Omit<TypeState, 'workedOut'>>): TypeState => ({
+  ...state,
+  ...changes,
+  workedOut: {},
+});
+
+/** What streams that hold the same have in common. */
+const restingStates = new WeakMap<Held, TypeState[]>();
+const restingRemembered = 4;
+
+/** The one object for all streams to which nothing is owed, who owe no answer, and who hold and want the same. */
+export function shared(state: TypeState): TypeState {
+  if (state.inFlight.length + state.own.size + state.refused.size + state.priors.size > 0) return state;
+  if (state.unanswered || state.blind || state.blocked !== undefined || state.bisect !== undefined) return state;
+  const known = restingStates.get(state.sent) ?? [];
+  const same = known.find(
+    (one) =>
+      one.subscription === state.subscription && one.lastNonce === state.lastNonce && one.everNamed === state.everNamed,
+  );
+  if (same !== undefined) return same;
+  restingStates.set(state.sent, [state, ...known].slice(0, restingRemembered));
+  return state;
 }
 
 /** The state with one type replaced. */
-export const withType = (state: StreamState, type: ResourceType, next: TypeState): StreamState =>
-  state.types[type] === next ? state : { ...state, types: { ...state.types, [type]: next } };
+export function withType(state: StreamState, type: ResourceType, next: TypeState): StreamState {
+  if (state.types[type] === next) return state;
+  // Copied and then set: a computed key in a literal is much slower, and this is done for each message.
+  const types = { ...state.types };
+  types[type] = next;
+  return { ...state, types };
+}
 
 /** Asks for a tick, which must be in the future. */
 export function wakeAt(turn: Turn, at: number): void {
