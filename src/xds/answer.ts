@@ -29,7 +29,7 @@ import {
   type OwnHeld,
   type Subscription,
 } from './view.js';
-import type { RawRequest } from './wire.js';
+import type { RawRequest } from './wire-read.js';
 
 type RequestInput = Extract<StreamInput, { kind: 'request' }>;
 

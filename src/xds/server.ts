@@ -10,6 +10,7 @@ import type { Delivery } from '../model/delivery.js';
 import type { Cache } from './cache.js';
 import { createConnection, type Connection, type Refusal } from './connection.js';
 import { createOutbox } from './outbox.js';
+import { createPace, type Pace } from './pace.js';
 import type { Protocol } from './plan.js';
 import { createRequestReader } from './requests.js';
 import { createSpokesman, createStreams } from './streams.js';
@@ -95,7 +96,7 @@ type Open = (call: Call) => Connection & { readonly gone: () => void };
  * would cost more than all that we do with a message. The handler of the method is never called.
  */
 const takingOver =
-  (open: Open) =>
+  (open: Open, pace: Pace) =>
   (call: grpc.ServerInterceptingCallInterface): grpc.ServerInterceptingCall => {
     const start = (): void => {
       const connection = open(callOf(call));
@@ -104,8 +105,10 @@ const takingOver =
           call.startRead();
         },
         onReceiveMessage: (bytes: Buffer) => {
-          connection.receive(bytes);
-          call.startRead();
+          pace(() => {
+            connection.receive(bytes);
+            call.startRead();
+          });
         },
         onReceiveHalfClose: () => {
           call.sendStatus({ code: grpc.status.OK, details: '' });
@@ -142,7 +145,8 @@ export async function startServer(deps: ServerDeps, address: string): Promise<Se
       return { ...connection, gone };
     };
   };
-  const takeOver = { delta: takingOver(opening('delta')), sotw: takingOver(opening('sotw')) };
+  const pace = createPace(deps.yieldToLoop);
+  const takeOver = { delta: takingOver(opening('delta'), pace), sotw: takingOver(opening('sotw'), pace) };
 
   const server = new grpc.Server({
     ...options,

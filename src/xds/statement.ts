@@ -8,7 +8,7 @@ import { isOwnName } from './names.js';
 import { heldWhenCurrent, wantedOf, withEntries } from './plan.js';
 import type { EncodedResource } from './resources.js';
 import { nothingHeld, type Held, type HeldEntry, type OwnHeld, type Subscription, type TypeView } from './view.js';
-import type { RawVersions } from './wire.js';
+import type { RawVersions } from './wire-read.js';
 
 /** What is served to the client now. */
 export interface Served {

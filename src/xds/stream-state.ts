@@ -5,7 +5,7 @@ import type { OwnPlan, Plan, Protocol } from './plan.js';
 import type { Push } from './push.js';
 import type { EncodedResource, ResourceType } from './resources.js';
 import type { Held, NameTables, OwnHeld, OwnResources, Subscription, View, TypeView } from './view.js';
-import type { RawRequest } from './wire.js';
+import type { RawRequest } from './wire-read.js';
 
 /** A response that the client has not answered. */
 export interface InFlight {

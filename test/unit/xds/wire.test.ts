@@ -9,13 +9,9 @@ import {
   DiscoveryRequest,
   DiscoveryResponse,
 } from '../../../src/gen/envoy/service/discovery/v3/discovery.js';
-import {
-  decodeRequest,
-  encodeDeltaResponse,
-  encodeSotwResponse,
-  resourceFrame,
-  type RawNames,
-} from '../../../src/xds/wire.js';
+import { createRequestReader } from '../../../src/xds/requests.js';
+import { decodeRequest, type RawNames } from '../../../src/xds/wire-read.js';
+import { encodeDeltaResponse, encodeSotwResponse, resourceFrame } from '../../../src/xds/wire.js';
 
 const text = fc.string({ unit: 'binary', maxLength: 200 });
 // The generated maps are plain objects, which cannot hold this key.
@@ -144,6 +140,33 @@ describe('wire', () => {
         );
       }),
       { numRuns: 300 },
+    );
+  });
+
+  it('reads requests whose bytes it knows as it read them first', () => {
+    const known = Array.from({ length: 100 }, (_, index) => `o/shop/service-${String(index)}/80`);
+    const read = createRequestReader('delta');
+    const list = fc.constantFrom(
+      known,
+      known.slice(0, 70),
+      [...known, 'more'],
+      ['first', ...known],
+      [known.join(''), ...known],
+      known.toReversed(),
+      known.map((name) => name.padEnd(200, 'x')),
+      ['few'],
+      [],
+    );
+    fc.assert(
+      fc.property(list, list, text, (add, drop, nonce) => {
+        const said = { resourceNamesSubscribe: add, resourceNamesUnsubscribe: drop, responseNonce: nonce };
+        const bytes = Buffer.from(DeltaDiscoveryRequest.encode(DeltaDiscoveryRequest.fromPartial(said)).finish());
+        for (const raw of [read(bytes), read(bytes)]) {
+          expect(namesIn(raw.subscribe)).to.deep.equal(add);
+          expect(namesIn(raw.unsubscribe)).to.deep.equal(drop);
+          expect(raw.nonce).to.equal(nonce);
+        }
+      }),
     );
   });
 
