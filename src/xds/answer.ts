@@ -111,7 +111,7 @@ function knownToDelta(state: StreamState, type: ResourceType, { start, request }
     own: state.own[type] ?? [],
     subscription: start.subscription,
   });
-  const unanswered = isWildcardType(type) && request.initial.bounds.length === 0;
+  const unanswered = isWildcardType(type) && request.initial.runs.length === 0;
   return shared(changedType(start, { sent: planFor(view, held, start.subscription).canonical, own, unanswered }));
 }
 

@@ -9,8 +9,12 @@ export interface RawNames {
   readonly bounds: readonly number[];
 }
 
-/** `initial_resource_versions`: name and version bounds, four numbers an entry. */
-export type RawVersions = RawNames;
+/** `initial_resource_versions`, not yet read. */
+export interface RawVersions {
+  readonly buffer: Buffer;
+  /** Three numbers for each row of entries: start and end of the first, end of the last. */
+  readonly runs: readonly number[];
+}
 
 /** A request of either protocol. `subscribe` holds `resource_names` in state of the world. */
 export interface RawRequest {
@@ -87,27 +91,66 @@ function statusMessage(buffer: Buffer, start: number, end: number): string {
   return message;
 }
 
-/** An entry as everybody writes it: key, then value, each shorter than 128 bytes. */
-function pushPlainEntry(buffer: Buffer, entry: { start: number; end: number }, bounds: number[]): boolean {
-  const keyStart = entry.start + 2;
-  const keyEnd = keyStart + (buffer[keyStart - 1] ?? 0);
-  const valueStart = keyEnd + 2;
-  const valueEnd = valueStart + (buffer[valueStart - 1] ?? 0);
-  if (valueEnd !== entry.end || buffer[entry.start] !== 0x0a || buffer[keyEnd] !== 0x12) return false;
-  if (keyEnd - keyStart > 127 || valueEnd - valueStart > 127) return false;
-  bounds.push(keyStart, keyEnd, valueStart, valueEnd);
-  return true;
+/** Where an entry begins and ends, and its name and version within it. */
+export interface VersionBounds {
+  start: number;
+  end: number;
+  keyStart: number;
+  keyEnd: number;
+  valueStart: number;
+  valueEnd: number;
 }
 
-function pushMapEntry(buffer: Buffer, entry: { start: number; end: number }, bounds: number[]): void {
-  if (pushPlainEntry(buffer, entry, bounds)) return;
-  let [keyStart, keyEnd, valueStart, valueEnd] = [entry.end, entry.end, entry.end, entry.end];
+/** Finds name and version in an entry as everybody writes it: key, then value, each shorter than 128 bytes. */
+function isPlainEntry(buffer: Buffer, entry: VersionBounds): boolean {
+  entry.keyStart = entry.start + 2;
+  entry.keyEnd = entry.keyStart + (buffer[entry.keyStart - 1] ?? 0);
+  entry.valueStart = entry.keyEnd + 2;
+  entry.valueEnd = entry.valueStart + (buffer[entry.valueStart - 1] ?? 0);
+  if (entry.valueEnd !== entry.end || buffer[entry.start] !== 0x0a || buffer[entry.keyEnd] !== 0x12) return false;
+  return entry.keyEnd - entry.keyStart < 128 && entry.valueEnd - entry.valueStart < 128;
+}
+
+function readEntry(buffer: Buffer, entry: VersionBounds): void {
+  if (isPlainEntry(buffer, entry)) return;
+  entry.keyStart = entry.keyEnd = entry.valueStart = entry.valueEnd = entry.end;
   eachField(buffer, entry, (field, from, to) => {
-    if (field === 1) [keyStart, keyEnd] = [from, to];
-    else if (field === 2) [valueStart, valueEnd] = [from, to];
+    if (field === 1) [entry.keyStart, entry.keyEnd] = [from, to];
+    else if (field === 2) [entry.valueStart, entry.valueEnd] = [from, to];
     return undefined;
   });
-  bounds.push(keyStart, keyEnd, valueStart, valueEnd);
+}
+
+/**
+ * Reads the entries one after the other. There are thousands of each client that comes back: all are told in one
+ * object, valid only during the call. Throws RangeError on malformed bytes.
+ */
+export function eachVersion({ buffer, runs }: RawVersions, onVersion: (at: Readonly<VersionBounds>) => void): void {
+  const entry = { start: 0, end: 0, keyStart: 0, keyEnd: 0, valueStart: 0, valueEnd: 0 };
+  for (let run = 0; run < runs.length; run += 3) {
+    entry.start = runs[run] ?? 0;
+    entry.end = runs[run + 1] ?? 0;
+    const end = runs[run + 2] ?? 0;
+    readEntry(buffer, entry);
+    onVersion(entry);
+    while (entry.end < end) {
+      entry.start = entry.end + 2;
+      entry.end = entry.start + (buffer[entry.start - 1] ?? 0);
+      readEntry(buffer, entry);
+      onVersion(entry);
+    }
+  }
+}
+
+/** The end of the short fields that follow with the same tag. */
+function endOfRun(buffer: Buffer, start: number, tag: number): number {
+  let end = start;
+  while (buffer[end] === tag) {
+    const length = buffer[end + 1] ?? 128;
+    if (length > 127 || end + 2 + length > buffer.length) break;
+    end += 2 + length;
+  }
+  return end;
 }
 
 /** Field numbers of what the two requests share. */
@@ -215,8 +258,12 @@ export function decodeRequest(buffer: Buffer, protocol: 'delta' | 'sotw', lists?
   };
   eachField(buffer, { start: 0, end: buffer.length }, (field, start, end) => {
     if (field === layout.subscribe) return subscribe.onName(start, end);
+    if (field === layout.initial) {
+      const runEnd = endOfRun(buffer, end, layout.initial * 8 + 2);
+      initial.push(start, end, runEnd);
+      return runEnd;
+    }
     if (field === layout.unsubscribe) unsubscribe.push(start, end);
-    else if (field === layout.initial) pushMapEntry(buffer, { start, end }, initial);
     else onScalar(field, start, end);
     return undefined;
   });
@@ -226,6 +273,6 @@ export function decodeRequest(buffer: Buffer, protocol: 'delta' | 'sotw', lists?
     error,
     subscribe: subscribe.list(),
     unsubscribe: { buffer, bounds: unsubscribe },
-    initial: { buffer, bounds: initial },
+    initial: { buffer, runs: initial },
   };
 }
