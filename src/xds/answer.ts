@@ -1,14 +1,15 @@
 // What a request says: that a response was taken or refused, and what the client wants from now on.
 
+import { lately } from '../lib/memo.js';
 import { culpritsOf } from './nack.js';
-import type { NameTable } from './name-table.js';
-import { isOwnName } from './names.js';
-import { heldWhenCurrent, ownPlanFor, planFor, wantedOf, withEntries, withoutTrust, withoutUnwanted } from './plan.js';
+import { heldWhenCurrent, ownPlanFor, planFor, wantedOf, withoutTrust, type Protocol } from './plan.js';
 import { heldAfterRefusal, ownAfterRefusal, type Push } from './push.js';
 import { isWildcardType, type EncodedResource, type ResourceType } from './resources.js';
 import {
   changedType,
+  isCommon,
   shared,
+  stepsRemembered,
   withType,
   type InFlight,
   type StreamInput,
@@ -16,19 +17,10 @@ import {
   type Turn,
   type TypeState,
 } from './stream-state.js';
+import { askedOf, resubscribed } from './resubscribe.js';
 import { readStatement } from './statement.js';
-import { idsOf, readSubscription, type Asked } from './subscription.js';
-import {
-  hasVersion,
-  noSubscription,
-  nothingHeld,
-  resourceIn,
-  versionOfSet,
-  wants,
-  type HeldEntry,
-  type OwnHeld,
-  type Subscription,
-} from './view.js';
+import { readSubscription } from './subscription.js';
+import { noSubscription, nothingHeld, resourceIn, versionOfSet, type HeldEntry, type OwnHeld } from './view.js';
 import type { RawRequest } from './wire-read.js';
 
 type RequestInput = Extract<StreamInput, { kind: 'request' }>;
@@ -40,13 +32,9 @@ export function onRequest(state: StreamState, input: RequestInput, turn: Turn): 
   if (before === undefined) return firstRequest(state, type, request);
   // State of the world: a request that answers an older response is void as a whole.
   if (state.protocol === 'sotw' && request.nonce !== '' && request.nonce !== before.lastNonce) return state;
-  if (!isPlain(state, request))
-    return withType(state, type, afterRequest({ stream: state, type, before, request }, turn));
-  const known = before.workedOut.acknowledged;
-  if (known?.nonce === request.nonce) return withType(state, type, known.next);
-  const next = shared(afterRequest({ stream: state, type, before, request }, turn));
-  before.workedOut.acknowledged = { nonce: request.nonce, next };
-  return withType(state, type, next);
+  const said = { stream: state, type, before, request };
+  const isShared = isPlain(state, request) && isCommon(before);
+  return withType(state, type, isShared ? acknowledged(before, request.nonce, 'delta') : afterRequest(said, turn));
 }
 
 /** Most requests say no more than that a response was taken. */
@@ -146,8 +134,18 @@ interface Answer {
 /** An ACK or a NACK. In state of the world Envoy answers only the newest response, for all before it. */
 function onAnswer(answer: Answer, turn: Turn): TypeState {
   const { stream, before, answered, request } = answer;
-  const inFlight = stream.protocol === 'sotw' ? [] : before.inFlight.filter((one) => one !== answered);
-  if (request.error !== undefined) return onRefusal({ ...answer, before: changedType(before, { inFlight }) }, turn);
+  if (request.error === undefined) return onAck(before, answered, stream.protocol);
+  return onRefusal(
+    { ...answer, before: changedType(before, { inFlight: others(before, answered, stream.protocol) }) },
+    turn,
+  );
+}
+
+const others = ({ inFlight }: TypeState, answered: InFlight, protocol: Protocol): readonly InFlight[] =>
+  protocol === 'sotw' ? [] : inFlight.filter((one) => one !== answered);
+
+function onAck(before: TypeState, answered: InFlight, protocol: Protocol): TypeState {
+  const inFlight = others(before, answered, protocol);
   if (before.blind) return changedType(before, { inFlight, blind: false, blocked: undefined });
   if (before.priors.size === 0) return changedType(before, { inFlight });
   const names = new Set(answered.push.names);
@@ -156,6 +154,12 @@ function onAnswer(answer: Answer, turn: Turn): TypeState {
     priors: new Map([...before.priors].filter(([name]) => !names.has(name))),
   });
 }
+
+/** What an ACK makes of a state that many streams are in. */
+const acknowledged = lately(stepsRemembered, (before: TypeState, nonce: string, protocol: Protocol): TypeState => {
+  const answered = before.inFlight.find((one) => one.push.nonce === nonce);
+  return answered === undefined ? before : shared(onAck(before, answered, protocol));
+});
 
 /** Nothing of a refused response is known to be applied: all of it is sent again, but for the culprits. */
 function onRefusal({ stream, type, before, answered, request }: Answer, turn: Turn): TypeState {
@@ -196,104 +200,4 @@ function priorsAfter(
   }
   for (const [name, { version }] of priors) if (state.refused.has(version)) priors.delete(name);
   return priors;
-}
-
-interface Asking {
-  readonly added: Asked;
-  readonly dropped: Asked;
-  readonly named: boolean;
-}
-
-function askedOf(state: StreamState, type: ResourceType, request: RawRequest): Asking {
-  const added = idsOf(request.subscribe, state.names[type]);
-  return { added, dropped: idsOf(request.unsubscribe, state.names[type]), named: added.star || added.ids.length > 0 };
-}
-
-interface Change {
-  readonly before: TypeState;
-  readonly request: RawRequest;
-}
-
-function resubscribed(state: StreamState, type: ResourceType, { before, request }: Change): TypeState {
-  const { protocol } = state;
-  if (protocol === 'delta' && request.subscribe.bounds.length + request.unsubscribe.bounds.length === 0) return before;
-  const names = state.names[type];
-  const asked = askedOf(state, type, request);
-  const subscription = readSubscription({
-    ...asked,
-    protocol,
-    type,
-    names,
-    before: before.subscription,
-    first: false,
-    everNamed: before.everNamed,
-  });
-  const everNamed = before.everNamed || asked.named;
-  if (protocol === 'sotw' && subscription === before.subscription)
-    return everNamed === before.everNamed ? before : changedType(before, { everNamed });
-  const next = changedType(before, { subscription, everNamed, ...stillHeld(before, subscription, names) });
-  return protocol === 'sotw' ? next : answering({ next, before, asked }, names);
-}
-
-type Holdings = Pick<TypeState, 'sent' | 'own'>;
-
-function stillHeld(before: TypeState, subscription: Subscription, names: NameTable): Holdings {
-  const kept = {
-    sent: withoutUnwanted(before.sent, subscription),
-    own: ownWanted(before.own, subscription, names),
-  };
-  const isWider = subscription.wildcard && !before.subscription.wildcard;
-  return isWider && before.inFlight.length > 0 ? stillComing(before, kept, names) : kept;
-}
-
-/** Who asks for everything again takes also what was sent before and is only now read. */
-function stillComing({ inFlight }: TypeState, kept: Holdings, names: NameTable): Holdings {
-  const entries: [number, HeldEntry][] = [];
-  const own = new Map(kept.own);
-  for (const { name } of inFlight.flatMap((one) => one.push.resources)) {
-    const id = names.idOf(name);
-    if (!isOwnName(name)) entries.push([id, kept.sent[id] ?? 'doubt']);
-    else if (!own.has(name)) own.set(name, 'doubt');
-  }
-  return { sent: withEntries(kept.sent, entries), own };
-}
-
-function ownWanted(own: OwnHeld, subscription: Subscription, names: NameTable): OwnHeld {
-  const isWanted = (name: string): boolean => wants(subscription, names.idOf(name));
-  return [...own.keys()].every(isWanted) ? own : new Map([...own].filter(([name]) => isWanted(name)));
-}
-
-interface Mention {
-  readonly next: TypeState;
-  readonly before: TypeState;
-  readonly asked: Asking;
-}
-
-/** Delta: a name that is asked for again is sent again, and so is one that is given up and still wanted for `*`. */
-function answering({ next, before, asked }: Mention, names: NameTable): TypeState {
-  const entries: [number, HeldEntry | undefined][] = [];
-  const own = new Map(next.own);
-  for (const id of [...asked.added.ids, ...asked.dropped.ids]) {
-    const name = names.nameOf(id);
-    if (isOwnName(name)) setOrDelete(own, name, afterMention(before.own.get(name), next.subscription, id));
-    else entries.push([id, afterMention(before.sent[id], next.subscription, id)]);
-  }
-  const isSame = entries.every(([id, entry]) => next.sent[id] === entry);
-  return changedType(next, {
-    sent: isSame ? next.sent : withEntries(next.sent, entries),
-    own: own.size + next.own.size === 0 ? next.own : own,
-  });
-}
-
-function setOrDelete(own: Map<string, HeldEntry>, name: string, entry: HeldEntry | undefined): void {
-  if (entry === undefined) own.delete(name);
-  else own.set(name, entry);
-}
-
-/** What the client is taken to have under a name that it has just mentioned: never the current version. */
-function afterMention(entry: HeldEntry | undefined, subscription: Subscription, id: number): HeldEntry | undefined {
-  if (!wants(subscription, id)) return undefined;
-  if (hasVersion(entry)) return 'stale';
-  // Given up, but covered by `*`: it must hear how things are, be it that there is nothing.
-  return subscription.ids[id] === 1 || entry === undefined ? undefined : 'doubt';
 }

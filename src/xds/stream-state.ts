@@ -4,7 +4,7 @@ import type { Culprit } from './nack.js';
 import type { OwnPlan, Plan, Protocol } from './plan.js';
 import type { Push } from './push.js';
 import type { EncodedResource, ResourceType } from './resources.js';
-import type { Held, NameTables, OwnHeld, OwnResources, Subscription, View, TypeView } from './view.js';
+import type { Held, NameTables, OwnHeld, OwnResources, Subscription, TypeView, View } from './view.js';
 import type { RawRequest } from './wire-read.js';
 
 /** A response that the client has not answered. */
@@ -31,19 +31,17 @@ export interface Due {
 /**
  * What was last worked out from the state of a type, with what it was worked out from. The one thing here that changes
  * in place: it holds nothing that does not follow from the state. Streams in the same state share the object of that
- * state, so that the first of them does the work, and the next ones find their next state here.
+ * state, so that the first of them does the work. No next state is kept here: a stream that stays behind must not keep
+ * all that came after it.
  */
 export interface WorkedOut {
   due?: { readonly view: TypeView; readonly own: readonly EncodedResource[] | undefined; readonly due: Due };
-  sent?: { readonly push: Push; readonly at: number; readonly next: TypeState };
-  acknowledged?: { readonly nonce: string; readonly next: TypeState };
   /** Of listeners: what they and the other types here make the client ask for, and it has not. */
   unasked?: {
     readonly scope: TypeState | undefined;
     readonly route: TypeState | undefined;
     readonly names: readonly string[];
   };
-  rested?: { readonly sent: Held; readonly next: TypeState };
 }
 
 /** What is known of one type on one stream. */
@@ -138,21 +136,33 @@ export const changedType = (state: TypeState, changes: Partial<Omit<TypeState, '
   workedOut: {},
 });
 
-/** What streams that hold the same have in common. */
-const restingStates = new WeakMap<Held, TypeState[]>();
+/** The states of streams that hold the same, held weakly: they know newer views, which must not live as long as old ones. */
+const restingStates = new WeakMap<Held, readonly WeakRef<TypeState>[]>();
 const restingRemembered = 4;
+
+/** Whether other streams may be in the same state: none is that has something of its own. */
+export const isCommon = (state: TypeState): boolean => state.own.size === 0;
+
+const isAtPeace = (state: TypeState): boolean =>
+  state.inFlight.length + state.refused.size + state.priors.size === 0 &&
+  !state.unanswered &&
+  !state.blind &&
+  state.blocked === undefined &&
+  state.bisect === undefined;
+
+/** So many of the last steps are remembered: streams take them in a row. */
+export const stepsRemembered = 8;
 
 /** The one object for all streams to which nothing is owed, who owe no answer, and who hold and want the same. */
 export function shared(state: TypeState): TypeState {
-  if (state.inFlight.length + state.own.size + state.refused.size + state.priors.size > 0) return state;
-  if (state.unanswered || state.blind || state.blocked !== undefined || state.bisect !== undefined) return state;
+  if (!isCommon(state) || !isAtPeace(state)) return state;
   const known = restingStates.get(state.sent) ?? [];
-  const same = known.find(
-    (one) =>
-      one.subscription === state.subscription && one.lastNonce === state.lastNonce && one.everNamed === state.everNamed,
-  );
-  if (same !== undefined) return same;
-  restingStates.set(state.sent, [state, ...known].slice(0, restingRemembered));
+  for (const reference of known) {
+    const one = reference.deref();
+    if (one?.subscription !== state.subscription) continue;
+    if (one.lastNonce === state.lastNonce && one.everNamed === state.everNamed) return one;
+  }
+  restingStates.set(state.sent, [new WeakRef(state), ...known].slice(0, restingRemembered));
   return state;
 }
 

@@ -2,6 +2,7 @@
 // one machine; docs/xds.md explains the rules, which are those of Envoy's "xDS REST and gRPC protocol".
 // It is woken by: 1. a request, 2. a new view, 3. a tick that it asked for.
 
+import { lately } from '../lib/memo.js';
 import { onRequest } from './answer.js';
 import { withAbsent, withoutTrust, type Plan } from './plan.js';
 import type { Push } from './push.js';
@@ -20,7 +21,9 @@ import {
 import { nothingAwaited, settle } from './settle.js';
 import {
   changedType,
+  isCommon,
   shared,
+  stepsRemembered,
   wakeAt,
   withType,
   type Due,
@@ -128,12 +131,12 @@ function sendDue(state: StreamState, of: Of, { turn, due }: { readonly turn: Tur
 function atRest(state: TypeState, plan: Plan, inFlight: boolean): TypeState {
   const bisect = inFlight ? state.bisect : undefined;
   if (plan.canonical === state.sent && bisect === state.bisect) return state;
-  const known = state.workedOut.rested;
-  if (known?.sent === plan.canonical && known.next.bisect === bisect) return known.next;
-  const next = shared(changedType(state, { sent: plan.canonical, bisect }));
-  state.workedOut.rested = { sent: plan.canonical, next };
-  return next;
+  return (isCommon(state) ? commonlyRested : rested)(state, plan.canonical, bisect);
 }
+
+const rested = (state: TypeState, sent: Held, bisect: number | undefined): TypeState =>
+  shared(changedType(state, { sent, bisect }));
+const commonlyRested = lately(stepsRemembered, rested);
 
 function toldSilently(state: TypeState, due: Due): TypeState {
   const own = new Map(state.own);
@@ -144,23 +147,19 @@ function toldSilently(state: TypeState, due: Due): TypeState {
 function sent(state: StreamState, sending: Of & { readonly push: Push }, turn: Turn): StreamState {
   const { type, before, push } = sending;
   turn.effects.push({ kind: 'send', type, push });
-  const next = withType(state, type, afterSending(before, push, turn.now));
+  const next = withType(state, type, (isCommon(before) ? commonlyAfterSending : afterSending)(before, push, turn.now));
   return type === 'cluster' ? oweEndpoints(next, push) : next;
 }
 
-function afterSending(before: TypeState, push: Push, now: number): TypeState {
-  const known = before.workedOut.sent;
-  if (known?.push === push && known.at === now) return known.next;
-  const next = changedType(before, {
+const afterSending = (before: TypeState, push: Push, now: number): TypeState =>
+  changedType(before, {
     sent: push.next,
     own: push.own?.next ?? before.own,
     inFlight: [...before.inFlight, { push, sentAt: now }].slice(-inFlightAllowed),
     lastNonce: push.nonce,
     unanswered: false,
   });
-  before.workedOut.sent = { push, at: now, next };
-  return next;
-}
+const commonlyAfterSending = lately(stepsRemembered, afterSending);
 
 /** Envoy does not ask again for the endpoints of a changed cluster: they follow it unasked. */
 function oweEndpoints(state: StreamState, push: Push): StreamState {
