@@ -16,7 +16,7 @@ const originUnder = ({ sources }: EffectivePolicy, path: string) => {
   const found = [...sources].find(
     ([name]) => name === path || name.startsWith(`${path}.`) || name.startsWith(`${path}[`),
   );
-  return found === undefined ? undefined : originOf(found[1], path);
+  return found === undefined ? undefined : originOf(found[1].policy, path);
 };
 
 /** Each policy was compiled on its own before: what comes out of a merge compiles, too. */

@@ -9,8 +9,8 @@ import type { CompiledPolicy, PolicyAttachment, PolicyBlocks } from './policy.js
 export interface Contest {
   /** `upstream.connection`, or `rateLimit.rules[per-caller]`. */
   readonly path: string;
-  readonly winner: CompiledPolicy;
-  readonly loser: CompiledPolicy;
+  readonly winner: PolicyAttachment;
+  readonly loser: PolicyAttachment;
   /** At one level it is a conflict, else inheritance. */
   readonly sameLevel: boolean;
 }
@@ -18,8 +18,8 @@ export interface Contest {
 /** What policies say together. */
 export interface EffectivePolicy {
   readonly blocks: PolicyBlocks;
-  /** By path, whose word it is. */
-  readonly sources: ReadonlyMap<string, CompiledPolicy>;
+  /** By path, whose word it is, and at which of its targets. */
+  readonly sources: ReadonlyMap<string, PolicyAttachment>;
   readonly contests: readonly Contest[];
 }
 
@@ -112,7 +112,7 @@ export const mergePolicies = memoised((reaching: readonly PolicyAttachment[]): E
     if (winner === undefined) winners.set(said.path, said);
     else if (winner.by.policy !== said.by.policy) contests.push(contestOf(winner, said));
   }
-  const sources = new Map([...winners].map(([path, { by }]) => [path, by.policy]));
+  const sources = new Map([...winners].map(([path, { by }]) => [path, by]));
   return { blocks: assembled(winners.values()), sources, contests };
 });
 
@@ -125,7 +125,7 @@ const rankOf = ({ target }: PolicyAttachment): string => {
 
 const contestOf = (winner: Said, loser: Said): Contest => ({
   path: loser.path,
-  winner: winner.by.policy,
-  loser: loser.by.policy,
+  winner: winner.by,
+  loser: loser.by,
   sameLevel: rankOf(winner.by) === rankOf(loser.by),
 });

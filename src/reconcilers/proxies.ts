@@ -1,6 +1,6 @@
 // Which proxies there are, and on which ports their pods are called.
 
-import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
+import { keyOf, ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
@@ -67,14 +67,22 @@ const noPorts: CalledPorts = new Map();
 /** Ports of the proxy itself: what an application has there is out of reach anyway. */
 const reserved: ReadonlySet<number> = new Set(Object.values(proxyPorts));
 
-function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
-  const declared = new Map(
-    pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]),
-  );
-  return [...new Set([...declared.keys(), ...called.keys()])]
+const declaredPorts = (pod: Pod): ReadonlyMap<number, Protocol> =>
+  new Map(pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]));
+
+/** Ports on which a pod is called. */
+const portsOf = (declared: ReadonlyMap<number, Protocol>, called: CalledPorts): readonly number[] =>
+  [...new Set([...declared.keys(), ...called.keys()])]
     .filter((port) => !reserved.has(port))
-    .sort((left, right) => left - right)
-    .map((port) => ({ port, protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto', policies: [] }));
+    .sort((left, right) => left - right);
+
+function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
+  const declared = declaredPorts(pod);
+  return portsOf(declared, called).map((port) => ({
+    port,
+    protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
+    policies: [],
+  }));
 }
 
 /** What all proxies of a mesh have in common. */
@@ -130,6 +138,20 @@ const modes = {
   redirect: memoised((sources: SourceList): Mode => ({ capture: 'redirect', sources })),
 } as const;
 
+const callsIn = (slices: World['endpointSlices']): ReadonlyMap<ObjectKey, CalledPorts> =>
+  calledPorts(everything, [...slices.values()].map(callsOf));
+
+/** Ports on which pods are called, and the Services that call each of them. */
+export function servicesCalling(
+  slices: World['endpointSlices'],
+): (pod: Pod) => ReadonlyMap<number, readonly ServicePortOfPod[]> {
+  const calls = callsIn(slices);
+  return (pod) => {
+    const called = calls.get(keyOf(pod.meta)) ?? noPorts;
+    return new Map(portsOf(declaredPorts(pod), called).map((port) => [port, called.get(port)?.by ?? []]));
+  };
+}
+
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
   world: Pick<World, 'pods' | 'endpointSlices'>,
@@ -137,7 +159,7 @@ export function reconcileProxies(
   capture: Capture,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
   const mode = modes[capture](about.sources);
-  const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
+  const called = callsIn(world.endpointSlices);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (pod.ips.length === 0 || pod.hostNetwork) continue;
