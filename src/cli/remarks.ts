@@ -49,7 +49,6 @@ const severities: Partial<
   PartiallyInvalid: { on: 'True', severity: 'error' },
   Conflicted: { on: 'True', severity: 'warning' },
   Degraded: { on: 'True', severity: 'warning' },
-  Programmed: { on: 'False', severity: 'warning' },
 };
 
 function severityOf({ condition, status }: Finding): Remark['severity'] | undefined {

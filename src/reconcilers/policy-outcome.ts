@@ -21,7 +21,7 @@ export interface PartOutcome {
 
 /** Paths of the parts of a policy: alone it wins all of them. */
 const partsOf = ({ attachments }: CompiledPolicy): readonly string[] => [
-  ...mergePolicies(attachments.slice(0, 1)).sources.keys(),
+  ...mergePolicies(attachments.slice(0, 1)).parts.keys(),
 ];
 
 const winnerOf = ({ winner, sameLevel }: Contest): string => `${keyOf(winner.policy.ref)} ${String(sameLevel)}`;
@@ -35,7 +35,7 @@ function outcomeOf(policy: CompiledPolicy, path: string, meetings: readonly Meet
   return {
     path,
     asked: merges.length,
-    won: merges.filter(({ sources }) => sources.get(path)?.policy === policy).length,
+    won: merges.filter(({ parts }) => parts.get(path)?.by.policy === policy).length,
     lost: [...byWinner].sort(([left], [right]) => compareText(left, right)).map(([, one]) => one),
   };
 }
