@@ -30,10 +30,14 @@ function overriddenFindings(outcomes: readonly PartOutcome[]): readonly Judgemen
 }
 
 /** Accepted at one target is accepted; those that are missing are told on their own. */
-function acceptance(policy: CompiledPolicy, context: PolicyContext): readonly Judgement[] {
+function acceptance(
+  policy: CompiledPolicy,
+  outcomes: readonly PartOutcome[],
+  context: PolicyContext,
+): readonly Judgement[] {
   const [refused] = policy.refused;
   if (refused !== undefined) {
-    const rest = Object.keys(policy.blocks).length === 0 ? '' : '; the rest of the policy is in force';
+    const rest = outcomes.length === 0 ? '' : '; the rest of the policy is in force';
     return [{ ...refusal(refused), message: `${refused.message}${more(policy.refused.length)}${rest}` }];
   }
   const missing = missingTargets(policy, context);
@@ -52,7 +56,7 @@ function acceptance(policy: CompiledPolicy, context: PolicyContext): readonly Ju
 export function policyFindings(policy: CompiledPolicy, context: PolicyContext): readonly Finding[] {
   const outcomes = outcomesOf(policy, meetingsOf(policy, context));
   const judgements = [
-    ...acceptance(policy, context),
+    ...acceptance(policy, outcomes, context),
     ...overriddenFindings(outcomes),
     ...conflictFindings(outcomes),
     ...emptySelections(policy, context),
