@@ -38,6 +38,7 @@ export const reasons = {
   Pending: 'Waiting for the controller.',
   InternalError: 'Legation failed to compile the object: a bug worth reporting.',
   Reconciling: 'Configuration is being delivered.',
+  Overridden: 'Every block of the policy is overridden by others: nothing of it is in force.',
   RejectedByProxy: 'Envoy refused the configuration; the message quotes it.',
   OlderWins: 'Another policy of the same level, an older one, says the same part.',
   RuleOverlap: 'A rule can never match, because another one with the same matches comes first.',

@@ -150,7 +150,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
     policies,
     delegation,
     get findings() {
-      findings ??= findingsOf(routes, { world, pooled, endpoints, delegation, policies });
+      findings ??= findingsOf({ world, routes, pooled, endpoints, delegation, policies });
       return findings;
     },
   };

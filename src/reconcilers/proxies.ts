@@ -1,6 +1,6 @@
 // Which proxies there are, and on which ports their pods are called.
 
-import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
+import { keyOf, ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
@@ -119,19 +119,23 @@ const noPorts: CalledPorts = new Map();
 /** Ports of the proxy itself: what an application has there is out of reach anyway. */
 const reserved: ReadonlySet<number> = new Set(Object.values(proxyPorts));
 
-function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
-  const declared = new Map(
-    pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]),
-  );
-  return [...new Set([...declared.keys(), ...called.keys()])]
+const declaredPorts = (pod: Pod): ReadonlyMap<number, Protocol> =>
+  new Map(pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]));
+
+/** Ports on which a pod is called. */
+const portsOf = (declared: ReadonlyMap<number, Protocol>, called: CalledPorts): readonly number[] =>
+  [...new Set([...declared.keys(), ...called.keys()])]
     .filter((port) => !reserved.has(port))
-    .sort((left, right) => left - right)
-    .map((port) => ({
-      port,
-      protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
-      policies: [],
-      services: [],
-    }));
+    .sort((left, right) => left - right);
+
+function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
+  const declared = declaredPorts(pod);
+  return portsOf(declared, called).map((port) => ({
+    port,
+    protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
+    policies: [],
+    services: [],
+  }));
 }
 
 /** What holds for the proxies of all pods. */
@@ -221,14 +225,32 @@ const isNodeLocal = memoised((services: World['services']): boolean =>
 export const modeOf = (capture: Capture, services: World['services'], sources: SourceList): Mode =>
   modes[capture](sources)[isNodeLocal(services) ? 'perNode' : 'forAll'];
 
+const callsIn = (slices: World['endpointSlices'], spoken: SpokenTable): ReadonlyMap<ObjectKey, CalledPorts> =>
+  calledPorts(
+    spoken,
+    [...slices].map(([key, list]) => callsOf(list, spoken.get(key) ?? unknown)),
+  );
+
+const nothingSpoken: SpokenTable = new Map();
+
+/** Ports on which pods are called, and the Services that call each of them. */
+export function servicesCalling(
+  slices: World['endpointSlices'],
+): (pod: Pod) => ReadonlyMap<number, readonly ServicePortOfPod[]> {
+  const calls = callsIn(slices, nothingSpoken);
+  return (pod) => {
+    const called = calls.get(keyOf(pod.meta)) ?? noPorts;
+    return new Map(portsOf(declaredPorts(pod), called).map((port) => [port, called.get(port)?.by ?? []]));
+  };
+}
+
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
   world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
   const { policies, arrivals } = world;
-  const calls = [...world.endpointSlices].map(([key, slices]) => callsOf(slices, world.spoken.get(key) ?? unknown));
-  const called = calledPorts(everything, calls);
+  const called = callsIn(world.endpointSlices, world.spoken);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (!hasProxy(pod)) continue;
