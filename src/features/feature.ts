@@ -16,6 +16,7 @@ import type {
   WeightedBackend,
 } from './envoy-types.js';
 import type { Result } from '../lib/result.js';
+import type { Providers } from './providers.js';
 import type { RouteDefaults } from './route-defaults.js';
 
 /** Some of a message's fields, at any depth. */
@@ -29,6 +30,20 @@ export type Patch<T> = T extends bigint | Uint8Array | string | number | boolean
 
 /** Which side of a call a proxy stands on: beside the caller, or beside the one that is called. */
 export type Direction = 'inbound' | 'outbound';
+
+/** A service that a proxy asks or reports to. */
+export interface ProviderConfig {
+  readonly type: Providers[number]['type'];
+  /** The cluster that leads there. */
+  readonly cluster: string;
+  readonly path: string | undefined;
+  /** Time for an answer. */
+  readonly timeout: string;
+  readonly onError: 'Deny' | 'Allow';
+}
+
+/** A provider by its name; undefined where it does not resolve, which status says. */
+export type ProviderOf = (name: string) => ProviderConfig | undefined;
 
 /** What a feature knows of the route that it changes. */
 export interface RouteContext {
@@ -46,6 +61,8 @@ export interface RouteContext {
     readonly name: string;
     readonly port?: number;
   }) => string | undefined;
+  /** Of policies; rules have none. */
+  readonly providerOf: ProviderOf;
 }
 
 /** What a feature changes of a route. Two features must not write one field. */
@@ -81,6 +98,7 @@ export interface ChainContext {
   /** Port of the Service; inbound: of the container. Undefined: connections of many ports. */
   readonly port: number | undefined;
   readonly http: boolean;
+  readonly providerOf: ProviderOf;
 }
 
 /** What a feature changes of a chain, and so drains when it changes. */

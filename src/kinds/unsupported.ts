@@ -69,10 +69,11 @@ const meshPolicy: readonly Unsupported[] = [
       'scope',
       'sidecar',
       'extensions',
-      'providers',
     ],
     builtIn,
   ),
+  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'RateLimit', 'ExtProc'], 'nothing asks it yet'),
+  ...only('providers[].backendRef.kind', ['Host'], services),
 ];
 
 const meshIdentity: readonly Unsupported[] = fields(

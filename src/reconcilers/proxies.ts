@@ -6,8 +6,11 @@ import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import type { Capture, InboundPort, PolicyInForce, Protocol, ProxyModel } from '../model/mesh.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
-import { inboundPoliciesOf } from './policies-in-force.js';
+import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
+import type { PolicyAttachment } from './policy.js';
+import { providersInReach } from './providers.js';
 import { protocolOf } from './protocol.js';
+import type { Referents } from './references.js';
 
 /** One port on which the slices of a Service call a pod. */
 type Call = readonly [pod: ObjectKey, port: number, protocol: Protocol, by: ServicePortOfPod];
@@ -93,6 +96,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture }: Mode): ProxyMode
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
+    outbound: [],
   };
 }
 
@@ -109,29 +113,44 @@ type PoliciesOfPorts = readonly (readonly PolicyInForce[])[];
 
 const internPolicies = listInterner<PoliciesOfPorts[number]>();
 
-const withPolicies = memoised((proxy: ProxyModel, ofPorts: PoliciesOfPorts): ProxyModel => ({
-  ...proxy,
-  inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, policies: ofPorts[index] ?? [] })),
-}));
+const withPolicies = memoised(
+  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: PoliciesOfPorts): ProxyModel => ({
+    ...proxy,
+    inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, policies: ofPorts[index] ?? [] })),
+    outbound,
+  }),
+);
 
-function proxyOf(pod: Pod, called: CalledPorts, { mode, policies }: { mode: Mode; policies: PolicyIndex }): ProxyModel {
+/** What proxies are told besides what their pods say. */
+interface Said {
+  readonly mode: Mode;
+  readonly policies: PolicyIndex;
+  readonly referents: Referents;
+}
+
+function proxyOf(pod: Pod, called: CalledPorts, { mode, policies, referents }: Said): ProxyModel {
   const bare = bareProxyOf(pod, called, mode);
-  const ofPorts = bare.inbound.map(({ port }) => inboundPoliciesOf(policies.reachingPod(pod, called.get(port)?.by)));
-  return ofPorts.every((one) => one.length === 0) ? bare : withPolicies(bare, internPolicies(ofPorts));
+  const inForce = (of: typeof inboundPoliciesOf, reaching: readonly PolicyAttachment[]) =>
+    of(reaching, providersInReach(reaching, referents));
+  const ofPorts = bare.inbound.map(({ port }) =>
+    inForce(inboundPoliciesOf, policies.reachingPod(pod, called.get(port)?.by)),
+  );
+  return withPolicies(bare, inForce(outboundPoliciesOf, policies.reachingPod(pod)), internPolicies(ofPorts));
 }
 
 const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirect' } } as const;
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & { readonly policies: PolicyIndex },
+  world: Pick<World, 'pods' | 'endpointSlices'> & Omit<Said, 'mode'>,
   capture: Capture,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
   const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
   const proxies = new Map<ObjectKey, ProxyModel>();
+  const said: Said = { mode: modes[capture], policies: world.policies, referents: world.referents };
   for (const [key, pod] of world.pods) {
     if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode: modes[capture], policies: world.policies }));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, said));
   }
   return proxies;
 }

@@ -27,6 +27,7 @@ import type {
 import { mergePatches } from './merge.js';
 import { nameOfCluster, nameOfHost, nameOfInbound, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
 import { buildMatch, safeMethods } from './route-match.js';
+import { noProvider, providerOf } from './providers.js';
 import type { Resource } from './resources.js';
 
 /** The Service port that a route configuration is for. */
@@ -121,8 +122,12 @@ const patchesFor = (
   features: readonly CompiledFeature[],
   owner: RouteOwner,
   context: RouteContext,
-): readonly RoutePatch[] =>
-  [...features, ...owner.port.policies.inForce.map(({ feature }) => feature)].map((one) => one.onRoute(context));
+): readonly RoutePatch[] => [
+  ...features.map((feature) => feature.onRoute(context)),
+  ...owner.port.policies.inForce.map((policy) =>
+    policy.feature.onRoute({ ...context, providerOf: providerOf(policy) }),
+  ),
+];
 
 function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner): Route {
   const { match, rule } = entry;
@@ -133,6 +138,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     methods: variant.methods,
     defaults: defaultsFor(rule, owner),
     clusterOf: clusterOf(rule),
+    providerOf: noProvider,
   };
   const patches = patchesFor(rule.features, owner, context);
   const { ref } = rule.origin;
@@ -163,6 +169,7 @@ function plainRoute(owner: RouteOwner): Route {
     methods: 'safe',
     defaults: port.policies.defaults,
     clusterOf: () => undefined,
+    providerOf: noProvider,
   };
   const patches = patchesFor(silent, owner, context);
   const forward = mergePatches(
@@ -241,9 +248,10 @@ export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resour
     methods: 'unsafe',
     defaults: builtInDefaults,
     clusterOf: () => undefined,
+    providerOf: noProvider,
   };
   const patch = mergePatches(
-    inbound.policies.map(({ feature }) => feature.onRoute(context)),
+    inbound.policies.map((policy) => policy.feature.onRoute({ ...context, providerOf: providerOf(policy) })),
     'route',
   );
   return {

@@ -18,6 +18,7 @@ const route: RouteContext = {
   port: 9080,
   path: { kind: 'prefix', value: '/', ignoreCase: false },
   methods: 'safe',
+  providerOf: () => undefined,
   clusterOf: ({ name }) => (name === 'there' ? 'o/shop/there/80' : undefined),
 };
 
