@@ -24,6 +24,8 @@ type Identity = Pick<BootstrapOptions, 'nodeId' | 'cluster' | 'bindAddress'>;
 const maxSocketPath = 107;
 const oldestEnvoy = '1.36.0';
 const anyAddress = '0.0.0.0';
+/** Who asks how a pod is uses the first of its addresses. */
+const anyAddressLike = (address: string | undefined): string => (address?.includes(':') === true ? '::' : anyAddress);
 
 function podOf(name: string): { readonly namespace: string; readonly name: string } {
   const [, namespace, pod] = /^([a-z0-9][-a-z0-9]*)\/([a-z0-9][-a-z0-9.]*)$/.exec(name) ?? [];
@@ -71,7 +73,8 @@ async function identityFromMesh({
     for (const line of unknownProxy(proxies, options.proxy)) say(line);
     return undefined;
   }
-  const own = capture === 'explicit' ? (proxy.addresses[0] ?? anyAddress) : anyAddress;
+  const [first] = proxy.addresses;
+  const own = capture === 'explicit' ? (first ?? anyAddress) : anyAddressLike(first);
   const bindAddress = options.address === undefined ? own : addressOf(options.address);
   return { nodeId: `${proxy.name}.${proxy.namespace}`, cluster: proxy.workload, bindAddress };
 }

@@ -20,3 +20,6 @@ export const escapeRegex = (text: string): string => text.replace(/[.*+?^${}()|[
 
 /** Literal text in the substitution of a regular expression. */
 export const escapeSubstitution = (text: string): string => text.replaceAll('\\', '\\\\');
+
+/** Whether a text holds what no header may: Envoy refuses the configuration (`well_known_regex` HTTP_HEADER_VALUE). */
+export const breaksHeader = (text: string): boolean => ['\u0000', '\r', '\n'].some((one) => text.includes(one));

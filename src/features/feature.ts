@@ -81,6 +81,8 @@ export interface ClusterContext {
   readonly port: number;
   /** Whether requests, and not only bytes, are sent there. */
   readonly http: boolean;
+  /** Whether the port of the Service asks for HTTP/2. */
+  readonly wantsHttp2: boolean;
 }
 
 /** What a feature changes of a cluster. */

@@ -1,9 +1,14 @@
 // THE ordered lists of features, by what holds their configuration. What stands first is applied first; a feature
 // that is not here does not exist.
 
+import { circuitBreaker } from './circuit-breaker.js';
+import { connection } from './connection.js';
 import { directResponse } from './direct-response.js';
 import { requestHeaderModifier, responseHeaderModifier } from './header-modifiers.js';
+import { healthCheck } from './health-check.js';
 import { inbound } from './inbound.js';
+import { loadBalancer } from './load-balancer.js';
+import { outlierDetection } from './outlier-detection.js';
 import { requestMirror } from './request-mirror.js';
 import { requestRedirect } from './request-redirect.js';
 import { retry } from './retry.js';
@@ -28,7 +33,14 @@ export const filterFeatures = [
 export const backendFeatures = [requestHeaderModifier, responseHeaderModifier] as const;
 
 /** Members of `upstream` of a MeshPolicy; its `timeouts` and `retry` are defaults of rules. */
-export const upstreamFeatures = [retryBudget] as const;
+export const upstreamFeatures = [
+  loadBalancer,
+  outlierDetection,
+  circuitBreaker,
+  retryBudget,
+  healthCheck,
+  connection,
+] as const;
 
 /** Blocks of a MeshPolicy that hold where a pod is called. */
 export const inboundFeatures = [inbound] as const;

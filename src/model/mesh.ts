@@ -31,6 +31,8 @@ export type Backend =
       readonly target: Target;
       readonly weight: number;
       readonly features: readonly CompiledFeature[];
+      /** What policies say of calls to the target. */
+      readonly policies: readonly PolicyInForce[];
     }
   | { readonly kind: 'invalid'; readonly weight: number; readonly problem: Problem };
 

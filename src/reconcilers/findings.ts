@@ -35,9 +35,8 @@ function malformedFindings(world: World): readonly Finding[] {
     const [first] = problems;
     if (first === undefined) return [];
     const kept = lastGood ? '; the last good version stays in force' : '';
-    return [
-      judge({ ref, generation }, { ...refusal(first), message: `${first.message}${more(problems.length)}${kept}` }),
-    ];
+    const refused = refusal(first);
+    return [judge({ ref, generation }, { ...refused, message: `${refused.message}${more(problems.length)}${kept}` })];
   });
 }
 

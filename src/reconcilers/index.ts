@@ -11,7 +11,7 @@ import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { reconcileProxies } from './proxies.js';
-import { referentsOf as referentsIn, type Referents as ProviderReferents } from './references.js';
+import { referentsOf as referentsIn, type ServiceReferents } from './references.js';
 import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
@@ -83,15 +83,15 @@ const proxiesBy = { explicit: proxiesOf('explicit'), redirect: proxiesOf('redire
 
 interface PoliciesAndReferents {
   readonly policies: PolicyIndex;
-  readonly referents: ProviderReferents;
+  readonly referents: ServiceReferents;
 }
 
-const saidOf = memoised((policies: PolicyIndex, referents: ProviderReferents): PoliciesAndReferents => ({
+const saidOf = memoised((policies: PolicyIndex, referents: ServiceReferents): PoliciesAndReferents => ({
   policies,
   referents,
 }));
 
-const nowhere: ProviderReferents = { service: () => undefined, grants: [] };
+const nowhere: ServiceReferents = { service: () => undefined, grants: [] };
 
 /** Without providers, proxies do not depend on Services. */
 const saidToProxies = (policies: PolicyIndex, world: World): PoliciesAndReferents => {

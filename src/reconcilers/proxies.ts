@@ -10,7 +10,7 @@ import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
 import { providersInReach } from './providers.js';
 import { protocolOf } from './protocol.js';
-import type { Referents } from './references.js';
+import type { ServiceReferents } from './references.js';
 
 /** One port on which the slices of a Service call a pod. */
 type Call = readonly [pod: ObjectKey, port: number, protocol: Protocol, by: ServicePortOfPod];
@@ -125,7 +125,7 @@ const withPolicies = memoised(
 interface Said {
   readonly mode: Mode;
   readonly policies: PolicyIndex;
-  readonly referents: Referents;
+  readonly referents: ServiceReferents;
 }
 
 function proxyOf(pod: Pod, called: CalledPorts, { mode, policies, referents }: Said): ProxyModel {

@@ -67,6 +67,7 @@ function backendOf(backend: BackendRef, place: Place, referents: Referents): Res
     target: { ...target.value, subset: subsetOf(backend) },
     weight,
     features: features.value,
+    policies: referents.policiesOf(target.value),
   });
 }
 

@@ -9,7 +9,7 @@ import type { Service, World } from '../kinds/world.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
 import type { PolicyIndex } from './policies.js';
-import { ruleDefaultsOf } from './policies-in-force.js';
+import { ruleDefaultsOf, servicePoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
 import type { Referents } from './references.js';
 import { compileRule, nameOf, type CompiledRule } from './rule.js';
@@ -135,21 +135,31 @@ const servicesNamed = memoised((source: Source): readonly ObjectKey[] => {
   return [...new Set(refs.map((ref) => keyOf({ namespace: ref.namespace ?? own, name: ref.name })))];
 });
 
-/** Policies on one of the rules, in the order of the rules. */
-interface RulePolicies {
-  readonly ofRules: readonly (readonly PolicyAttachment[])[];
+type Lists = readonly (readonly PolicyAttachment[])[];
+
+/** Policies on each of the rules, and on each port of the Services that they name. */
+interface Policies {
+  readonly ofRules: Lists;
+  readonly ofServices: readonly Lists[];
 }
 
-type Referent = Service | readonly ReferenceGrant[] | RulePolicies | undefined;
+type Referent = Service | readonly ReferenceGrant[] | Policies | undefined;
 
 const isGrants = (referent: Referent): referent is readonly ReferenceGrant[] => Array.isArray(referent);
 const isService = (referent: Referent): referent is Service => referent !== undefined && 'kind' in referent;
-const isPolicies = (referent: Referent): referent is RulePolicies => referent !== undefined && 'ofRules' in referent;
+const isPolicies = (referent: Referent): referent is Policies => referent !== undefined && 'ofRules' in referent;
 
 /** Referents are the Services that the source names, in order, then the grants and the policies. */
 function lookupIn(source: Source, referents: readonly Referent[]): Referents {
   const services = new Map(servicesNamed(source).map((key, index) => [key, referents[index]]));
+  const { ofServices = [] } = referents.find(isPolicies) ?? {};
   return {
+    policiesOf: (target) => {
+      const place = servicesNamed(source).indexOf(keyOf(target));
+      const service = services.get(keyOf(target));
+      const port = isService(service) ? service.ports.findIndex((one) => one.port === target.port) : -1;
+      return servicePoliciesOf(ofServices[place]?.[port] ?? noPolicies).inForce;
+    },
     service: (key) => {
       const found = services.get(key);
       return isService(found) ? found : undefined;
@@ -196,8 +206,10 @@ const compile = memoisedList((source: Source, referents: readonly Referent[]): C
   };
 });
 
-const internRules = listInterner<readonly PolicyAttachment[]>();
-const rulePolicies = memoised((ofRules: RulePolicies['ofRules']): RulePolicies => ({ ofRules }));
+const noPolicies: readonly PolicyAttachment[] = [];
+const internLists = listInterner<Lists[number]>();
+const internServices = listInterner<Lists>();
+const policiesFor = memoised((ofRules: Lists, ofServices: readonly Lists[]): Policies => ({ ofRules, ofServices }));
 
 /** The grants of a World, as one list with an identity. */
 const grantsOf = memoised((table: World['referenceGrants']): readonly ReferenceGrant[] => [...table.values()]);
@@ -211,8 +223,13 @@ export function compileRoute(
   const keys = servicesNamed(source);
   const foreign = keys.some((key) => !key.startsWith(`${source.ref.namespace}/`));
   const services = keys.map((key) => world.services.get(key));
-  const ofRules = internRules(
-    source.rules.map(({ rule, index }) => world.policies.onRoute(source.ref, nameOf(rule, index))),
+  const policies = policiesFor(
+    internLists(source.rules.map(({ rule, index }) => world.policies.onRoute(source.ref, nameOf(rule, index)))),
+    internServices(
+      keys.map((key, index) =>
+        internLists((services[index]?.ports ?? []).map((port) => world.policies.reachingService(key, port.name))),
+      ),
+    ),
   );
-  return compile(source, [...services, foreign ? grantsOf(world.referenceGrants) : undefined, rulePolicies(ofRules)]);
+  return compile(source, [...services, foreign ? grantsOf(world.referenceGrants) : undefined, policies]);
 }

@@ -2,9 +2,9 @@
 
 import { Cluster, Cluster_DiscoveryType, Cluster_LbPolicy } from '../gen/envoy/config/cluster/v3/cluster.js';
 import { Http2ProtocolOptions } from '../gen/envoy/config/core/v3/protocol.js';
-import { LeastRequest } from '../gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request.js';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
 import type { ClusterPatch } from '../features/feature.js';
+import { balancing, leastRequest } from '../features/load-balancer.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
@@ -29,9 +29,11 @@ const http2Options = Http2ProtocolOptions.fromPartial({
   allowConnect: true,
 });
 
+const wantsHttp2 = (protocol: Protocol): boolean => protocol === 'http2' || protocol === 'grpc';
+
 /** What callers speak is spoken on, unless the Service says that it wants HTTP/2. */
 function upstreamProtocol(protocol: Protocol): HttpProtocolOptions['upstreamProtocolOptions'] {
-  if (protocol === 'http2' || protocol === 'grpc') {
+  if (wantsHttp2(protocol)) {
     return {
       $case: 'explicitHttpConfig',
       value: { protocolConfig: { $case: 'http2ProtocolOptions', value: http2Options } },
@@ -61,19 +63,6 @@ const outboundHttpOptions = (protocol: Protocol, patch: ClusterPatch['http']) =>
     ),
   );
 
-const leastRequest = {
-  typedExtensionConfig: {
-    name: 'envoy.load_balancing_policies.least_request',
-    typedConfig: packAny(
-      LeastRequest,
-      LeastRequest.fromPartial({
-        choiceCount: 2,
-        localityLbConfig: { localityConfigSpecifier: { $case: 'localityWeightedLbConfig', value: {} } },
-      }),
-    ),
-  },
-};
-
 /** Envoy's defaults of 1,024 requests and 3 retries are nobody's wish: what is not set is unlimited. */
 const noBreakers = {
   maxConnections: unlimited,
@@ -82,11 +71,21 @@ const noBreakers = {
   retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 10 },
 };
 
+/** A fixed number of retries stands in place of the budget: Envoy would prefer the budget. */
+function limits(patch: ClusterPatch['thresholds']) {
+  const { retryBudget, ...others } = overridden(noBreakers, patch);
+  return patch?.maxRetries === undefined ? { ...others, retryBudget } : others;
+}
+
 /** What policies say of a cluster, joined. */
 function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
-  const http = isHttp(protocol);
-  const patches = policies.inForce.map(({ feature }) => feature.onCluster({ port, http }));
-  return mergePatches(patches, 'cluster') ?? {};
+  const context = { port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol) };
+  return (
+    mergePatches(
+      policies.inForce.map(({ feature }) => feature.onCluster(context)),
+      'cluster',
+    ) ?? {}
+  );
 }
 
 function outboundCluster(target: Target, port: PortModel): Cluster {
@@ -98,10 +97,10 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
     connectTimeout: durationOfSeconds(5),
     perConnectionBufferLimitBytes: 1_048_576,
-    loadBalancingPolicy: { policies: [leastRequest] },
+    ...balancing('LeastRequest', leastRequest()),
     commonLbConfig: { healthyPanicThreshold: { value: 0 } },
     ignoreHealthOnHostRemoval: true,
-    circuitBreakers: { thresholds: [overridden(noBreakers, patch.thresholds)] },
+    circuitBreakers: { thresholds: [limits(patch.thresholds)] },
     typedExtensionProtocolOptions: isHttp(port.protocol)
       ? { [httpOptionsName]: outboundHttpOptions(port.protocol, patch.http) }
       : {},

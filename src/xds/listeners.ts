@@ -206,10 +206,30 @@ export function buildOwnListeners(proxy: ProxyModel, origin: Origin): readonly R
   return [...explicit, ...proxy.inbound.flatMap((inbound) => inboundListener(proxy, inbound, origin))];
 }
 
+/** The kinds of addresses that a pod has. Where it lacks one, nothing of that kind can be bound. */
+export type Families = 'ipv4' | 'ipv6' | 'both';
+
+/** The kinds among these addresses. */
+export function familiesOf(addresses: readonly string[]): Families {
+  const sixes = addresses.filter((address) => address.includes(':')).length;
+  if (sixes === 0) return 'ipv4';
+  return sixes === addresses.length ? 'ipv6' : 'both';
+}
+
+type Places = readonly [string, ...string[]];
+
+const anyAddress: Readonly<Record<Families, Places>> = { ipv4: ['0.0.0.0'], ipv6: ['::'], both: ['0.0.0.0', '::'] };
+/** What is redirected on its way out arrives on loopback: nobody outside of the pod can dial it. */
+const loopback: Readonly<Record<Families, Places>> = {
+  ipv4: ['127.0.0.1'],
+  ipv6: ['::1'],
+  both: ['127.0.0.1', '::1'],
+};
+
 /** The address that redirected connections arrive at, before they are handed to the listener they meant. */
 function virtualListener(
   name: string,
-  options: { port: number; cluster: string; bind: readonly [string, string]; direction: TrafficDirection },
+  options: { port: number; cluster: string; bind: Places; direction: TrafficDirection },
 ): Listener {
   return Listener.fromPartial({
     name,
@@ -233,17 +253,17 @@ function virtualListener(
 }
 
 /** Redirect: the two listeners that every proxy has. */
-export const virtualListeners: readonly Listener[] = [
+export const virtualListeners = (families: Families): readonly Listener[] => [
   virtualListener('virtualInbound', {
     port: ports.inbound,
     cluster: 'inbound-passthrough',
-    bind: ['0.0.0.0', '::'],
+    bind: anyAddress[families],
     direction: TrafficDirection.INBOUND,
   }),
   virtualListener('virtualOutbound', {
     port: ports.outbound,
     cluster: 'passthrough',
-    bind: ['127.0.0.1', '::1'],
+    bind: loopback[families],
     direction: TrafficDirection.OUTBOUND,
   }),
 ];

@@ -6,6 +6,7 @@ import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedByKey, memoisedList } from '../lib/memo.js';
 import type { ProxyEntry, Publication, Section } from './cache.js';
 import { checkConstraints } from './constraints.js';
+import { familiesOf, type Families } from './listeners.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
 import { codecOf, encodeResource, type EncodedResource, type Part, type Resource } from './resources.js';
 import {
@@ -88,10 +89,7 @@ const serviceLayers: Readonly<Record<Capture, (service: ServiceModel) => Layer>>
 };
 const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service)));
 const endpointLayer = memoised((sets: readonly EndpointSet[]) => encode(translateEndpoints(sets)));
-const common: Readonly<Record<Capture, Layer>> = {
-  explicit: encode(commonResources.explicit),
-  redirect: encode(commonResources.redirect),
-};
+const commonLayer = memoised(encode);
 
 /** Claims depend on all Services: the last answer is kept for each namespace of callers. */
 const claimants = createInterner<{ readonly namespace: string }>(100_000);
@@ -131,15 +129,19 @@ const replaced = memoised((layer: Layer, quarantine: Quarantine): readonly Encod
   ),
 );
 
+/** Proxies with these in common see the same. */
 interface Audience {
   readonly namespace: string;
   readonly capture: Capture;
+  readonly families: Families;
 }
 
 /** One object for each audience. */
 const audiences = createInterner<Audience>(100_000);
-const audienceOf = ({ namespace, capture }: Audience): Audience =>
-  audiences(viewKeyOf({ namespace, capture }), () => ({ namespace, capture }));
+const audienceOf = ({ namespace, capture, addresses }: ProxyModel): Audience => {
+  const audience = { namespace, capture, families: familiesOf(addresses) };
+  return audiences(viewKeyOf(audience), () => audience);
+};
 
 /** A section of a view with what it holds back. */
 interface Checked {
@@ -162,8 +164,8 @@ function* layersOfServices(
   audience: Audience,
   quarantine: Quarantine,
 ): Generator<[string, Layer]> {
-  const { namespace, capture } = audience;
-  yield ['common', common[capture]];
+  const { namespace, capture, families } = audience;
+  yield ['common', commonLayer(commonResources[capture][families])];
   for (const [key, service] of services) {
     yield [`s ${key}`, serviceLayers[capture](service)];
     yield [`r ${key}`, routesLayer(service, namespace, quarantine)];
@@ -185,7 +187,7 @@ const endpointSection = memoised((endpoints: MeshModel['endpoints'], quarantine:
 
 const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
 
-const viewKeyOf = (proxy: Audience): string => `${proxy.namespace}|${proxy.capture}`;
+const viewKeyOf = ({ namespace, capture, families }: Audience): string => `${namespace}|${capture}|${families}`;
 
 const ownOf = memoised((proxy: ProxyModel): OwnResources => {
   const { resources } = encode(translateProxy(proxy));
@@ -237,7 +239,7 @@ function quarantineKeys(quarantines: Quarantines): ReadonlySet<string> {
 }
 
 const entryOf = memoised((proxy: ProxyModel, versions: ReadonlySet<string>): ProxyEntry => {
-  const base = viewKeyOf(proxy);
+  const base = viewKeyOf(audienceOf(proxy));
   return {
     group: proxy.group,
     own: ownOf(proxy),

@@ -18,6 +18,7 @@ import type {
   Backend,
   HostRules,
   InboundPort,
+  PolicyInForce,
   PortModel,
   RouteEntry,
   Rule,
@@ -117,17 +118,13 @@ const defaultsFor = (rule: Rule, { port }: RouteOwner): RouteDefaults => ({
   ...rule.defaults,
 });
 
-/** What the rule says, and then what policies on the Service say of all of its rules. */
+/** What the rule says, and then what policies on the Services that it sends to say. */
 const patchesFor = (
   features: readonly CompiledFeature[],
-  owner: RouteOwner,
+  policies: readonly PolicyInForce[],
   context: RouteContext,
-): readonly RoutePatch[] => [
-  ...features.map((feature) => feature.onRoute(context)),
-  ...owner.port.policies.inForce.map((policy) =>
-    policy.feature.onRoute({ ...context, providerOf: providerOf(policy) }),
-  ),
-];
+): readonly RoutePatch[] =>
+  [...features, ...new Set(policies.map(({ feature }) => feature))].map((one) => one.onRoute(context));
 
 function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner): Route {
   const { match, rule } = entry;
@@ -140,7 +137,8 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     clusterOf: clusterOf(rule),
     providerOf: noProvider,
   };
-  const patches = patchesFor(rule.features, owner, context);
+  const policies = rule.backends.flatMap((backend) => (backend.kind === 'service' ? backend.policies : []));
+  const patches = patchesFor(rule.features, policies, context);
   const { ref } = rule.origin;
   const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
   return Route.fromPartial({
@@ -171,7 +169,7 @@ function plainRoute(owner: RouteOwner): Route {
     clusterOf: () => undefined,
     providerOf: noProvider,
   };
-  const patches = patchesFor(silent, owner, context);
+  const patches = patchesFor(silent, port.policies.inForce, context);
   const forward = mergePatches(
     patches.map((patch) => patch.forward),
     'route',

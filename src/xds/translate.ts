@@ -18,7 +18,7 @@ import type {
 } from '../model/mesh.js';
 import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
-import { buildListeners, buildOwnListeners, virtualListeners } from './listeners.js';
+import { buildListeners, buildOwnListeners, familiesOf, virtualListeners, type Families } from './listeners.js';
 import type { Resource, ResourceType } from './resources.js';
 import { buildInboundRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
@@ -100,23 +100,29 @@ export const translateClaims = (services: readonly ServiceModel[], namespace: st
 
 const nobody: readonly Origin[] = [];
 
-/** What every proxy of a capture has. */
-export const commonResources: Readonly<Record<Capture, Bundle>> = {
-  explicit: [],
-  redirect: [
-    ...fallbackClusters.map((message: Cluster): Resource<'cluster'> => ({
-      type: 'cluster',
-      name: message.name,
-      message,
-      origins: nobody,
-    })),
-    ...virtualListeners.map((message: Listener): Resource<'listener'> => ({
-      type: 'listener',
-      name: message.name,
-      message,
-      origins: nobody,
-    })),
-  ],
+const redirectResources = (families: Families): Bundle => [
+  ...fallbackClusters.map((message: Cluster): Resource<'cluster'> => ({
+    type: 'cluster',
+    name: message.name,
+    message,
+    origins: nobody,
+  })),
+  ...virtualListeners(families).map((message: Listener): Resource<'listener'> => ({
+    type: 'listener',
+    name: message.name,
+    message,
+    origins: nobody,
+  })),
+];
+
+/** What every proxy of a capture has whose pod has these kinds of addresses. */
+export const commonResources: Readonly<Record<Capture, Readonly<Record<Families, Bundle>>>> = {
+  explicit: { ipv4: [], ipv6: [], both: [] },
+  redirect: {
+    ipv4: redirectResources('ipv4'),
+    ipv6: redirectResources('ipv6'),
+    both: redirectResources('both'),
+  },
 };
 
 /** What one proxy alone has. */
@@ -136,7 +142,7 @@ export function translate(
 ): Readonly<Record<ResourceType, Bundle>> {
   const services = [...model.services.values()];
   const all = [
-    ...commonResources[proxy.capture],
+    ...commonResources[proxy.capture][familiesOf(proxy.addresses)],
     ...services.flatMap(translateService[proxy.capture]),
     ...services.flatMap((service) => translateRoutes(service, proxy.namespace)),
     ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),

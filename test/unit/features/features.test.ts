@@ -149,6 +149,18 @@ describe('what Envoy would not take', () => {
     ).to.have.property('ok', true);
   });
 
+  it('a header value that ends the header', () => {
+    for (const value of ['a\nb', 'a\r', '\u0000']) {
+      const result = requestHeaderModifier.from({ requestHeaderModifier: { set: [{ name: 'x-a', value }] } });
+      expect(result?.ok === false ? result.error[0]?.message : '').to.contain(
+        "must not give header 'x-a' a value with a line break",
+      );
+    }
+    expect(
+      requestHeaderModifier.from({ requestHeaderModifier: { add: [{ name: 'x-a', value: 'a\tb é' }] } }),
+    ).to.have.property('ok', true);
+  });
+
   it('a body of too many bytes', () => {
     expect(directResponse.from({ directResponse: { statusCode: 200, body: 'x'.repeat(4096) } })).to.have.property(
       'ok',

@@ -1,0 +1,53 @@
+// What resources name: clusters of routes and listeners, endpoints of clusters, routes of listeners and scopes. Read off
+// their JSON, so that no field is forgotten which the code under test forgets.
+
+import type { Json } from '../../src/xds/json.js';
+import { unresolvedCluster } from '../../src/xds/names.js';
+import { resourcesToJson } from '../../src/xds/readable.js';
+import type { Resource } from '../../src/xds/resources.js';
+
+const childrenOf = (value: Json): readonly (readonly [string, Json])[] =>
+  typeof value === 'object' && value !== null ? Object.entries(value) : [];
+
+/** Every text that stands under one of these keys, anywhere. */
+function textsUnder(value: Json, keys: readonly string[]): readonly string[] {
+  return childrenOf(value).flatMap(([key, child]) =>
+    keys.includes(key) && typeof child === 'string' ? [child] : textsUnder(child, keys),
+  );
+}
+
+/** Names of clusters in `weighted_clusters`. */
+function weightedNames(value: Json): readonly string[] {
+  return childrenOf(value).flatMap(([key, child]) =>
+    key === 'weighted_clusters' ? textsUnder(child, ['name']) : weightedNames(child),
+  );
+}
+
+function jsonOfType(resources: readonly Resource[], type: Resource['type']): Json {
+  return resourcesToJson(resources.filter((one) => one.type === type));
+}
+
+/** Names that lead nowhere, of what one proxy is served. */
+export function danglingOf(resources: readonly Resource[]): readonly string[] {
+  const has = (type: Resource['type'], name: string): boolean =>
+    resources.some((one) => one.type === type && one.name === name);
+  const [routes, clusters, listeners, scopes] = (['route', 'cluster', 'listener', 'scope'] as const).map((type) =>
+    jsonOfType(resources, type),
+  ) as [Json, Json, Json, Json];
+  const toClusters = [
+    ...textsUnder(routes, ['cluster']),
+    ...weightedNames(routes),
+    ...textsUnder(listeners, ['cluster']),
+  ];
+  return [
+    ...toClusters
+      .filter((name) => name !== unresolvedCluster && !has('cluster', name))
+      .map((name) => `cluster ${name}`),
+    ...textsUnder(clusters, ['service_name'])
+      .filter((name) => !has('endpoint', name))
+      .map((name) => `endpoint ${name}`),
+    ...textsUnder([scopes, listeners], ['route_configuration_name', 'route_config_name'])
+      .filter((name) => !has('route', name))
+      .map((name) => `route ${name}`),
+  ];
+}
