@@ -48,6 +48,8 @@ export type ProviderOf = (name: string) => ProviderConfig | undefined;
 /** What a feature knows of the route that it changes. */
 export interface RouteContext {
   readonly direction: Direction;
+  /** As logs and statistics name it: `shop/reviews/main`. */
+  readonly name: string;
   /** Port of the Service that was called; inbound: of the container. */
   readonly port: number;
   readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string; readonly ignoreCase: boolean };
@@ -94,12 +96,23 @@ export interface ClusterPatch {
   readonly thresholds?: Patch<Thresholds>;
 }
 
+/** What newer Envoys can do, and older supported ones cannot. */
+export interface Capabilities {
+  /** `envoy.access_loggers.stats`, from 1.37. */
+  readonly statsLogger: boolean;
+  /** Its bound on the number of series, from 1.39. */
+  readonly statsScope: boolean;
+}
+
 /** What a feature knows of the chain of a listener that it changes. */
 export interface ChainContext {
   readonly direction: Direction;
   /** Port of the Service; inbound: of the container. Undefined: connections of many ports. */
   readonly port: number | undefined;
   readonly http: boolean;
+  /** `Deployment/web.shop`, whose proxy it is; undefined where proxies share the chain. */
+  readonly workload: string | undefined;
+  readonly can: Capabilities;
   readonly providerOf: ProviderOf;
 }
 

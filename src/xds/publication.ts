@@ -2,9 +2,11 @@
 // checked. Remembers bytes by the identity of what they were made from, and nothing else.
 
 import type { Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
+import type { Capabilities } from '../features/feature.js';
 import { createInterner } from '../lib/intern.js';
-import { memoised, memoisedByKey, memoisedList } from '../lib/memo.js';
+import { memoised, memoisedList } from '../lib/memo.js';
 import type { ProxyEntry, Publication, Section } from './cache.js';
+import { capabilitiesOf, leastCapabilities, levelOf } from './capabilities.js';
 import { checkConstraints } from './constraints.js';
 import { familiesOf, type Families } from './listeners.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
@@ -13,12 +15,14 @@ import {
   commonResources,
   translateClaims,
   translateEndpoints,
+  translateListeners,
   translateLocalNames,
   translateProxy,
   translateRoutes,
   translateRoutesWith,
   translateService,
   type Bundle,
+  type RouteAudience,
 } from './translate.js';
 import { forEachType, type OwnResources } from './view.js';
 
@@ -54,7 +58,11 @@ function encode(bundle: Bundle): Layer {
 }
 
 /** A layer without the rules that are withheld, nor those that could not be sent. */
-function encodeRoutes(service: ServiceModel, namespace: string, withheld: ReadonlyMap<Part, Part | undefined>): Layer {
+function encodeRoutes(
+  service: ServiceModel,
+  audience: RouteAudience,
+  withheld: ReadonlyMap<Part, Part | undefined>,
+): Layer {
   const broken = new Map<Part, Guilt>();
   const substitute = (rule: Rule): Rule | undefined => {
     if (broken.has(rule)) return undefined;
@@ -62,14 +70,14 @@ function encodeRoutes(service: ServiceModel, namespace: string, withheld: Readon
     const good = withheld.get(rule);
     return good === undefined || !isRule(good) ? undefined : good;
   };
-  const all = encode(translateRoutesWith(service, namespace, substitute));
+  const all = encode(translateRoutesWith(service, audience, substitute));
   if (all.guilty.length === 0) return all;
-  for (const rule of rulesOf(service, namespace)) {
-    const alone = translateRoutesWith(service, namespace, (one) => (one === rule ? one : undefined));
+  for (const rule of rulesOf(service, audience.namespace)) {
+    const alone = translateRoutesWith(service, audience, (one) => (one === rule ? one : undefined));
     const found = encode(alone).guilty[0];
     if (found !== undefined) broken.set(rule, { ...found, part: rule });
   }
-  const layer = encode(translateRoutesWith(service, namespace, substitute));
+  const layer = encode(translateRoutesWith(service, audience, substitute));
   return { resources: layer.resources, guilty: [...broken.values(), ...layer.guilty] };
 }
 
@@ -87,6 +95,9 @@ const serviceLayers: Readonly<Record<Capture, (service: ServiceModel) => Layer>>
   explicit: memoised((service: ServiceModel) => encode(translateService.explicit(service))),
   redirect: memoised((service: ServiceModel) => encode(translateService.redirect(service))),
 };
+const listenerLayers = memoised((service: ServiceModel, outbound: Outbound, can: Capabilities) =>
+  encode(translateListeners(service, { outbound, can })),
+);
 const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service)));
 const endpointLayer = memoised((sets: readonly EndpointSet[]) => encode(translateEndpoints(sets)));
 const commonLayer = memoised(encode);
@@ -99,21 +110,28 @@ const claimsOf = memoisedList((caller: { readonly namespace: string }, services:
 
 /** All callers that have no rules of their own share the producer's. */
 const producers = '';
-const goodRoutes = memoisedByKey((service: ServiceModel, namespace): Layer => {
-  const layer = encode(translateRoutes(service, namespace));
-  return layer.guilty.length === 0 ? layer : encodeRoutes(service, namespace, new Map());
-});
-const partialRoutes = memoised((_service: ServiceModel, _quarantine: Quarantine) => new Map<string, Layer>());
+const audiencesOfRoutes = memoised((_outbound: Outbound) => new Map<string, RouteAudience>());
+const routeAudience = (namespace: string, outbound: Outbound): RouteAudience => {
+  const known = audiencesOfRoutes(outbound);
+  const audience = known.get(namespace) ?? { namespace, outbound };
+  known.set(namespace, audience);
+  return audience;
+};
 
-function routesLayer(service: ServiceModel, namespace: string, quarantine: Quarantine): Layer {
+const goodRoutes = memoised((service: ServiceModel, audience: RouteAudience): Layer => {
+  const layer = encode(translateRoutes(service, audience));
+  return layer.guilty.length === 0 ? layer : encodeRoutes(service, audience, new Map());
+});
+const partialRoutes = memoised((service: ServiceModel, audience: RouteAudience, quarantine: Quarantine) =>
+  encodeRoutes(service, audience, quarantine.parts),
+);
+
+function routesLayer(service: ServiceModel, { namespace, outbound }: Audience, quarantine: Quarantine): Layer {
   const consumed = service.ports.some((port) => port.consumers.has(namespace));
-  const audience = consumed ? namespace : producers;
-  if (quarantine.parts.size === 0 || !rulesOf(service, namespace).some((rule) => quarantine.parts.has(rule)))
-    return goodRoutes(service, audience);
-  const known = partialRoutes(service, quarantine);
-  const layer = known.get(audience) ?? encodeRoutes(service, audience, quarantine.parts);
-  known.set(audience, layer);
-  return layer;
+  const audience = routeAudience(consumed ? namespace : producers, outbound);
+  const isWhole =
+    quarantine.parts.size === 0 || !rulesOf(service, namespace).some((rule) => quarantine.parts.has(rule));
+  return isWhole ? goodRoutes(service, audience) : partialRoutes(service, audience, quarantine);
 }
 
 /** Refused resources are replaced by the last good ones, or left out. */
@@ -134,13 +152,18 @@ interface Audience {
   readonly namespace: string;
   readonly capture: Capture;
   readonly families: Families;
+  /** What policies say of the calls of their pods. */
+  readonly outbound: Outbound;
 }
+
+/** A list with an identity. */
+type Outbound = ProxyModel['outbound'];
 
 /** One object for each audience. */
 const audiences = createInterner<Audience>(100_000);
-const audienceOf = ({ namespace, capture, addresses }: ProxyModel): Audience => {
-  const audience = { namespace, capture, families: familiesOf(addresses) };
-  return audiences(viewKeyOf(audience), () => audience);
+const audienceOf = ({ namespace, capture, addresses, outbound }: ProxyModel): Audience => {
+  const audience = { namespace, capture, families: familiesOf(addresses), outbound };
+  return audiences(audienceKeyOf(audience), () => audience);
 };
 
 /** A section of a view with what it holds back. */
@@ -159,22 +182,30 @@ function checked(layers: Iterable<readonly [string, Layer]>, quarantine: Quarant
   return { section, guilty };
 }
 
+/** An audience of which all proxies can do the same. Explicit: what differs between versions is each proxy's own. */
+interface Served extends Audience {
+  readonly can: Capabilities;
+}
+
+const served = memoised((audience: Audience, can: Capabilities): Served => ({ ...audience, can }));
+
 function* layersOfServices(
   services: MeshModel['services'],
-  audience: Audience,
+  audience: Served,
   quarantine: Quarantine,
 ): Generator<[string, Layer]> {
-  const { namespace, capture, families } = audience;
+  const { namespace, capture, families, outbound, can } = audience;
   yield ['common', commonLayer(commonResources[capture][families])];
   for (const [key, service] of services) {
     yield [`s ${key}`, serviceLayers[capture](service)];
-    yield [`r ${key}`, routesLayer(service, namespace, quarantine)];
+    if (capture === 'redirect') yield [`l ${key}`, listenerLayers(service, outbound, can)];
+    yield [`r ${key}`, routesLayer(service, audience, quarantine)];
     if (capture === 'explicit' && service.ref.namespace === namespace) yield [`n ${key}`, localNames(service)];
   }
   if (capture === 'explicit') yield ['claims', claimsOf(claimant(namespace), [...services.values()])];
 }
 
-const serviceSection = memoised((services: MeshModel['services'], audience: Audience, quarantine: Quarantine) =>
+const serviceSection = memoised((services: MeshModel['services'], audience: Served, quarantine: Quarantine) =>
   checked(layersOfServices(services, audience, quarantine), quarantine),
 );
 
@@ -187,10 +218,19 @@ const endpointSection = memoised((endpoints: MeshModel['endpoints'], quarantine:
 
 const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
 
-const viewKeyOf = ({ namespace, capture, families }: Audience): string => `${namespace}|${capture}|${families}`;
+let outbounds = 0;
+/** A short name for each list of policies. */
+const nameOfOutbound = memoised((_outbound: Outbound) => String(outbounds++));
 
-const ownOf = memoised((proxy: ProxyModel): OwnResources => {
-  const { resources } = encode(translateProxy(proxy));
+const audienceKeyOf = ({ namespace, capture, families, outbound }: Audience): string =>
+  `${namespace}|${capture}|${families}|${nameOfOutbound(outbound)}`;
+
+/** Redirect: proxies of older Envoys share a view of their own. */
+const viewKeyOf = (audience: Audience, can: Capabilities): string =>
+  audience.capture === 'explicit' ? audienceKeyOf(audience) : `${audienceKeyOf(audience)}|${levelOf(can)}`;
+
+const ownOf = memoised((proxy: ProxyModel, can: Capabilities): OwnResources => {
+  const { resources } = encode(translateProxy(proxy, can));
   return forEachType((type) => resources.filter((one) => one.type === type));
 });
 
@@ -208,11 +248,14 @@ const distinct = (guilty: readonly Guilt[]): readonly Guilt[] => [
   ...new Map(guilty.map((one) => [`${one.resource.name} ${one.part?.origin.part ?? ''} ${one.message}`, one])).values(),
 ];
 
-/** Builds everything that is to be served for a model. */
-export function buildPublication(model: MeshModel, quarantines: Quarantines): Built {
+/** Where nothing is known of the Envoys. */
+const anyFleet: readonly Capabilities[] = [leastCapabilities];
+
+/** Builds everything that is to be served for a model; `fleet`: what the Envoys can do that there are. */
+export function buildPublication(model: MeshModel, quarantines: Quarantines, fleet = anyFleet): Built {
   const views = new Map<string, readonly Section[]>();
   const guilty: Guilt[] = [];
-  const add = (key: string, audience: Audience, quarantine: Quarantine): void => {
+  const add = (key: string, audience: Served, quarantine: Quarantine): void => {
     const parts = [serviceSection(model.services, audience, quarantine), endpointSection(model.endpoints, quarantine)];
     views.set(
       key,
@@ -221,9 +264,11 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines): Bu
     for (const part of parts) guilty.push(...part.guilty);
   };
   for (const audience of audiencesOf(model.proxies)) {
-    const key = viewKeyOf(audience);
-    add(key, audience, nothingRefused);
-    for (const [envoy, quarantine] of quarantines) add(`${key}|${envoy}`, audience, quarantine);
+    for (const can of audience.capture === 'explicit' ? anyFleet : fleet) {
+      const key = viewKeyOf(audience, can);
+      add(key, served(audience, can), nothingRefused);
+      for (const [envoy, quarantine] of quarantines) add(`${key}|${envoy}`, served(audience, can), quarantine);
+    }
   }
   const proxies = proxyEntries(model.proxies, quarantineKeys(quarantines));
   return { publication: { revision: model.revision, views, proxies }, guilty: distinct(guilty) };
@@ -239,10 +284,13 @@ function quarantineKeys(quarantines: Quarantines): ReadonlySet<string> {
 }
 
 const entryOf = memoised((proxy: ProxyModel, versions: ReadonlySet<string>): ProxyEntry => {
-  const base = viewKeyOf(audienceOf(proxy));
+  const audience = audienceOf(proxy);
   return {
     group: proxy.group,
-    own: ownOf(proxy),
-    viewFor: (envoy) => (versions.has(envoy) ? `${base}|${envoy}` : base),
+    ownFor: (envoy) => ownOf(proxy, capabilitiesOf(envoy)),
+    viewFor: (envoy) => {
+      const base = viewKeyOf(audience, capabilitiesOf(envoy));
+      return versions.has(envoy) ? `${base}|${envoy}` : base;
+    },
   };
 });

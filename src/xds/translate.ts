@@ -11,6 +11,7 @@ import type {
   HostRules,
   Match,
   MeshModel,
+  PolicyInForce,
   ProxyModel,
   RouteEntry,
   Rule,
@@ -18,7 +19,15 @@ import type {
 } from '../model/mesh.js';
 import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
-import { buildListeners, buildOwnListeners, familiesOf, virtualListeners, type Families } from './listeners.js';
+import type { Capabilities } from '../features/feature.js';
+import {
+  buildListeners,
+  buildOwnListeners,
+  familiesOf,
+  virtualListeners,
+  type Callers,
+  type Families,
+} from './listeners.js';
 import type { Resource, ResourceType } from './resources.js';
 import { buildInboundRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
@@ -74,22 +83,37 @@ function substituted(hosts: readonly HostRules[], substitute: Substitute): reado
 const rulesFor = (port: ServiceModel['ports'][number], namespace: string): readonly HostRules[] =>
   port.consumers.get(namespace) ?? port.hosts;
 
-/** Clusters of a Service, and what leads to them: listeners or scopes. */
+/** Clusters of a Service, and the scopes that lead to them. */
 export const translateService = {
   explicit: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildScopes(service, clusterDomain)],
-  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildListeners(service)],
+  redirect: (service: ServiceModel): Bundle => buildClusters(service),
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
+
+/** Redirect: the listeners that lead to a Service. */
+export const translateListeners = (service: ServiceModel, callers: Callers): Bundle => buildListeners(service, callers);
 
 /** The bare names of a Service, for callers of its own namespace. */
 export const translateLocalNames = (service: ServiceModel): Bundle => buildLocalScopes(service);
 
+/** Callers whose routes are the same. */
+export interface RouteAudience {
+  readonly namespace: string;
+  readonly outbound: readonly PolicyInForce[];
+}
+
 /** Route configurations of a Service for callers of a namespace. */
-export const translateRoutes = (service: ServiceModel, namespace: string): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port }, rulesFor(port, namespace)));
+export const translateRoutes = (service: ServiceModel, { namespace, outbound }: RouteAudience): Bundle =>
+  service.ports.map((port) => buildRoutes({ service, port, outbound }, rulesFor(port, namespace)));
 
 /** The same, with some rules replaced or left out. */
-export const translateRoutesWith = (service: ServiceModel, namespace: string, substitute: Substitute): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port }, substituted(rulesFor(port, namespace), substitute)));
+export const translateRoutesWith = (
+  service: ServiceModel,
+  { namespace, outbound }: RouteAudience,
+  substitute: Substitute,
+): Bundle =>
+  service.ports.map((port) =>
+    buildRoutes({ service, port, outbound }, substituted(rulesFor(port, namespace), substitute)),
+  );
 
 /** The load assignments of a Service. */
 export const translateEndpoints = (sets: readonly EndpointSet[]): Bundle => sets.map(buildEndpoints);
@@ -126,11 +150,11 @@ export const commonResources: Readonly<Record<Capture, Readonly<Record<Families,
 };
 
 /** What one proxy alone has. */
-export function translateProxy(proxy: ProxyModel): Bundle {
+export function translateProxy(proxy: ProxyModel, can: Capabilities): Bundle {
   const origin: Origin = { ref: { kind: 'Pod', namespace: proxy.namespace, name: proxy.name }, generation: 0 };
   return [
     ...buildInboundClusters(proxy, origin),
-    ...buildOwnListeners(proxy, origin),
+    ...buildOwnListeners({ proxy, origin, can }),
     ...proxy.inbound.map((inbound) => buildInboundRoutes(inbound, origin)),
   ];
 }
@@ -139,15 +163,18 @@ export function translateProxy(proxy: ProxyModel): Bundle {
 export function translate(
   model: Pick<MeshModel, 'services' | 'endpoints'>,
   proxy: ProxyModel,
+  can: Capabilities,
 ): Readonly<Record<ResourceType, Bundle>> {
+  const { outbound } = proxy;
   const services = [...model.services.values()];
   const all = [
     ...commonResources[proxy.capture][familiesOf(proxy.addresses)],
     ...services.flatMap(translateService[proxy.capture]),
-    ...services.flatMap((service) => translateRoutes(service, proxy.namespace)),
+    ...(proxy.capture === 'redirect' ? services.flatMap((one) => translateListeners(one, { outbound, can })) : []),
+    ...services.flatMap((service) => translateRoutes(service, proxy)),
     ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
     ...[...model.endpoints.values()].flatMap(translateEndpoints),
-    ...translateProxy(proxy),
+    ...translateProxy(proxy, can),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));
 }
