@@ -102,6 +102,8 @@ export interface Capabilities {
   readonly statsLogger: boolean;
   /** Its bound on the number of series, from 1.39. */
   readonly statsScope: boolean;
+  /** The service of the OpenTelemetry access logger in a field of its own, from 1.37. */
+  readonly otelService: boolean;
 }
 
 /** What a feature knows of the chain of a listener that it changes. */

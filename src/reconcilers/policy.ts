@@ -1,6 +1,7 @@
 // One MeshPolicy: what of it can be in force, and where it is attached. Other policies are not looked at.
 
 import { keyOf, refOf, systemNamespace, type ObjectKey, type ObjectRef } from '../api/meta.js';
+import { telemetryFeatures } from '../features/index.js';
 import type { MeshPolicy, MeshPolicySpec } from '../kinds/mesh-policy.js';
 import { unsupportedValues } from '../kinds/unsupported.js';
 import { memoised } from '../lib/memo.js';
@@ -86,10 +87,21 @@ function without(blocks: PolicyBlocks, problems: readonly Problem[]): PolicyBloc
   return Object.fromEntries(left);
 }
 
+/** What features refuse of it, which costs the part that they are about. */
+function featureProblems({ telemetry = {} }: PolicyBlocks): readonly Problem[] {
+  const results = telemetryFeatures.map((feature) => feature.from(telemetry));
+  const problems = results.flatMap((one) => (one?.ok === false ? one.error : []));
+  return problems.map(({ path, message, ...rest }) => ({
+    ...rest,
+    path: `spec.telemetry.${path}`,
+    message: message.replace(`\`${path}\``, `\`telemetry.${path}\``),
+  }));
+}
+
 /** Compiles a policy on its own; the same object for the same policy. */
 export const compilePolicy = memoised((policy: MeshPolicy): CompiledPolicy => {
   const { targetRefs: _targets, workloadSelector: _selector, mode, ...blocks } = policy.spec;
-  const refused = unsupportedValues('MeshPolicy', policy.spec);
+  const refused = [...unsupportedValues('MeshPolicy', policy.spec), ...featureProblems(blocks)];
   const outsideOfBlocks = refused.some(({ path }) => /^spec\.(targetRefs|workloadSelector|mode)\b/.test(path));
   const attachments: PolicyAttachment[] = [];
   const compiled: CompiledPolicy = {
