@@ -16,8 +16,9 @@ import { StdoutAccessLog } from '../gen/envoy/extensions/access_loggers/stream/v
 import { err, ok, type Problem } from '../lib/result.js';
 import { formatOf, lineOf, unknownOperator, type LineOptions } from './access-log-format.js';
 import { packAny } from './any.js';
-import { durationOf, shareOf } from './envoy-values.js';
+import { shareOf } from './envoy-values.js';
 import { defineFeature, type ChainContext, type ChainPatch, type Patch, type ProviderConfig } from './feature.js';
+import { grpcServiceOf } from './grpc-service.js';
 
 /** `telemetry.accessLog`. */
 export const accessLogSchema = object(
@@ -99,15 +100,10 @@ function filterOf(config: AccessLogConfig, http: boolean): Filter | undefined {
   return filters.length > 1 ? filter({ $case: 'andFilter', value: { filters } }) : filters[0];
 }
 
-const grpcService = ({ cluster, timeout }: ProviderConfig) => ({
-  targetSpecifier: { $case: 'envoyGrpc', value: { clusterName: cluster } } as const,
-  timeout: durationOf(timeout),
-});
-
 const logName = 'mesh';
 
 function otelLogger(provider: ProviderConfig, { can }: ChainContext, options: LineOptions): AccessLog['configType'] {
-  const service = grpcService(provider);
+  const service = grpcServiceOf(provider);
   const attributes = Object.entries(lineOf(options)).map(([key, operator]) => ({
     key,
     value: { value: { $case: 'stringValue', value: operator } as const },
@@ -122,7 +118,7 @@ function otelLogger(provider: ProviderConfig, { can }: ChainContext, options: Li
 }
 
 function grpcLogger(provider: ProviderConfig, http: boolean): AccessLog['configType'] {
-  const commonConfig = { logName, grpcService: grpcService(provider), transportApiVersion: ApiVersion.V3 };
+  const commonConfig = { logName, grpcService: grpcServiceOf(provider), transportApiVersion: ApiVersion.V3 };
   const any = http
     ? packAny(HttpGrpcAccessLogConfig, HttpGrpcAccessLogConfig.fromPartial({ commonConfig }))
     : packAny(TcpGrpcAccessLogConfig, TcpGrpcAccessLogConfig.fromPartial({ commonConfig }));

@@ -36,6 +36,8 @@ export interface ProviderConfig {
   readonly type: Providers[number]['type'];
   /** The cluster that leads there. */
   readonly cluster: string;
+  /** What it is called in requests: `collector.infra:4317`. */
+  readonly authority: string;
   readonly path: string | undefined;
   /** Time for an answer. */
   readonly timeout: string;

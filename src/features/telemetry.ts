@@ -33,7 +33,11 @@ const meshFields = {
 } as const;
 
 /** A child with those fields of another. */
-function withFields<Child extends object>(child: Child, from: Child | undefined, fields: readonly (keyof Child)[]): Child {
+function withFields<Child extends object>(
+  child: Child,
+  from: Child | undefined,
+  fields: readonly (keyof Child)[],
+): Child {
   const taken = fields.filter((field) => from?.[field] !== undefined).map((field) => [field, from?.[field]] as const);
   return { ...child, ...Object.fromEntries(taken) };
 }

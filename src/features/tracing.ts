@@ -8,8 +8,9 @@ import type { CustomTag } from '../gen/envoy/type/tracing/v3/custom_tag.js';
 import type { Any } from '../gen/google/protobuf/any.js';
 import { ok } from '../lib/result.js';
 import { packAny } from './any.js';
-import { durationOf, shareOf } from './envoy-values.js';
+import { shareOf } from './envoy-values.js';
 import { defineFeature, type ChainContext, type Patch, type ProviderConfig } from './feature.js';
+import { grpcServiceOf } from './grpc-service.js';
 
 /** `telemetry.tracing`. */
 export const tracingSchema = object(
@@ -66,24 +67,21 @@ function tagOf({ name, from, value }: Tag): Patch<CustomTag> {
   return { tag: name, type: { $case: 'environment', value: { name: value } } };
 }
 
-function openTelemetry({ cluster, timeout }: ProviderConfig, { workload }: ChainContext): Any {
+function openTelemetry(provider: ProviderConfig, { workload }: ChainContext): Any {
   const config = OpenTelemetryConfig.fromPartial({
-    grpcService: {
-      targetSpecifier: { $case: 'envoyGrpc', value: { clusterName: cluster } },
-      timeout: durationOf(timeout),
-    },
+    grpcService: grpcServiceOf(provider),
     // Where proxies share the chain, spans tell them apart by `node_id`.
     ...(workload === undefined ? {} : { serviceName: workload }),
   });
   return packAny(OpenTelemetryConfig, config);
 }
 
-function zipkin({ cluster, path }: ProviderConfig): Any {
+function zipkin({ cluster, authority, path }: ProviderConfig): Any {
   const config = ZipkinConfig.fromPartial({
     collectorCluster: cluster,
     collectorEndpoint: path ?? '/api/v2/spans',
     collectorEndpointVersion: Version.HTTP_JSON,
-    collectorHostname: cluster,
+    collectorHostname: authority,
     traceId128bit: true,
   });
   return packAny(ZipkinConfig, config);
