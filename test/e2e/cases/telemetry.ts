@@ -370,3 +370,40 @@ misuse('1.6-traces', 'a collector of another namespace needs a grant', async (me
   const told = await mesh.condition('MeshPolicy', `${system}/default`, 'ResolvedRefs');
   expectCondition(told, 'False RefNotPermitted', "provider 'collector'", 'ReferenceGrant');
 });
+
+const upstream = (more: string): string => `
+apiVersion: legation.dev/v1alpha1
+kind: MeshPolicy
+metadata: { name: events }
+spec:
+${more}`;
+
+feature('1.6-events', 'the end of a server is told by its health check, errors by outlier detection', async (mesh) => {
+  const server = await mesh.openServer('checked');
+  const check = '{ protocol: TCP, interval: 1s, unhealthyThreshold: 1 }';
+  const outliers = '{ consecutive5xx: 3, interval: 1s }';
+  const policies = upstream(
+    `  upstream: { healthCheck: ${check}, outlierDetection: ${outliers} }\n  telemetry: { eventLog: true }`,
+  );
+  await mesh.apply(service('shop', [server]), policies);
+  const told = (kind: string) => (): boolean =>
+    mesh
+      .envoy('web')
+      .log()
+      .split('\n')
+      .some((line) => line.includes(kind) && line.includes(`o/${mesh.namespace}/shop/80`));
+  const failing = () => mesh.as('web').get('http://shop/x', { 'x-app-fail': '9', 'x-id': mesh.freshId() });
+  for (let count = 0; count < 4; count++) await failing();
+  await eventually(told('CONSECUTIVE_5XX'), { what: 'the ejection to be told', deadlineMs: 15_000 });
+  await server.stop();
+  await eventually(told('eject_unhealthy_event'), { what: 'the failed check to be told', deadlineMs: 15_000 });
+});
+
+misuse('1.6-events', 'a policy that only audits changes nothing of what is told', async (mesh) => {
+  await mesh.attempt(
+    service('shop', ['v1']),
+    policy(mesh.namespace, 'events', '  mode: Audit\n  inbound: {}\n  telemetry: { eventLog: true }'),
+  );
+  const told = await mesh.condition('MeshPolicy', 'events', 'Accepted');
+  expectCondition(told, 'False Invalid', '`telemetry`', "mode 'Audit'");
+});
