@@ -26,7 +26,7 @@ export const reasons = {
   ProtocolMismatch:
     'Two objects ask for different protocols on one port, which the older one keeps; or a provider has a port without gRPC.',
   OverriddenByTrafficRoute: 'A TrafficRoute owns the same Service port.',
-  Conflicted: 'Every rule lost against an older object.',
+  Conflicted: 'Every rule lost against an older object, or the port is owned by a GRPCRoute.',
   ResolvedRefs: 'Every reference exists and is permitted.',
   BackendNotFound: 'A backend Service does not exist; its share of requests answers 500.',
   PortNotFound: 'A backend Service has no such port; its share of requests answers 500.',

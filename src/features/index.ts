@@ -4,6 +4,7 @@
 import { accessLog } from './access-log.js';
 import { circuitBreaker } from './circuit-breaker.js';
 import { connection } from './connection.js';
+import type { CompiledFeature } from './feature.js';
 import { directResponse } from './direct-response.js';
 import { requestHeaderModifier, responseHeaderModifier } from './header-modifiers.js';
 import { healthCheck } from './health-check.js';
@@ -21,6 +22,11 @@ import { urlRewrite } from './url-rewrite.js';
 
 /** Members of a rule. */
 export const ruleFeatures = [timeouts, retry] as const;
+
+/** What a rule has that says nothing. */
+export const silentRule: readonly CompiledFeature[] = ruleFeatures
+  .map((feature) => feature.from({}))
+  .flatMap((one) => (one?.ok === true ? [one.value] : []));
 
 /** Filters of a rule. */
 export const filterFeatures = [

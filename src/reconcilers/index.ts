@@ -1,18 +1,21 @@
 // World in, mesh and findings out. Pure. Every step is memoised by the tables that it reads, and within them
 // by the objects: a change costs the steps that its table feeds, and in them the objects that it touches.
 
-import type { HTTPRoute } from '../kinds/gateway.js';
+import type { GRPCRoute, HTTPRoute } from '../kinds/gateway.js';
 import type { TrafficRoute } from '../kinds/traffic-route.js';
 import type { Service, Table, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
 import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
+import { delegationOf, type Delegation } from './delegation.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
+import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
-import { reconcileProxies } from './proxies.js';
+import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
 import { referentsOf as referentsIn, type ServiceReferents } from './references.js';
 import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
+import { sourcesOf } from './source.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
 /** What a World means. */
@@ -20,6 +23,7 @@ export interface Reconciled {
   readonly model: MeshModel;
   readonly routes: readonly CompiledRoute[];
   readonly policies: PolicyIndex;
+  readonly delegation: Delegation;
   /** Made when first asked for: nothing that is served depends on them. */
   readonly findings: readonly Finding[];
 }
@@ -35,15 +39,41 @@ const referentsOf = memoised(
   }),
 );
 
-const compileRoutes = memoised(
-  (trafficRoutes: Table<TrafficRoute>, httpRoutes: Table<HTTPRoute>, referents: Referents): readonly CompiledRoute[] =>
-    [...trafficRoutes.values(), ...httpRoutes.values()].map((route) => compileRoute(route, referents)),
+type RouteTables = Pick<World, 'trafficRoutes' | 'httpRoutes' | 'grpcRoutes'>;
+
+const routeTables = memoised(
+  (trafficRoutes: Table<TrafficRoute>, httpRoutes: Table<HTTPRoute>, grpcRoutes: Table<GRPCRoute>): RouteTables => ({
+    trafficRoutes,
+    httpRoutes,
+    grpcRoutes,
+  }),
 );
+
+const compileRoutes = memoised((tables: RouteTables, referents: Referents): readonly CompiledRoute[] =>
+  [tables.trafficRoutes, tables.httpRoutes, tables.grpcRoutes].flatMap((table) =>
+    [...table.values()].map((route) => compileRoute(route, referents)),
+  ),
+);
+
+const sourcesIn = memoised((routes: readonly CompiledRoute[]) => sourcesOf(routes));
 
 const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
 
-const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[], policies: PolicyIndex) =>
-  poolServices(services, { attachments: attachmentsOf(routes), subsets: subsetsIn(routes), policies }),
+const attachmentsIn = memoised((routes: readonly CompiledRoute[]) => attachmentsOf(routes, delegationOf(routes)));
+
+/** What Services are pooled with, besides routes. */
+interface ServiceContext {
+  readonly policies: PolicyIndex;
+  readonly instances: ReadonlyMap<Service, InstanceList>;
+}
+
+const contextOf = memoised((policies: PolicyIndex, instances: ReadonlyMap<Service, InstanceList>): ServiceContext => ({
+  policies,
+  instances,
+}));
+
+const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[], context: ServiceContext) =>
+  poolServices(services, { attachments: attachmentsIn(routes), subsets: subsetsIn(routes), ...context }),
 );
 
 const modelsOf = memoised(
@@ -73,13 +103,18 @@ const setsOf = memoised(
     new Map([...endpoints].map(([key, one]) => [key, one.sets])),
 );
 
-const proxiesOf = (capture: Capture) =>
-  memoised(
-    (pods: World['pods'], endpointSlices: World['endpointSlices'], said: PoliciesAndReferents): MeshModel['proxies'] =>
-      reconcileProxies({ pods, endpointSlices, ...said }, capture),
-  );
+/** On which ports pods are called, how, and what policies say of it. */
+const callsOf = memoised(
+  (endpointSlices: World['endpointSlices'], spoken: SpokenTable, said: PoliciesAndReferents) => ({
+    endpointSlices,
+    spoken,
+    ...said,
+  }),
+);
 
-const proxiesBy = { explicit: proxiesOf('explicit'), redirect: proxiesOf('redirect') } as const;
+const proxiesOf = memoised((pods: World['pods'], calls: ReturnType<typeof callsOf>, mode: Mode) =>
+  reconcileProxies({ pods, ...calls }, mode),
+);
 
 interface PoliciesAndReferents {
   readonly policies: PolicyIndex;
@@ -101,25 +136,32 @@ const saidToProxies = (policies: PolicyIndex, world: World): PoliciesAndReferent
 
 /** Runs the whole compiler front end. */
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
-  const { trafficRoutes, httpRoutes, services, referenceGrants } = world;
+  const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
   const policies = indexPolicies(world.meshPolicies);
-  const routes = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants, policies));
-  const pooled = pooledServices(services, routes, policies);
-  const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
-  const endpoints = endpointsOf(tables, subsetsIn(routes));
+  const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
+  const routes = compileRoutes(tables, referentsOf(services, referenceGrants, policies));
+  const delegation = delegationOf(routes);
+  const context = contextOf(policies, instancesIn(services, world.endpointSlices));
+  const pooled = pooledServices(services, routes, context);
+  const behind = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
+  const endpoints = endpointsOf(behind, subsetsIn(routes));
+  const models = modelsOf(pooled);
+  const mode = modeOf(options.capture, services, sourcesIn(routes));
+  const said = saidToProxies(policies, world);
   const model: MeshModel = {
     revision: world.revision,
-    services: modelsOf(pooled),
+    services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesBy[options.capture](world.pods, world.endpointSlices, saidToProxies(policies, world)),
+    proxies: proxiesOf(world.pods, callsOf(world.endpointSlices, spokenIn(models), said), mode),
   };
   let findings: readonly Finding[] | undefined;
   return {
     model,
     routes,
     policies,
+    delegation,
     get findings() {
-      findings ??= findingsOf(routes, { world, pooled, endpoints, policies });
+      findings ??= findingsOf(routes, { world, pooled, endpoints, delegation, policies });
       return findings;
     },
   };

@@ -1,10 +1,9 @@
 // What a request says: that a response was taken or refused, and what the client wants from now on.
 
-import { culpritsOf } from './nack.js';
 import type { NameTable } from './name-table.js';
 import { isOwnName } from './names.js';
 import { heldWhenCurrent, ownPlanFor, planFor, wantedOf, withEntries, withoutTrust, withoutUnwanted } from './plan.js';
-import { heldAfterRefusal, ownAfterRefusal, type Push } from './push.js';
+import { onRefusal } from './refusal.js';
 import { isWildcardType, type EncodedResource, type ResourceType } from './resources.js';
 import {
   withType,
@@ -20,7 +19,6 @@ import {
   hasVersion,
   noSubscription,
   nothingHeld,
-  resourceIn,
   versionOfSet,
   wants,
   type HeldEntry,
@@ -36,8 +34,8 @@ export function onRequest(state: StreamState, input: RequestInput, turn: Turn): 
   const { type, request } = input;
   const before = state.types[type];
   if (before === undefined) return firstRequest(state, type, request);
-  // State of the world: a request that answers an older response is void as a whole.
-  if (state.protocol === 'sotw' && request.nonce !== '' && request.nonce !== before.lastNonce) return state;
+  if (state.protocol === 'sotw' && request.nonce !== '' && request.nonce !== before.lastNonce)
+    return withType(state, type, afterVoid(state, type, { before, request }));
   const answered = before.inFlight.find((one) => one.push.nonce === request.nonce);
   const after = answered === undefined ? before : onAnswer({ stream: state, type, before, answered, request }, turn);
   return withType(state, type, resubscribed(state, type, { before: after, request }));
@@ -99,12 +97,12 @@ function knownToDelta(state: StreamState, type: ResourceType, { start, request }
 }
 
 /**
- * A client that asks for all, and states the version of just that, is left in peace. One that asks by name is
- * not: its version says nothing of a name that it gave up and took up again.
+ * A client that asks for all without a word, and states the version of just that, is left in peace. One that names
+ * something, be it `*`, is not: its version says nothing of what it gave up and took up again.
  */
 function knownToSotw(state: StreamState, type: ResourceType, { start, request }: Starting): TypeState {
   const asking = { ...start, unanswered: isWildcardType(type), blind: isWildcardType(type) && request.version !== '' };
-  if (request.version === '' || !start.subscription.wildcard) return asking;
+  if (request.version === '' || !start.subscription.wildcard || start.everNamed) return asking;
   const view = state.view.types[type];
   const mine = ownPlanFor(state.own[type], noOwn, {
     subscription: start.subscription,
@@ -126,57 +124,24 @@ interface Answer {
   readonly request: RawRequest;
 }
 
-/** An ACK or a NACK. In state of the world Envoy answers only the newest response, for all before it. */
-function onAnswer(answer: Answer, turn: Turn): TypeState {
-  const { stream, before, answered, request } = answer;
-  const inFlight = stream.protocol === 'sotw' ? [] : before.inFlight.filter((one) => one !== answered);
-  if (request.error !== undefined) return onRefusal({ ...answer, before: { ...before, inFlight } }, turn);
-  if (before.blind) return { ...before, inFlight, blind: false, blocked: undefined };
-  if (before.priors.size === 0) return { ...before, inFlight };
-  const names = new Set(answered.push.names);
-  return { ...before, inFlight, priors: new Map([...before.priors].filter(([name]) => !names.has(name))) };
-}
-
-/** Nothing of a refused response is known to be applied: all of it is sent again, but for the culprits. */
-function onRefusal({ stream, type, before, answered, request }: Answer, turn: Turn): TypeState {
-  const { push } = answered;
-  const names = stream.names[type];
-  const message = request.error ?? '';
-  const culprits = culpritsOf(message, push.resources);
-  for (const culprit of culprits) turn.effects.push({ kind: 'refused', type, culprit });
-  if (culprits.length === 0)
-    turn.effects.push({ kind: 'unattributed', type, message, suspects: push.resources.length });
-  const refused =
-    culprits.length === 0
-      ? before.refused
-      : new Map([...before.refused, ...culprits.map((one) => [one.resource.version, one] as const)]);
-  return {
-    ...before,
-    refused,
-    priors: priorsAfter({ ...before, refused }, push, (name) => push.before[names.idOf(name)]),
-    sent: heldAfterRefusal(before.sent, push, names),
-    own: ownAfterRefusal(before.own, push),
-    blocked: before.blind ? { view: stream.view.types[type], own: stream.own[type] } : undefined,
-    bisect:
-      culprits.length > 0 || push.resources.length === 0
-        ? undefined
-        : Math.max(1, Math.floor(push.resources.length / 2)),
-  };
-}
-
-/** What the client had before it refused: the newest that it did not refuse, too. */
-function priorsAfter(
-  state: TypeState,
-  push: Push,
-  entryBefore: (name: string) => HeldEntry | undefined,
-): TypeState['priors'] {
-  const priors = new Map(state.priors);
-  for (const { name } of push.resources) {
-    const prior = resourceIn(push.own?.before.get(name)) ?? resourceIn(entryBefore(name));
-    if (prior !== undefined && !state.refused.has(prior.version)) priors.set(name, prior);
-  }
-  for (const [name, { version }] of priors) if (state.refused.has(version)) priors.delete(name);
-  return priors;
+/**
+ * An ACK or a NACK. In state of the world Envoy, which withholds its answers while clusters warm, answers only the
+ * newest response, for all before it; and full sets repeat what those brought.
+ */
+function onAnswer({ stream, type, before, answered, request }: Answer, turn: Turn): TypeState {
+  const isSotw = stream.protocol === 'sotw';
+  const others = before.inFlight.filter((one) => one !== answered);
+  const after = { ...before, inFlight: isSotw ? [] : others };
+  const earlier = isSotw && isWildcardType(type) ? others.map((one) => one.push) : [];
+  const newest = answered.push;
+  if (request.error !== undefined)
+    return onRefusal({ stream, type, before: after, newest, earlier, text: request.error }, turn);
+  if (after.blind) return { ...after, blind: false, blocked: undefined };
+  if (after.priors.size === 0) return after;
+  const told = new Set([...earlier, newest].flatMap((push) => push.names));
+  const isInDoubt = (name: string): boolean =>
+    (after.own.get(name) ?? after.sent[stream.names[type].idOf(name)]) === 'doubt';
+  return { ...after, priors: new Map([...after.priors].filter(([name]) => !told.has(name) || isInDoubt(name))) };
 }
 
 interface Asking {
@@ -216,30 +181,62 @@ function resubscribed(state: StreamState, type: ResourceType, { before, request 
   return protocol === 'sotw' ? next : answering({ next, before, asked }, names);
 }
 
-type Holdings = Pick<TypeState, 'sent' | 'own'>;
+/**
+ * State of the world: a request that answers an older response is void as a whole. But what it does not list the client
+ * has given up, and must be sent again if its next valid request lists it; and who has named something has named it.
+ */
+function afterVoid(state: StreamState, type: ResourceType, { before, request }: Change): TypeState {
+  const { subscription, everNamed } = resubscribed(state, type, { before, request });
+  if (subscription === before.subscription) return everNamed === before.everNamed ? before : { ...before, everNamed };
+  const names = state.names[type];
+  const isGivenUp = (id: number): boolean => !wants(subscription, id);
+  const ids = before.sent.flatMap((entry, id) => (hasVersion(entry) && isGivenUp(id) ? id : []));
+  const own = [...before.own].map(([name, entry]): [string, HeldEntry] => [
+    name,
+    hasVersion(entry) && isGivenUp(names.idOf(name)) ? 'stale' : entry,
+  ]);
+  const sent = ids.length === 0 ? before.sent : withoutTrust(before.sent, ids);
+  return { ...before, everNamed, sent, own: own.length === 0 ? before.own : new Map(own) };
+}
+
+type Holdings = Pick<TypeState, 'sent' | 'own' | 'priors'>;
 
 function stillHeld(before: TypeState, subscription: Subscription, names: NameTable): Holdings {
   const kept = {
     sent: withoutUnwanted(before.sent, subscription),
     own: ownWanted(before.own, subscription, names),
+    priors: ownWanted(before.priors, subscription, names),
   };
-  const isWider = subscription.wildcard && !before.subscription.wildcard;
-  return isWider && before.inFlight.length > 0 ? stillComing(before, kept, names) : kept;
+  return before.inFlight.length > 0 ? stillComing(before, kept, { subscription, names }) : kept;
 }
 
-/** Who asks for everything again takes also what was sent before and is only now read. */
-function stillComing({ inFlight }: TypeState, kept: Holdings, names: NameTable): Holdings {
+/** Who asks again for what it gave up takes also what was sent before and is only now read. */
+function stillComing(
+  { inFlight, subscription: former }: TypeState,
+  kept: Holdings,
+  { subscription, names }: { readonly subscription: Subscription; readonly names: NameTable },
+): Holdings {
+  const isAnew = ({ name }: EncodedResource): boolean =>
+    wants(subscription, names.idOf(name)) && !wants(former, names.idOf(name));
+  const coming = inFlight.flatMap((one) => one.push.resources).filter(isAnew);
+  if (coming.length === 0) return kept;
   const entries: [number, HeldEntry][] = [];
   const own = new Map(kept.own);
-  for (const { name } of inFlight.flatMap((one) => one.push.resources)) {
-    const id = names.idOf(name);
-    if (!isOwnName(name)) entries.push([id, kept.sent[id] ?? 'doubt']);
-    else if (!own.has(name)) own.set(name, 'doubt');
+  const priors = new Map(kept.priors);
+  for (const one of coming) {
+    const id = names.idOf(one.name);
+    if (!isOwnName(one.name)) entries.push([id, kept.sent[id] ?? 'doubt']);
+    else if (!own.has(one.name)) own.set(one.name, 'doubt');
+    priors.set(one.name, one);
   }
-  return { sent: withEntries(kept.sent, entries), own };
+  return { sent: withEntries(kept.sent, entries), own, priors };
 }
 
-function ownWanted(own: OwnHeld, subscription: Subscription, names: NameTable): OwnHeld {
+function ownWanted<T>(
+  own: ReadonlyMap<string, T>,
+  subscription: Subscription,
+  names: NameTable,
+): ReadonlyMap<string, T> {
   const isWanted = (name: string): boolean => wants(subscription, names.idOf(name));
   return [...own.keys()].every(isWanted) ? own : new Map([...own].filter(([name]) => isWanted(name)));
 }

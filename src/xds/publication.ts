@@ -1,11 +1,12 @@
 // Model and quarantine to a publication: for every kind of proxy the layers that it sees, encoded and
 // checked. Remembers bytes by the identity of what they were made from, and nothing else.
 
-import type { Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
 import type { Capabilities } from '../features/feature.js';
+import { callerOf, everyone, isFor } from '../model/caller.js';
+import type { Caller, Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
-import type { ProxyEntry, Publication, Section } from './cache.js';
+import type { Names, ProxyEntry, Publication, Section } from './cache.js';
 import { capabilitiesOf, leastCapabilities, levelOf } from './capabilities.js';
 import { checkConstraints } from './constraints.js';
 import { familiesOf, type Families } from './listeners.js';
@@ -15,15 +16,15 @@ import {
   commonResources,
   translateClaims,
   translateEndpoints,
-  translateListeners,
+  translateEntrances,
   translateLocalNames,
   translateProxy,
-  translateRoutes,
-  translateRoutesWith,
+  translateRules,
   translateService,
   type Bundle,
-  type RouteAudience,
+  type Callers,
 } from './translate.js';
+import { hasConnectionRules } from './tcp.js';
 import { forEachType, type OwnResources } from './view.js';
 
 /** Encoded resources, and those that break Envoy's own rules and are not sent. */
@@ -58,11 +59,7 @@ function encode(bundle: Bundle): Layer {
 }
 
 /** A layer without the rules that are withheld, nor those that could not be sent. */
-function encodeRoutes(
-  service: ServiceModel,
-  audience: RouteAudience,
-  withheld: ReadonlyMap<Part, Part | undefined>,
-): Layer {
+function encodeRules(service: ServiceModel, callers: Callers, withheld: ReadonlyMap<Part, Part | undefined>): Layer {
   const broken = new Map<Part, Guilt>();
   const substitute = (rule: Rule): Rule | undefined => {
     if (broken.has(rule)) return undefined;
@@ -70,23 +67,25 @@ function encodeRoutes(
     const good = withheld.get(rule);
     return good === undefined || !isRule(good) ? undefined : good;
   };
-  const all = encode(translateRoutesWith(service, audience, substitute));
+  const all = encode(translateRules(service, callers, substitute));
   if (all.guilty.length === 0) return all;
-  for (const rule of rulesOf(service, audience.namespace)) {
-    const alone = translateRoutesWith(service, audience, (one) => (one === rule ? one : undefined));
+  for (const rule of rulesOf(service, callers.caller)) {
+    const alone = translateRules(service, callers, (one) => (one === rule ? one : undefined));
     const found = encode(alone).guilty[0];
     if (found !== undefined) broken.set(rule, { ...found, part: rule });
   }
-  const layer = encode(translateRoutesWith(service, audience, substitute));
+  const layer = encode(translateRules(service, callers, substitute));
   return { resources: layer.resources, guilty: [...broken.values(), ...layer.guilty] };
 }
 
 const isRule = (part: Part): part is Rule => 'backends' in part;
 
-const rulesOf = (service: ServiceModel, namespace: string): readonly Rule[] => [
+const rulesOf = (service: ServiceModel, caller: Caller): readonly Rule[] => [
   ...new Set(
     service.ports.flatMap((port) =>
-      (port.consumers.get(namespace) ?? port.hosts).flatMap((host) => host.entries.map((entry) => entry.rule)),
+      (port.consumers.get(caller.namespace) ?? port.hosts).flatMap((host) =>
+        host.entries.filter(({ match }) => isFor(match, caller)).map(({ rule }) => rule),
+      ),
     ),
   ),
 ];
@@ -95,11 +94,24 @@ const serviceLayers: Readonly<Record<Capture, (service: ServiceModel) => Layer>>
   explicit: memoised((service: ServiceModel) => encode(translateService.explicit(service))),
   redirect: memoised((service: ServiceModel) => encode(translateService.redirect(service))),
 };
-const listenerLayers = memoised((service: ServiceModel, outbound: Outbound, can: Capabilities) =>
-  encode(translateListeners(service, { outbound, can })),
-);
+/** A list with an identity. */
+type Outbound = ProxyModel['outbound'];
+
+const entrances = {
+  explicit: memoised((service: ServiceModel, outbound: Outbound, can: Capabilities) =>
+    encode(translateEntrances.explicit(service, { outbound, can })),
+  ),
+  redirect: memoised((service: ServiceModel, outbound: Outbound, can: Capabilities) =>
+    encode(translateEntrances.redirect(service, { outbound, can })),
+  ),
+} as const;
 const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service)));
-const endpointLayer = memoised((sets: readonly EndpointSet[]) => encode(translateEndpoints(sets)));
+const endpointLayer = memoised((sets: readonly EndpointSet[]) => encode(translateEndpoints(sets, undefined)));
+const nodeLayer = memoised((sets: readonly EndpointSet[], { node }: Place) => encode(translateEndpoints(sets, node)));
+
+/** What callers at a place see of the endpoints of a Service. */
+const endpointLayerFor = (sets: readonly EndpointSet[], place: Place): Layer =>
+  sets.some(({ nodeLocal }) => nodeLocal === true) ? nodeLayer(sets, place) : endpointLayer(sets);
 const commonLayer = memoised(encode);
 
 /** Claims depend on all Services: the last answer is kept for each namespace of callers. */
@@ -108,33 +120,45 @@ const claimsOf = memoisedList((caller: { readonly namespace: string }, services:
   encode(translateClaims(services, caller.namespace)),
 );
 
-/** All callers that have no rules of their own share the producer's. */
-const producers = '';
-const audiencesOfRoutes = memoised((_outbound: Outbound) => new Map<string, RouteAudience>());
-const routeAudience = (namespace: string, outbound: Outbound): RouteAudience => {
-  const known = audiencesOfRoutes(outbound);
-  const audience = known.get(namespace) ?? { namespace, outbound };
-  known.set(namespace, audience);
-  return audience;
-};
-
-const goodRoutes = memoised((service: ServiceModel, audience: RouteAudience): Layer => {
-  const layer = encode(translateRoutes(service, audience));
-  return layer.guilty.length === 0 ? layer : encodeRoutes(service, audience, new Map());
+/** Keys of the source conditions that some rule on a Service has. */
+const sourcesNamed = memoised((service: ServiceModel): ReadonlySet<string> => {
+  const hosts = service.ports.flatMap((port) => [port.hosts, ...port.consumers.values()].flat());
+  return new Set(hosts.flatMap(({ entries }) => entries.flatMap(({ match }) => match.sources.map(({ key }) => key))));
 });
-const partialRoutes = memoised((service: ServiceModel, audience: RouteAudience, quarantine: Quarantine) =>
-  encodeRoutes(service, audience, quarantine.parts),
-);
 
-function routesLayer(service: ServiceModel, { namespace, outbound }: Audience, quarantine: Quarantine): Layer {
-  const consumed = service.ports.some((port) => port.consumers.has(namespace));
-  const audience = routeAudience(consumed ? namespace : producers, outbound);
-  const isWhole =
-    quarantine.parts.size === 0 || !rulesOf(service, namespace).some((rule) => quarantine.parts.has(rule));
-  return isWhole ? goodRoutes(service, audience) : partialRoutes(service, audience, quarantine);
+const callersBy = (capture: Capture) =>
+  memoised((caller: Caller, outbound: Outbound, can: Capabilities): Callers => ({ caller, capture, outbound, can }));
+
+/** One object for each class of callers. */
+const callersOf = { explicit: callersBy('explicit'), redirect: callersBy('redirect') } as const;
+
+/** Callers as a Service tells them apart: all that have neither rules nor conditions of their own are one class. */
+function seenBy(service: ServiceModel, { caller, capture, outbound, can }: Callers): Callers {
+  // Only listeners differ by what an Envoy can do.
+  const least = service.ports.some(hasConnectionRules) ? can : leastCapabilities;
+  const named = sourcesNamed(service);
+  const sources = named.size === 0 ? [] : caller.sources.filter((key) => named.has(key));
+  const consumed = service.ports.some((port) => port.consumers.has(caller.namespace));
+  if (sources.length === 0 && !consumed) return callersOf[capture](everyone, outbound, least);
+  return callersOf[capture](callerOf(consumed ? caller.namespace : '', sources), outbound, least);
 }
 
-/** Refused resources are replaced by the last good ones, or left out. */
+const goodRules = memoised((service: ServiceModel, callers: Callers): Layer => {
+  const layer = encode(translateRules(service, callers));
+  return layer.guilty.length === 0 ? layer : encodeRules(service, callers, new Map());
+});
+const partialRules = memoised((service: ServiceModel, callers: Callers, quarantine: Quarantine): Layer =>
+  encodeRules(service, callers, quarantine.parts),
+);
+
+function rulesLayer(service: ServiceModel, audience: Callers, quarantine: Quarantine): Layer {
+  const callers = seenBy(service, audience);
+  const { parts } = quarantine;
+  const isConcerned = parts.size > 0 && rulesOf(service, callers.caller).some((rule) => parts.has(rule));
+  return isConcerned ? partialRules(service, callers, quarantine) : goodRules(service, callers);
+}
+
+/** Refused resources are replaced by the last good ones, or withheld. */
 function withoutRefused(layer: Layer, quarantine: Quarantine): readonly EncodedResource[] {
   if (quarantine.resources.size === 0 || !layer.resources.some((one) => quarantine.resources.has(one.version)))
     return layer.resources;
@@ -147,87 +171,105 @@ const replaced = memoised((layer: Layer, quarantine: Quarantine): readonly Encod
   ),
 );
 
-/** Proxies with these in common see the same. */
-interface Audience {
-  readonly namespace: string;
-  readonly capture: Capture;
-  readonly families: Families;
-  /** What policies say of the calls of their pods. */
-  readonly outbound: Outbound;
+/** What must not be sent and has no good version: what came from rules does without the culprits instead. */
+function withheldOf({ resources, guilty }: Layer, quarantine: Quarantine): Names {
+  const isWithheld = ({ version }: EncodedResource): boolean =>
+    quarantine.resources.has(version) && quarantine.resources.get(version) === undefined;
+  const refused = quarantine.resources.size === 0 ? [] : resources.filter(isWithheld);
+  const broken = guilty.flatMap((one) => (one.part === undefined ? one.resource : []));
+  return [...refused, ...broken];
 }
 
-/** A list with an identity. */
-type Outbound = ProxyModel['outbound'];
+/** Where callers are. */
+interface Place {
+  /** Where it matters. */
+  readonly node?: string;
+}
+
+let outbounds = 0;
+/** A short name for each list of policies. */
+const nameOfOutbound = memoised((_outbound: Outbound) => String(outbounds++));
+
+/** Proxies that see one view, if they can do the same. */
+interface Audience extends Omit<Callers, 'can'>, Place {
+  readonly key: string;
+  readonly families: Families;
+}
+
+/** Those of an audience that can do the same. */
+interface Served {
+  readonly audience: Audience;
+  readonly can: Capabilities;
+}
 
 /** One object for each audience. */
 const audiences = createInterner<Audience>(100_000);
-const audienceOf = ({ namespace, capture, addresses, outbound }: ProxyModel): Audience => {
-  const audience = { namespace, capture, families: familiesOf(addresses), outbound };
-  return audiences(audienceKeyOf(audience), () => audience);
-};
+const audienceOf = memoised(({ caller, capture, addresses, node, outbound }: ProxyModel): Audience => {
+  const families = familiesOf(addresses);
+  const place = node === undefined ? caller.namespace : `${caller.namespace}@${node}`;
+  const key = [place, capture, families, nameOfOutbound(outbound), ...caller.sources].join('|');
+  return audiences(key, () => ({ key, caller, capture, families, outbound, ...(node === undefined ? {} : { node }) }));
+});
+
+const places = createInterner<Place>(100_000);
+const placeOf = ({ node }: Place): Place =>
+  places(node === undefined ? '' : `@${node}`, () => (node === undefined ? {} : { node }));
 
 /** A section of a view with what it holds back. */
 interface Checked {
   readonly section: Section;
   readonly guilty: readonly Guilt[];
+  readonly withheld: Names;
 }
 
 function checked(layers: Iterable<readonly [string, Layer]>, quarantine: Quarantine): Checked {
   const section = new Map<string, readonly EncodedResource[]>();
   const guilty: Guilt[] = [];
+  const withheld: Names[number][] = [];
   for (const [key, layer] of layers) {
     section.set(key, withoutRefused(layer, quarantine));
-    if (layer.guilty.length > 0) guilty.push(...layer.guilty);
+    withheld.push(...withheldOf(layer, quarantine));
+    guilty.push(...layer.guilty);
   }
-  return { section, guilty };
+  return { section, guilty, withheld };
 }
-
-/** An audience of which all proxies can do the same. Explicit: what differs between versions is each proxy's own. */
-interface Served extends Audience {
-  readonly can: Capabilities;
-}
-
-const served = memoised((audience: Audience, can: Capabilities): Served => ({ ...audience, can }));
 
 function* layersOfServices(
   services: MeshModel['services'],
-  audience: Served,
+  callers: Callers,
   quarantine: Quarantine,
 ): Generator<[string, Layer]> {
-  const { namespace, capture, families, outbound, can } = audience;
-  yield ['common', commonLayer(commonResources[capture][families])];
+  const { caller, capture, outbound, can } = callers;
+  const { namespace } = caller;
   for (const [key, service] of services) {
     yield [`s ${key}`, serviceLayers[capture](service)];
-    if (capture === 'redirect') yield [`l ${key}`, listenerLayers(service, outbound, can)];
-    yield [`r ${key}`, routesLayer(service, audience, quarantine)];
+    yield [`l ${key}`, entrances[capture](service, outbound, can)];
+    yield [`r ${key}`, rulesLayer(service, callers, quarantine)];
     if (capture === 'explicit' && service.ref.namespace === namespace) yield [`n ${key}`, localNames(service)];
   }
   if (capture === 'explicit') yield ['claims', claimsOf(claimant(namespace), [...services.values()])];
 }
 
-const serviceSection = memoised((services: MeshModel['services'], audience: Served, quarantine: Quarantine) =>
-  checked(layersOfServices(services, audience, quarantine), quarantine),
+const commonSection = memoised((bundle: Bundle, quarantine: Quarantine) =>
+  checked([['common', commonLayer(bundle)]], quarantine),
 );
 
-const endpointSection = memoised((endpoints: MeshModel['endpoints'], quarantine: Quarantine) =>
+const serviceSection = memoised((services: MeshModel['services'], callers: Callers, quarantine: Quarantine) =>
+  checked(layersOfServices(services, callers, quarantine), quarantine),
+);
+
+const endpointSection = memoised((endpoints: MeshModel['endpoints'], place: Place, quarantine: Quarantine) =>
   checked(
-    [...endpoints].map(([key, sets]): [string, Layer] => [`e ${key}`, endpointLayer(sets)]),
+    [...endpoints].map(([key, sets]): [string, Layer] => [`e ${key}`, endpointLayerFor(sets, place)]),
     quarantine,
   ),
 );
 
 const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
 
-let outbounds = 0;
-/** A short name for each list of policies. */
-const nameOfOutbound = memoised((_outbound: Outbound) => String(outbounds++));
-
-const audienceKeyOf = ({ namespace, capture, families, outbound }: Audience): string =>
-  `${namespace}|${capture}|${families}|${nameOfOutbound(outbound)}`;
-
-/** Redirect: proxies of older Envoys share a view of their own. */
-const viewKeyOf = (audience: Audience, can: Capabilities): string =>
-  audience.capture === 'explicit' ? audienceKeyOf(audience) : `${audienceKeyOf(audience)}|${levelOf(can)}`;
+/** Explicit: what differs between versions is each proxy's own. Redirect: those that can do less share views of their own. */
+const viewKeyOf = ({ key, capture }: Audience, can: Capabilities): string =>
+  capture === 'explicit' ? key : `${key}|${levelOf(can)}`;
 
 const ownOf = memoised((proxy: ProxyModel, can: Capabilities): OwnResources => {
   const { resources } = encode(translateProxy(proxy, can));
@@ -254,24 +296,35 @@ const anyFleet: readonly Capabilities[] = [leastCapabilities];
 /** Builds everything that is to be served for a model; `fleet`: what the Envoys can do that there are. */
 export function buildPublication(model: MeshModel, quarantines: Quarantines, fleet = anyFleet): Built {
   const views = new Map<string, readonly Section[]>();
+  const withheld = new Map<string, Names>();
   const guilty: Guilt[] = [];
-  const add = (key: string, audience: Served, quarantine: Quarantine): void => {
-    const parts = [serviceSection(model.services, audience, quarantine), endpointSection(model.endpoints, quarantine)];
+  const add = (key: string, { audience, can }: Served, quarantine: Quarantine): void => {
+    const { caller, capture, outbound, families } = audience;
+    const parts = [
+      commonSection(commonResources[capture][families], quarantine),
+      // But for endpoints, callers on all nodes see the same.
+      serviceSection(model.services, callersOf[capture](caller, outbound, can), quarantine),
+      endpointSection(model.endpoints, placeOf(audience), quarantine),
+    ];
     views.set(
       key,
       parts.map((part) => part.section),
+    );
+    withheld.set(
+      key,
+      parts.flatMap((part) => part.withheld),
     );
     for (const part of parts) guilty.push(...part.guilty);
   };
   for (const audience of audiencesOf(model.proxies)) {
     for (const can of audience.capture === 'explicit' ? anyFleet : fleet) {
       const key = viewKeyOf(audience, can);
-      add(key, served(audience, can), nothingRefused);
-      for (const [envoy, quarantine] of quarantines) add(`${key}|${envoy}`, served(audience, can), quarantine);
+      add(key, { audience, can }, nothingRefused);
+      for (const [envoy, quarantine] of quarantines) add(`${key}|${envoy}`, { audience, can }, quarantine);
     }
   }
   const proxies = proxyEntries(model.proxies, quarantineKeys(quarantines));
-  return { publication: { revision: model.revision, views, proxies }, guilty: distinct(guilty) };
+  return { publication: { revision: model.revision, views, withheld, proxies }, guilty: distinct(guilty) };
 }
 
 /** One object for each set of Envoy versions that have a quarantine, so that proxy entries keep their identity. */

@@ -49,7 +49,7 @@ export interface TypeState {
   readonly lastNonce: string;
   /** By version, what this client refused: never sent to it again. */
   readonly refused: ReadonlyMap<string, Culprit>;
-  /** By name: what the client had before it refused something newer. */
+  /** By name: what the client has instead of what it refused, or took beside it. */
   readonly priors: ReadonlyMap<string, EncodedResource>;
   /** Resources per response while a refused batch is taken apart; undefined otherwise. */
   readonly bisect: number | undefined;
