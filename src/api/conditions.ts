@@ -33,6 +33,7 @@ export const reasons = {
   InvalidKind: 'A reference names a kind that cannot be used there.',
   RefNotPermitted: 'No ReferenceGrant permits a reference into another namespace.',
   ProviderNotFound: 'No provider of that name and of a fitting type is in reach; what names it is not in force.',
+  FallbackActive: 'What is written is not possible here; the message says what holds in its place.',
   Programmed: 'All proxies in reach acknowledged this generation.',
   PartiallyProgrammed: 'Almost all proxies acknowledged; a few are silent.',
   NoProxies: 'No connected proxy needs this object.',

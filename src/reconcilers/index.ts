@@ -7,14 +7,16 @@ import type { Service, Table, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
 import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
+import { arrivalsOf, type Arrivals } from './arrivals.js';
 import { delegationOf, type Delegation } from './delegation.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
+import { placeRoutes } from './held-rules.js';
 import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
 import { referentsOf as referentsIn, type ServiceReferents } from './references.js';
-import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
+import { attachmentsOf, poolServices, usesOf, type PooledService, type ServiceUses } from './services.js';
 import { sourcesOf } from './source.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
@@ -57,7 +59,7 @@ const compileRoutes = memoised((tables: RouteTables, referents: Referents): read
 
 const sourcesIn = memoised((routes: readonly CompiledRoute[]) => sourcesOf(routes));
 
-const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
+const usesIn = memoised((routes: readonly CompiledRoute[]) => usesOf(routes, delegationOf(routes)));
 
 const attachmentsIn = memoised((routes: readonly CompiledRoute[]) => attachmentsOf(routes, delegationOf(routes)));
 
@@ -73,7 +75,7 @@ const contextOf = memoised((policies: PolicyIndex, instances: ReadonlyMap<Servic
 }));
 
 const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[], context: ServiceContext) =>
-  poolServices(services, { attachments: attachmentsIn(routes), subsets: subsetsIn(routes), ...context }),
+  poolServices(services, { attachments: attachmentsIn(routes), uses: usesIn(routes), ...context }),
 );
 
 const modelsOf = memoised(
@@ -94,8 +96,8 @@ const endpointTables = memoised(
   ): EndpointTables => ({ services, endpointSlices, ...behind }),
 );
 
-const endpointsOf = memoised((tables: EndpointTables, subsets: ReadonlyMap<string, SubsetList>) =>
-  reconcileEndpoints(tables, subsets),
+const endpointsOf = memoised((tables: EndpointTables, uses: ReadonlyMap<string, ServiceUses>) =>
+  reconcileEndpoints(tables, uses),
 );
 
 const setsOf = memoised(
@@ -103,51 +105,52 @@ const setsOf = memoised(
     new Map([...endpoints].map(([key, one]) => [key, one.sets])),
 );
 
-/** On which ports pods are called, how, and what policies say of it. */
-const callsOf = memoised(
-  (endpointSlices: World['endpointSlices'], spoken: SpokenTable, said: PoliciesAndReferents) => ({
-    endpointSlices,
-    spoken,
-    ...said,
-  }),
-);
-
-const proxiesOf = memoised((pods: World['pods'], calls: ReturnType<typeof callsOf>, mode: Mode) =>
-  reconcileProxies({ pods, ...calls }, mode),
-);
-
-interface PoliciesAndReferents {
+/** What is said of calls to pods, and by them. */
+interface Said {
   readonly policies: PolicyIndex;
+  readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
 }
 
-const saidOf = memoised((policies: PolicyIndex, referents: ServiceReferents): PoliciesAndReferents => ({
+const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals, referents: ServiceReferents): Said => ({
   policies,
+  arrivals,
   referents,
 }));
 
 const nowhere: ServiceReferents = { service: () => undefined, grants: [] };
 
-/** Without providers, proxies do not depend on Services. */
-const saidToProxies = (policies: PolicyIndex, world: World): PoliciesAndReferents => {
-  const named = policies.policies.some(({ blocks }) => blocks.providers !== undefined);
-  return saidOf(policies, named ? referentsIn(world.services, world.referenceGrants) : nowhere);
-};
+/** Without providers, proxies do not depend on what Services there are. */
+const providersIn = (policies: PolicyIndex, { services, referenceGrants }: World): ServiceReferents =>
+  policies.policies.some(({ blocks }) => blocks.providers !== undefined)
+    ? referentsIn(services, referenceGrants)
+    : nowhere;
+
+/** What says on which ports pods are called, and how, with what is said of it. */
+const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: SpokenTable, said: Said) => ({
+  endpointSlices,
+  spoken,
+  ...said,
+}));
+
+const proxiesOf = memoised((pods: World['pods'], calls: ReturnType<typeof callsOf>, mode: Mode) =>
+  reconcileProxies({ pods, ...calls }, mode),
+);
 
 /** Runs the whole compiler front end. */
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
   const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
   const policies = indexPolicies(world.meshPolicies);
   const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
-  const routes = compileRoutes(tables, referentsOf(services, referenceGrants, policies));
+  const routes = placeRoutes(compileRoutes(tables, referentsOf(services, referenceGrants, policies)), world);
   const delegation = delegationOf(routes);
   const context = contextOf(policies, instancesIn(services, world.endpointSlices));
   const pooled = pooledServices(services, routes, context);
   const behind = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
-  const endpoints = endpointsOf(behind, subsetsIn(routes));
+  const endpoints = endpointsOf(behind, usesIn(routes));
   const models = modelsOf(pooled);
   const mode = modeOf(options.capture, services, sourcesIn(routes));
-  const said = saidToProxies(policies, world);
+  const said = saidOf(policies, arrivalsOf(models), providersIn(policies, world));
   const model: MeshModel = {
     revision: world.revision,
     services: models,

@@ -9,12 +9,15 @@ import {
   isHttp,
   type Capture,
   type InboundPort,
+  type InboundService,
   type MeshModel,
   type PolicyInForce,
   type Protocol,
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
+import type { Arrivals } from './arrivals.js';
+import { hasProxy } from './held-rules.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
@@ -126,7 +129,12 @@ function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
   return [...new Set([...declared.keys(), ...called.keys()])]
     .filter((port) => !reserved.has(port))
     .sort((left, right) => left - right)
-    .map((port) => ({ port, protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto', policies: [] }));
+    .map((port) => ({
+      port,
+      protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
+      policies: [],
+      services: [],
+    }));
 }
 
 /** What holds for the proxies of all pods. */
@@ -165,34 +173,45 @@ const bareProxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyM
   return internProxies(JSON.stringify(proxy), () => proxy);
 });
 
-/** Policies on each of the inbound ports, in their order. */
-type PoliciesOfPorts = readonly (readonly PolicyInForce[])[];
+/** What is said of calls to one inbound port. */
+type Inbound = Pick<InboundPort, 'policies' | 'services'>;
 
-const internPolicies = listInterner<PoliciesOfPorts[number]>();
+const inboundFor = memoised((policies: readonly PolicyInForce[], services: readonly InboundService[]): Inbound => ({
+  policies,
+  services,
+}));
 
-const withPolicies = memoised(
-  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: PoliciesOfPorts): ProxyModel => ({
+const internInbound = listInterner<Inbound>();
+
+/** A route has said that requests are sent there, whatever the port says: the proxy has to look for them. */
+const ruled = (inbound: InboundPort): InboundPort =>
+  inbound.services.length === 0 || isHttp(inbound.protocol) ? inbound : { ...inbound, protocol: 'auto' };
+
+const withSaid = memoised(
+  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: readonly Inbound[]): ProxyModel => ({
     ...proxy,
-    inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, policies: ofPorts[index] ?? [] })),
+    inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
     outbound,
   }),
 );
 
-/** What proxies are told besides what their pods say. */
-interface Said {
-  readonly mode: Mode;
+/** What says something of calls to pods, and by them. */
+interface Sources {
   readonly policies: PolicyIndex;
+  readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
 }
 
-function proxyOf(pod: Pod, called: CalledPorts, { mode, policies, referents }: Said): ProxyModel {
+function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
+  const { policies, arrivals, referents } = sources;
   const bare = bareProxyOf(pod, called, mode);
   const inForce = (of: typeof inboundPoliciesOf, reaching: readonly PolicyAttachment[]) =>
     of(reaching, providersInReach(reaching, referents));
-  const ofPorts = bare.inbound.map(({ port }) =>
-    inForce(inboundPoliciesOf, policies.reachingPod(pod, called.get(port)?.by)),
-  );
-  return withPolicies(bare, inForce(outboundPoliciesOf, policies.reachingPod(pod)), internPolicies(ofPorts));
+  const ofPorts = bare.inbound.map(({ port }) => {
+    const by = called.get(port)?.by ?? [];
+    return inboundFor(inForce(inboundPoliciesOf, policies.reachingPod(pod, by)), arrivals.at(by));
+  });
+  return withSaid(bare, inForce(outboundPoliciesOf, policies.reachingPod(pod)), internInbound(ofPorts));
 }
 
 const modesOf = (capture: Capture) =>
@@ -214,16 +233,16 @@ export const modeOf = (capture: Capture, services: World['services'], sources: S
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & Omit<Said, 'mode'> & { readonly spoken: SpokenTable },
+  world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
+  const { policies, arrivals, referents } = world;
   const calls = [...world.endpointSlices].map(([key, slices]) => callsOf(slices, world.spoken.get(key) ?? unknown));
   const called = calledPorts(everything, calls);
   const proxies = new Map<ObjectKey, ProxyModel>();
-  const said: Said = { mode, policies: world.policies, referents: world.referents };
   for (const [key, pod] of world.pods) {
-    if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, said));
+    if (!hasProxy(pod)) continue;
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents }));
   }
   return proxies;
 }

@@ -12,7 +12,7 @@ import {
 } from '../gen/envoy/config/route/v3/route_components.js';
 import type { CompiledFeature, RouteContext, RoutePatch } from '../features/feature.js';
 import { silentRule } from '../features/index.js';
-import { builtInDefaults, type RouteDefaults } from '../features/route-defaults.js';
+import type { RouteDefaults } from '../features/route-defaults.js';
 import { everyone, isFor } from '../model/caller.js';
 import type { Origin } from '../model/delivery.js';
 import {
@@ -20,7 +20,6 @@ import {
   type Backend,
   type Caller,
   type HostRules,
-  type InboundPort,
   type Match,
   type PolicyInForce,
   type PortModel,
@@ -29,16 +28,18 @@ import {
   type ServiceModel,
   type Target,
 } from '../model/mesh.js';
+import { nameOfBackend } from './chains.js';
 import { defaultsFor } from './defaults.js';
 import { mergePatches } from './merge.js';
+import { nameOfCluster, nameOfHost, nameOfRule, unresolvedCluster } from './names.js';
+import { withPreflight } from './preflight.js';
 import { noProvider, providerOf } from './providers.js';
-import { clusterDomain, nameOfCluster, nameOfHost, nameOfInbound, nameOfRule, unresolvedCluster } from './names.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import { withoutUsualPort, type CallNames } from './redirect-port.js';
 import type { Resource } from './resources.js';
-import { hostsOf } from './scopes.js';
+import { hostNamesOf } from './scopes.js';
 import { pathBy, pathTo, ruleOf } from './tcp.js';
-import { onlyTunnels, tunnel } from './tunnels.js';
+import { forwardedTunnel, onlyTunnels, tunnel } from './tunnels.js';
 
 /** The Service port that a route configuration is for, and its callers. */
 export interface RouteOwner {
@@ -67,8 +68,8 @@ function clusterOf(rule: Rule): RouteContext['clusterOf'] {
 
 type WeightedBackend = { readonly name: string; readonly weight: number; readonly backend: Backend };
 
-const weighted = (backend: Backend): WeightedBackend => ({
-  name: backend.kind === 'service' ? nameOfCluster(backend.target) : unresolvedCluster,
+const weighted = (backend: Backend, rule: Rule, owner: RouteOwner): WeightedBackend => ({
+  name: backend.kind === 'service' ? nameOfBackend(backend.target, rule, owner) : unresolvedCluster,
   weight: backend.weight,
   backend,
 });
@@ -82,8 +83,8 @@ const failures = {
 const failureOf = ({ grpc }: Match) => (grpc === undefined ? failures.http : failures.grpc);
 
 /** Sends to the backends by weight. What does not resolve answers a failure for its share. */
-function destination({ rule: { backends }, match }: RouteEntry): Partial<RouteAction> {
-  const live = backends.map(weighted).filter((one) => one.weight > 0);
+function destination({ rule, match }: RouteEntry, owner: RouteOwner): Partial<RouteAction> {
+  const live = rule.backends.map((one) => weighted(one, rule, owner)).filter((one) => one.weight > 0);
   const [first] = live;
   const plain = live.length === 1 && first?.backend.kind === 'service' && first.backend.features.length === 0;
   if (plain) return { clusterSpecifier: { $case: 'cluster', value: first.name } };
@@ -104,12 +105,7 @@ function destination({ rule: { backends }, match }: RouteEntry): Partial<RouteAc
   return { clusterSpecifier: action.clusterSpecifier, clusterNotFoundResponseCode: action.clusterNotFoundResponseCode };
 }
 
-/** A tunnel is an upgrade: the backend is asked for it. */
-const forwardedTunnel = {
-  upgradeConfigs: RouteAction.fromPartial({ upgradeConfigs: [{ upgradeType: 'CONNECT' }] }).upgradeConfigs,
-};
-
-function actionOf(entry: RouteEntry, patches: readonly RoutePatch[]): Route['action'] {
+function actionOf(entry: RouteEntry, patches: readonly RoutePatch[], owner: RouteOwner): Route['action'] {
   const { rule, match } = entry;
   const answer = patches.find((patch) => patch.answer !== undefined)?.answer;
   if (answer?.kind === 'redirect') return { $case: 'redirect', value: RedirectAction.fromPartial(answer.action) };
@@ -125,7 +121,7 @@ function actionOf(entry: RouteEntry, patches: readonly RoutePatch[]): Route['act
     'route',
   );
   const upgrade = match.method === 'CONNECT' ? forwardedTunnel : {};
-  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...upgrade, ...destination(entry) }) };
+  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...upgrade, ...destination(entry, owner) }) };
 }
 
 interface RouteVariant {
@@ -164,6 +160,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
   const context: RouteContext = {
     direction: 'outbound',
     name,
+    fallsBack: rule.fallsBack ?? false,
     port: owner.port.port,
     path: match.path,
     methods: variant.methods,
@@ -181,7 +178,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     name,
     statPrefix: name,
     match: buildMatch(match, variant.onlySafe),
-    action: actionOf(entry, patches),
+    action: actionOf(entry, patches, owner),
   });
 }
 
@@ -192,6 +189,7 @@ function plainRoute(owner: RouteOwner): Route {
   const context: RouteContext = {
     direction: 'outbound',
     name: cluster,
+    fallsBack: false,
     port: port.port,
     path: { kind: 'prefix', value: '/', ignoreCase: false },
     methods: 'safe',
@@ -225,7 +223,7 @@ const entriesFor = (rules: HostRules, caller: Caller): readonly RouteEntry[] =>
 /** The names by which a host is called, as far as they are known. */
 function callNames({ hostnames }: HostRules, { service, port }: RouteOwner): CallNames {
   const [hostname = '*'] = hostnames;
-  const names = hostname === '*' ? [service.ref.name, ...hostsOf(service, clusterDomain)] : [hostname];
+  const names = hostname === '*' ? [service.ref.name, ...hostNamesOf(service.ref)] : [hostname];
   return { names: names.filter((name) => !name.startsWith('*')), port: port.port };
 }
 
@@ -234,6 +232,7 @@ const requestRoutes = (rules: HostRules, owner: RouteOwner): readonly Route[] =>
   rules.entries.length === 0
     ? [plainRoute(owner)]
     : entriesFor(rules, owner.caller)
+        .flatMap(withPreflight)
         .flatMap((entry) =>
           variantsOf(entry, defaultsFor(entry.rule, owner.port)).map((variant) => buildRoute(entry, variant, owner)),
         )
@@ -248,7 +247,7 @@ function routesOf(rules: HostRules, owner: RouteOwner): readonly Route[] {
   if (protocol === 'auto') return [...requestRoutes(rules, owner), plainTunnel(owner)];
   if (isHttp(protocol)) return requestRoutes(rules, owner);
   const rule = ruleOf(rules);
-  return [rule === undefined ? plainTunnel(owner) : tunnel(pathBy(rule, owner.port)), onlyTunnels];
+  return [rule === undefined ? plainTunnel(owner) : tunnel(pathBy(rule, owner)), onlyTunnels];
 }
 
 function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
@@ -260,11 +259,14 @@ function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
   });
 }
 
-const clustersOf = (rule: Rule): readonly string[] => {
+const clustersOf = (rule: Rule, owner: RouteOwner): readonly string[] => {
   const targets = rule.backends.flatMap((backend): readonly Target[] =>
     backend.kind === 'service' ? [backend.target] : [],
   );
-  return [...targets, ...rule.references].map(nameOfCluster);
+  const sentTo = rule.backends.flatMap((backend) =>
+    backend.kind === 'service' && backend.weight > 0 ? [nameOfBackend(backend.target, rule, owner)] : [],
+  );
+  return [...[...targets, ...rule.references].map(nameOfCluster), ...sentTo];
 };
 
 const distinctOrigins = (rules: readonly Rule[]): readonly Origin[] => [...new Set(rules.map((rule) => rule.origin))];
@@ -289,7 +291,7 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
       ...[...owner.port.policies.inForce, ...owner.outbound].map(({ origin }) => origin),
     ],
     parts: [...new Set(rules)],
-    clusters: [...new Set([name, ...rules.flatMap(clustersOf)])],
+    clusters: [...new Set([name, ...rules.flatMap((rule) => clustersOf(rule, owner))])],
   };
 }
 
@@ -303,65 +305,3 @@ export const buildInstanceRoutes = (
   service.ports.flatMap((port) =>
     service.instances.map((instance) => buildRoutes({ service, port, caller: everyone, outbound, instance }, noRules)),
   );
-
-const inboundRetry = { retryOn: 'reset-before-request', numRetries: 2 };
-
-const off = { seconds: 0n, nanos: 0 };
-
-function delivery(name: string): RouteAction {
-  return RouteAction.fromPartial({
-    clusterSpecifier: { $case: 'cluster', value: name },
-    timeout: off,
-    idleTimeout: off,
-    maxStreamDuration: { grpcTimeoutHeaderMax: off },
-    retryPolicy: inboundRetry,
-  });
-}
-
-/** What becomes of a request to the proxy's own pod: it is delivered, and never cut short here. */
-export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resource<'route'> {
-  const name = nameOfInbound(inbound.port);
-  const context: RouteContext = {
-    direction: 'inbound',
-    name,
-    port: inbound.port,
-    path: { kind: 'prefix', value: '/', ignoreCase: false },
-    methods: 'unsafe',
-    defaults: builtInDefaults,
-    clusterOf: () => undefined,
-    providerOf: noProvider,
-  };
-  const patch = mergePatches(
-    inbound.policies.map((policy) => policy.feature.onRoute({ ...context, providerOf: providerOf(policy) })),
-    'route',
-  );
-  const action = { ...delivery(name), ...patch?.forward };
-  return {
-    type: 'route',
-    name,
-    message: RouteConfiguration.fromPartial({
-      name,
-      virtualHosts: [
-        {
-          name: 'inbound',
-          domains: ['*'],
-          routes: [
-            {
-              ...patch?.route,
-              name,
-              match: { pathSpecifier: { $case: 'prefix', value: '/' } },
-              action: { $case: 'route', value: action },
-            },
-            {
-              ...patch?.route,
-              name,
-              match: { pathSpecifier: { $case: 'connectMatcher', value: {} } },
-              action: { $case: 'route', value: { ...action, ...forwardedTunnel } },
-            },
-          ],
-        },
-      ],
-    }),
-    origins: [origin, ...inbound.policies.map((one) => one.origin)],
-  };
-}

@@ -35,10 +35,10 @@ const chainOf = (name: string, path: ConnectionPath, { before = [], tcp }: Chain
   FilterChain.fromPartial({ name, filters: [...before, tcpProxy(path, tcp)] });
 
 const chainOfRule =
-  ({ port, patch }: PortOwner) =>
+  (owner: PortOwner) =>
   (rule: Rule): FilterChain => {
-    const path = pathBy(rule, port);
-    return chainOf(path.name, path, patch);
+    const path = pathBy(rule, owner);
+    return chainOf(path.name, path, owner.patch);
   };
 
 function plainChain({ service, port, patch }: PortOwner): FilterChain {

@@ -20,8 +20,10 @@ import {
   type Rule,
   type ServiceModel,
 } from '../model/mesh.js';
+import { buildChains } from './chains.js';
 import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
+import { buildInboundRoutes } from './inbound-routes.js';
 import {
   buildListeners,
   buildOwnListeners,
@@ -31,9 +33,8 @@ import {
   type Families,
   type ListenerAudience,
 } from './listeners.js';
-import { clusterDomain } from './names.js';
 import type { Resource, ResourceType } from './resources.js';
-import { buildInboundRoutes, buildInstanceRoutes, buildRoutes } from './routes.js';
+import { buildInstanceRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
 import { forEachType } from './view.js';
 
@@ -88,10 +89,11 @@ const rulesFor = (port: PortModel, caller: Caller): readonly HostRules[] =>
 export const translateService = {
   explicit: (service: ServiceModel): Bundle => [
     ...buildClusters(service),
+    ...buildChains(service),
     ...buildInstanceClusters(service),
-    ...buildScopes(service, clusterDomain),
+    ...buildScopes(service),
   ],
-  redirect: (service: ServiceModel): Bundle => buildClusters(service),
+  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildChains(service)],
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
 
 /** What leads to a Service whatever rules say, for callers of whom policies say the same: routes to its pods, or listeners. */
@@ -128,7 +130,7 @@ export const translateEndpoints = (sets: readonly EndpointSet[], node: string | 
 
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
-  services.some(claimsHosts) ? buildClaimedScopes(services, { namespace, clusterDomain }) : [];
+  services.some(claimsHosts) ? buildClaimedScopes(services, namespace) : [];
 
 const nobody: readonly Origin[] = [];
 
