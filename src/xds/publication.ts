@@ -207,7 +207,7 @@ const audiences = createInterner<Audience>(100_000);
 const audienceOf = memoised(({ caller, capture, addresses, node, outbound }: ProxyModel): Audience => {
   const families = familiesOf(addresses);
   const place = node === undefined ? caller.namespace : `${caller.namespace}@${node}`;
-  const key = [place, capture, families, nameOfOutbound(outbound), ...caller.sources].join('|');
+  const key = [place, capture, families, ...caller.sources, nameOfOutbound(outbound)].join('|');
   return audiences(key, () => ({ key, caller, capture, families, outbound, ...(node === undefined ? {} : { node }) }));
 });
 
