@@ -2,11 +2,34 @@
 
 import { describeRef } from '../api/meta.js';
 import type { Finding } from '../model/finding.js';
-import { judge, more, refusal, type Judgement } from './judgement.js';
+import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
+import { mergePolicies } from './policy-merge.js';
 import { isOverridden, outcomesOf, type PartOutcome } from './policy-outcome.js';
 import { meetingsOf, type PolicyContext } from './policy-reach.js';
 import { emptySelections, missingTargets } from './policy-targets.js';
 import type { CompiledPolicy } from './policy.js';
+import { providersNamed, resolveDeclared, resolveProvider } from './providers.js';
+import { referentsOf } from './references.js';
+
+/** Providers that a policy declares or names, and that are not to be had. */
+function referenceFinding(policy: CompiledPolicy, context: PolicyContext): readonly Judgement[] {
+  const { providers = [] } = policy.blocks;
+  const named = providersNamed(policy.blocks);
+  if (providers.length === 0 && named.length === 0) return [];
+  const referents = referentsOf(context.world.services, context.world.referenceGrants);
+  const subjects = named.length === 0 ? [] : meetingsOf(policy, context).map(({ reaching }) => mergePolicies(reaching));
+  const results = [
+    ...providers.map((spec) => resolveDeclared(spec, policy, referents)),
+    ...subjects.flatMap((effective) => named.map((one) => resolveProvider(one, effective, referents))),
+  ];
+  const problems = new Map(results.flatMap((one) => (one.ok ? [] : [[one.error.path, one.error] as const])));
+  const [first] = problems.values();
+  if (first === undefined)
+    return [{ condition: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: 'All references resolve' }];
+  const reason = reasonOf(first.reason, 'ProviderNotFound');
+  const message = `${first.message}${more(problems.size)}; what names it is not in force`;
+  return [{ condition: 'ResolvedRefs', status: 'False', reason, message, path: first.path }];
+}
 
 /** Of what was lost to policies of the same level, which an author would hardly expect. */
 function conflictFindings(outcomes: readonly PartOutcome[]): readonly Judgement[] {
@@ -57,6 +80,7 @@ export function policyFindings(policy: CompiledPolicy, context: PolicyContext): 
   const outcomes = outcomesOf(policy, meetingsOf(policy, context));
   const judgements = [
     ...acceptance(policy, outcomes, context),
+    ...referenceFinding(policy, context),
     ...overriddenFindings(outcomes),
     ...conflictFindings(outcomes),
     ...emptySelections(policy, context),

@@ -19,8 +19,11 @@ import {
 import type { Arrivals } from './arrivals.js';
 import { hasProxy } from './held-rules.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
-import { inboundPoliciesOf } from './policies-in-force.js';
+import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
+import type { PolicyAttachment } from './policy.js';
+import { providersInReach } from './providers.js';
 import { protocolOf } from './protocol.js';
+import type { ServiceReferents } from './references.js';
 import { sourcesFor, type SourceList } from './source.js';
 
 /** One port on which the slices of a Service call a pod. */
@@ -162,6 +165,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode, sources }
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
+    outbound: [],
   };
 }
 
@@ -187,25 +191,31 @@ const internInbound = listInterner<Inbound>();
 const ruled = (inbound: InboundPort): InboundPort =>
   inbound.services.length === 0 || isHttp(inbound.protocol) ? inbound : { ...inbound, protocol: 'auto' };
 
-const withInbound = memoised((proxy: ProxyModel, ofPorts: readonly Inbound[]): ProxyModel => ({
-  ...proxy,
-  inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
-}));
+const withSaid = memoised(
+  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: readonly Inbound[]): ProxyModel => ({
+    ...proxy,
+    inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
+    outbound,
+  }),
+);
 
-/** What says something of calls to pods. */
+/** What says something of calls to pods, and by them. */
 interface Sources {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
+  readonly referents: ServiceReferents;
 }
 
-function proxyOf(pod: Pod, called: CalledPorts, { mode, policies, arrivals }: Sources & { mode: Mode }): ProxyModel {
+function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
+  const { policies, arrivals, referents } = sources;
   const bare = bareProxyOf(pod, called, mode);
+  const inForce = (of: typeof inboundPoliciesOf, reaching: readonly PolicyAttachment[]) =>
+    of(reaching, providersInReach(reaching, referents));
   const ofPorts = bare.inbound.map(({ port }) => {
     const by = called.get(port)?.by ?? [];
-    return inboundFor(inboundPoliciesOf(policies.reachingPod(pod, by)), arrivals.at(by));
+    return inboundFor(inForce(inboundPoliciesOf, policies.reachingPod(pod, by)), arrivals.at(by));
   });
-  const silent = ofPorts.every((one) => one.policies.length === 0 && one.services.length === 0);
-  return silent ? bare : withInbound(bare, internInbound(ofPorts));
+  return withSaid(bare, inForce(outboundPoliciesOf, policies.reachingPod(pod)), internInbound(ofPorts));
 }
 
 const modesOf = (capture: Capture) =>
@@ -249,12 +259,12 @@ export function reconcileProxies(
   world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, arrivals } = world;
+  const { policies, arrivals, referents } = world;
   const called = callsIn(world.endpointSlices, world.spoken);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (!hasProxy(pod)) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals }));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents }));
   }
   return proxies;
 }

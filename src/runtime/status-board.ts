@@ -9,6 +9,7 @@ import type { World } from '../kinds/world.js';
 import type { Clock } from '../lib/clock.js';
 import { memoised } from '../lib/memo.js';
 import type { Rejection } from '../model/delivery.js';
+import type { Finding } from '../model/finding.js';
 import type { Delegation, Descent } from '../reconcilers/delegation.js';
 import { effectiveOf } from '../reconcilers/effective.js';
 import type { Reconciled } from '../reconcilers/index.js';
@@ -18,6 +19,7 @@ import type { CompiledPolicy } from '../reconcilers/policy.js';
 import { policiesTouching, summaryOfPolicy, type ParentReference } from '../reconcilers/policy-status.js';
 import type { RouteParent } from '../reconcilers/route-source.js';
 import type { CompiledRoute } from '../reconcilers/traffic-route.js';
+import { gateFindings } from './gates.js';
 import type { Delivered, DeliveryTracker } from './delivery-tracker.js';
 
 /** An object with its status, as Kubernetes shows it. */
@@ -120,6 +122,11 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
   let previous = new Map<string, ObjectStatus>();
   let changed = false;
 
+  const gatesFor = (world: World, ref: ObjectRef, generation: number): readonly Finding[] => {
+    const policy = ref.kind === 'MeshPolicy' ? world.meshPolicies.get(keyOf(ref)) : undefined;
+    return policy === undefined ? [] : gateFindings({ ref, generation }, policy.spec, deps.tracker.proxies());
+  };
+
   const compute = (): readonly StatusObject[] => {
     if (current === undefined) return [];
     const { world, reconciled } = current;
@@ -141,7 +148,7 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
       const inputs = {
         ref,
         generation,
-        findings: findings.get(id) ?? [],
+        findings: [...(findings.get(id) ?? []), ...gatesFor(world, ref, generation)],
         parents: from.parents.flatMap((parent, index) =>
           'ours' in parent && !parent.ours ? [] : [{ index, reference: referenceOf(parent) }],
         ),

@@ -87,7 +87,7 @@ function limits(patch: ClusterPatch['thresholds']) {
 
 /** What policies say of a cluster, joined. */
 function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
-  const context = { port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol) };
+  const context = { port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol), eventLog: policies.eventLog };
   return (
     mergePatches(
       policies.inForce.map(({ feature }) => feature.onCluster(context)),
@@ -112,6 +112,8 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     name,
     clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
+    // What logs and metrics call the destination.
+    metadata: { filterMetadata: { mesh: { service: `${target.name}.${target.namespace}` } } },
     connectTimeout: durationOfSeconds(5),
     perConnectionBufferLimitBytes: 1_048_576,
     ...balancing('LeastRequest', leastRequest()),

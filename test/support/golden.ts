@@ -15,6 +15,8 @@ import { policiesTouching, summaryOfPolicy } from '../../src/reconcilers/policy-
 import { createFolder } from '../../src/sources/folder.js';
 import { createStore, type Parsed } from '../../src/sources/store.js';
 import type { World } from '../../src/kinds/world.js';
+import type { Capabilities } from '../../src/features/feature.js';
+import { capabilitiesOf } from '../../src/xds/capabilities.js';
 import type { Json } from '../../src/xds/json.js';
 import { resourceTypes, type ResourceType } from '../../src/xds/resources.js';
 import { translate, type Bundle } from '../../src/xds/translate.js';
@@ -31,6 +33,8 @@ export interface CaseOptions {
   readonly types?: readonly ResourceType[];
   /** Prefixes of names of resources that are printed; absent: all. */
   readonly names?: readonly string[];
+  /** Version of the Envoys; absent: the oldest supported. */
+  readonly envoy?: string;
 }
 
 export interface GoldenCase {
@@ -48,6 +52,9 @@ export interface Compiled {
   readonly statuses: Json;
   /** By `namespace.workload`, the first pod of each. */
   readonly proxies: ReadonlyMap<string, ProxyModel>;
+  /** Version of the Envoys, and what it can do. */
+  readonly envoy: string;
+  readonly can: Capabilities;
 }
 
 /** All cases. */
@@ -98,7 +105,9 @@ export function compileCase(golden: GoldenCase, objects: readonly Parsed[]): Com
     const proxy = model.proxies.get(key);
     if (proxy !== undefined && !proxies.has(labelOf(proxy))) proxies.set(labelOf(proxy), proxy);
   }
-  return { world, model, findings, statuses: statusesOf(world, reconciled), proxies };
+  const { envoy = '1.36.4' } = golden.options;
+  const can = capabilitiesOf(envoy);
+  return { world, model, findings, statuses: statusesOf(world, reconciled), proxies, envoy, can };
 }
 
 const fileOf: Readonly<Record<ResourceType, string>> = {
@@ -152,7 +161,7 @@ export function wantedFiles(golden: GoldenCase, compiled: Compiled): ReadonlyMap
   const files = new Map<string, string>();
   for (const [label, proxy] of compiled.proxies) {
     if (options.proxies !== undefined && !options.proxies.includes(label)) continue;
-    const all: Readonly<Record<ResourceType, Bundle>> = translate(compiled.model, proxy);
+    const all: Readonly<Record<ResourceType, Bundle>> = translate(compiled.model, proxy, compiled.can);
     for (const type of resourceTypes.filter((one) => options.types?.includes(one) ?? true)) {
       const printed = all[type].filter(({ name }) => isPrinted(name, options));
       if (printed.length > 0) files.set(join(label, fileOf[type]), canonicalYaml(resourcesToJson(printed)));

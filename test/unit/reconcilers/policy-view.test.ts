@@ -10,6 +10,7 @@ import { resourcesToJson } from '../../../src/xds/readable.js';
 import { resourceTypes } from '../../../src/xds/resources.js';
 import { translate } from '../../../src/xds/translate.js';
 import { createWorlds, parsedOfAll, pod, route, service, type Raw } from './harness.js';
+import { leastCapabilities } from '../../../src/xds/capabilities.js';
 
 const policy = (name: string, spec: Raw, metadata: Raw = {}): Raw => ({
   apiVersion: 'legation.dev/v1alpha1',
@@ -132,7 +133,7 @@ describe('what is called built-in', () => {
       const { model } = compiled(raws);
       const proxy = model.proxies.get('shop/web-0');
       if (proxy === undefined) throw new Error('the pod has a proxy');
-      const bundles = translate(model, proxy);
+      const bundles = translate(model, proxy, leastCapabilities);
       return resourceTypes.map((type) => resourcesToJson(bundles[type]));
     };
     const written = policy('all', { upstream: builtInUpstream, inbound: builtInInbound });
