@@ -16,6 +16,7 @@ import type {
   WeightedBackend,
 } from './envoy-types.js';
 import type { Result } from '../lib/result.js';
+import type { Providers } from './providers.js';
 import type { RouteDefaults } from './route-defaults.js';
 
 /** Some of a message's fields, at any depth. */
@@ -30,9 +31,44 @@ export type Patch<T> = T extends bigint | Uint8Array | string | number | boolean
 /** Which side of a call a proxy stands on: beside the caller, or beside the one that is called. */
 export type Direction = 'inbound' | 'outbound';
 
+/** A service that a proxy asks or reports to. */
+export interface ProviderConfig {
+  readonly type: Providers[number]['type'];
+  /** The cluster that leads there. */
+  readonly cluster: string;
+  /** What it is called in requests: `collector.infra:4317`. */
+  readonly authority: string;
+  readonly path: string | undefined;
+  /** Time for an answer. */
+  readonly timeout: string;
+  readonly onError: 'Deny' | 'Allow';
+}
+
+/** A provider by its name; undefined where it does not resolve, which status says. */
+export type ProviderOf = (name: string) => ProviderConfig | undefined;
+
+/**
+ * Which proxy does what a feature of a rule does. `destination`: the one that receives, which matches the rule again on
+ * the request as it arrives. `either`: that one, and the caller's where it cannot.
+ */
+export type HeldAt = 'caller' | 'destination' | 'either';
+
+/** What is known of requests of a rule on their way: the caller's proxy changes them before they arrive. */
+export interface RequestOnTheWay {
+  readonly path: RouteContext['path'];
+  /** The host that they name; undefined: as the caller wrote it. */
+  readonly host: string | undefined;
+  /** Headers that the rule looks at, in lower case. */
+  readonly lookedAt: readonly string[];
+}
+
 /** What a feature knows of the route that it changes. */
 export interface RouteContext {
   readonly direction: Direction;
+  /** As logs and statistics name it: `shop/reviews/main`. */
+  readonly name: string;
+  /** Outbound: features that either proxy can hold are held here. */
+  readonly fallsBack: boolean;
   /** Port of the Service that was called; inbound: of the container. */
   readonly port: number;
   readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string; readonly ignoreCase: boolean };
@@ -47,6 +83,8 @@ export interface RouteContext {
     readonly name: string;
     readonly port?: number;
   }) => string | undefined;
+  /** Of policies; rules have none. */
+  readonly providerOf: ProviderOf;
 }
 
 /** What a feature changes of a route. Two features must not write one field. */
@@ -67,6 +105,8 @@ export interface ClusterContext {
   readonly http: boolean;
   /** Whether the port of the Service asks for HTTP/2. */
   readonly wantsHttp2: boolean;
+  /** Whether events of health checks are written. */
+  readonly eventLog: boolean;
 }
 
 /** What a feature changes of a cluster. */
@@ -78,12 +118,26 @@ export interface ClusterPatch {
   readonly thresholds?: Patch<Thresholds>;
 }
 
+/** What newer Envoys can do, and older supported ones cannot. */
+export interface Capabilities {
+  /** `envoy.access_loggers.stats`, from 1.37. */
+  readonly statsLogger: boolean;
+  /** Its bound on the number of series, from 1.39. */
+  readonly statsScope: boolean;
+  /** The service of the OpenTelemetry access logger in a field of its own, from 1.37. */
+  readonly otelService: boolean;
+}
+
 /** What a feature knows of the chain of a listener that it changes. */
 export interface ChainContext {
   readonly direction: Direction;
   /** Port of the Service; inbound: of the container. Undefined: connections of many ports. */
   readonly port: number | undefined;
   readonly http: boolean;
+  /** `Deployment/web.shop`, whose proxy it is; undefined where proxies share the chain. */
+  readonly workload: string | undefined;
+  readonly can: Capabilities;
+  readonly providerOf: ProviderOf;
 }
 
 /** What a feature changes of a chain, and so drains when it changes. */
@@ -117,6 +171,14 @@ export interface Feature<Key extends string, Config, Compiled> {
   onBackend?(compiled: Compiled): Patch<WeightedBackend>;
   onCluster?(compiled: Compiled, cluster: ClusterContext): ClusterPatch;
   onChain?(compiled: Compiled, chain: ChainContext): ChainPatch;
+  /** Absent: at the caller. */
+  heldAt?(compiled: Compiled): HeldAt;
+  /** The request after what the feature does to it; undefined: who receives it cannot tell which it was. */
+  onRequest?(compiled: Compiled, request: RequestOnTheWay): RequestOnTheWay | undefined;
+  /** Clients come back to their endpoint, also while it drains. */
+  readonly keepsEndpoint?: true;
+  /** Preflight requests for what the rule matches are the rule's, whatever method and headers it asks for. */
+  readonly answersPreflight?: true;
   /** Whether safe and unsafe methods need routes of their own. */
   splitsMethods?(compiled: Compiled, defaults: RouteDefaults): boolean;
 }
@@ -124,6 +186,10 @@ export interface Feature<Key extends string, Config, Compiled> {
 /** A compiled policy, closed over its feature: what the model carries. */
 export interface CompiledFeature {
   readonly key: string;
+  readonly heldAt: HeldAt;
+  readonly answersPreflight: boolean;
+  readonly keepsEndpoint: boolean;
+  onRequest(request: RequestOnTheWay): RequestOnTheWay | undefined;
   splitsMethods(defaults: RouteDefaults): boolean;
   onRoute(route: RouteContext): RoutePatch;
   onConnection(defaults: RouteDefaults): ConnectionPatch;
@@ -167,6 +233,10 @@ function close<Key extends string, Config, Compiled>(
 ): CompiledFeature {
   return {
     key: feature.key,
+    heldAt: feature.heldAt?.(value) ?? 'caller',
+    answersPreflight: feature.answersPreflight ?? false,
+    keepsEndpoint: feature.keepsEndpoint ?? false,
+    onRequest: (request) => (feature.onRequest === undefined ? request : feature.onRequest(value, request)),
     splitsMethods: (defaults) => feature.splitsMethods?.(value, defaults) ?? false,
     onRoute: (route) => feature.onRoute?.(value, route) ?? {},
     onConnection: (defaults) => feature.onConnection?.(value, defaults) ?? {},

@@ -1,9 +1,12 @@
 // Active health checks, for endpoints that Kubernetes does not probe. Knows no kind.
 
+import { HealthCheckEventFileSink } from '../gen/envoy/extensions/health_check/event_sinks/file/v3/file.js';
+import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
 import { CodecClientType } from '../gen/envoy/type/v3/http.js';
 import { dur } from '../api/fields.js';
 import { integer, list, object, oneOf, text, type Static } from '../api/schema.js';
 import { ok } from '../lib/result.js';
+import { packAny } from './any.js';
 import { durationOf } from './envoy-values.js';
 import { defineFeature, type ClusterContext, type Patch } from './feature.js';
 import type { EnvoyHealthCheck } from './envoy-types.js';
@@ -58,6 +61,12 @@ export const healthCheckSchema = object(
 /** Health checks after defaults. */
 export type HealthCheck = Static<typeof healthCheckSchema>;
 
+/** As a file: Envoy has no other sink. Where another user owns stdout, it cannot be opened, and the cluster is refused. */
+const toStdout = {
+  name: 'envoy.health_check.event_sinks.file',
+  typedConfig: packAny(HealthCheckEventFileSink, { eventLogPath: '/dev/stdout' }),
+};
+
 function checkerOf(config: HealthCheck, { wantsHttp2 }: ClusterContext): Patch<EnvoyHealthCheck['healthChecker']> {
   const { protocol, path } = config;
   // Without bytes to send, a connection that opens is healthy.
@@ -72,6 +81,19 @@ function checkerOf(config: HealthCheck, { wantsHttp2 }: ClusterContext): Patch<E
     },
   };
 }
+
+/** gRPC checks are HTTP/2, also of endpoints that are sent bytes only. */
+const http2ForChecks = {
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': packAny(
+    HttpProtocolOptions,
+    HttpProtocolOptions.fromPartial({
+      upstreamProtocolOptions: {
+        $case: 'explicitHttpConfig',
+        value: { protocolConfig: { $case: 'http2ProtocolOptions', value: {} } },
+      },
+    }),
+  ),
+};
 
 /** `upstream.healthCheck`. An endpoint that Kubernetes takes away is gone, whatever its checks say. */
 export const healthCheck = defineFeature<'healthCheck', HealthCheck, HealthCheck>({
@@ -89,8 +111,10 @@ export const healthCheck = defineFeature<'healthCheck', HealthCheck, HealthCheck
           healthyThreshold: config.healthyThreshold,
           unhealthyThreshold: config.unhealthyThreshold,
           healthChecker: checkerOf(config, context),
+          ...(context.eventLog ? { eventLogger: [toStdout] } : {}),
         },
       ],
+      ...(config.protocol === 'GRPC' && !context.http ? { typedExtensionProtocolOptions: http2ForChecks } : {}),
     },
   }),
 });

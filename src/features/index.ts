@@ -1,24 +1,30 @@
 // THE ordered lists of features, by what holds their configuration. What stands first is applied first; a feature
 // that is not here does not exist.
 
+import { accessLog } from './access-log.js';
 import { circuitBreaker } from './circuit-breaker.js';
 import { connection } from './connection.js';
+import { cors } from './cors.js';
 import type { CompiledFeature } from './feature.js';
 import { directResponse } from './direct-response.js';
+import { fault } from './fault.js';
 import { requestHeaderModifier, responseHeaderModifier } from './header-modifiers.js';
 import { healthCheck } from './health-check.js';
 import { inbound } from './inbound.js';
 import { loadBalancer } from './load-balancer.js';
+import { metrics } from './metrics.js';
 import { outlierDetection } from './outlier-detection.js';
 import { requestMirror } from './request-mirror.js';
 import { requestRedirect } from './request-redirect.js';
 import { retry } from './retry.js';
 import { retryBudget } from './retry-budget.js';
+import { sessionPersistence } from './session-persistence.js';
 import { timeouts } from './timeouts.js';
+import { tracing } from './tracing.js';
 import { urlRewrite } from './url-rewrite.js';
 
-/** Members of a rule. */
-export const ruleFeatures = [timeouts, retry] as const;
+/** Members of a rule; `fault` is all of its Fault filters. */
+export const ruleFeatures = [timeouts, retry, sessionPersistence, fault] as const;
 
 /** What a rule has that says nothing. */
 export const silentRule: readonly CompiledFeature[] = ruleFeatures
@@ -32,6 +38,7 @@ export const filterFeatures = [
   requestMirror,
   urlRewrite,
   requestRedirect,
+  cors,
   directResponse,
 ] as const;
 
@@ -51,5 +58,18 @@ export const upstreamFeatures = [
 /** Blocks of a MeshPolicy that hold where a pod is called. */
 export const inboundFeatures = [inbound] as const;
 
+/** Members of `telemetry` of a MeshPolicy, which holds on both sides. */
+export const telemetryFeatures = [accessLog, tracing, metrics] as const;
+
+/** Blocks of a MeshPolicy that hold where a pod calls. */
+export const outboundFeatures = [] as const;
+
 /** Every feature, for documentation. */
-export const features = [...ruleFeatures, ...filterFeatures, ...upstreamFeatures, ...inboundFeatures] as const;
+export const features = [
+  ...ruleFeatures,
+  ...filterFeatures,
+  ...upstreamFeatures,
+  ...inboundFeatures,
+  ...outboundFeatures,
+  ...telemetryFeatures,
+] as const;

@@ -24,9 +24,6 @@ const trafficRoute: readonly Unsupported[] = [
   ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
   ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
-  ...fields(['rules[].filters[].cors', 'rules[].filters[].fault'], 'all other filters work'),
-  ...only('rules[].backendRefs[].fallback', [true], 'use `weight`'),
-  ...fields(['rules[].sessionPersistence'], 'leave it out; any endpoint of the Service answers'),
   ...fields(['rules[].weightsFrom'], 'write `weight` at the backends'),
 ];
 
@@ -51,14 +48,15 @@ const meshPolicy: readonly Unsupported[] = [
       'inbound.compression',
       'inbound.acceptProxyProtocol',
       'rateLimit',
-      'telemetry',
+      'telemetry.metrics.provider',
       'scope',
       'sidecar',
       'extensions',
-      'providers',
     ],
     builtIn,
   ),
+  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'RateLimit', 'ExtProc'], 'nothing asks it yet'),
+  ...only('providers[].backendRef.kind', ['Host'], "only kind 'Service' works"),
 ];
 
 const meshIdentity: readonly Unsupported[] = fields(

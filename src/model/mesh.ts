@@ -2,7 +2,7 @@
 // them, and the proxies that call them. Equal inputs yield the same references, all the way down.
 
 import type { ObjectKey, ObjectRef } from '../api/meta.js';
-import type { CompiledFeature } from '../features/feature.js';
+import type { CompiledFeature, ProviderConfig } from '../features/feature.js';
 import type { RouteDefaults } from '../features/route-defaults.js';
 import type { Problem } from '../lib/result.js';
 import type { Origin } from './delivery.js';
@@ -33,6 +33,8 @@ export type Backend =
       readonly kind: 'service';
       readonly target: Target;
       readonly weight: number;
+      /** Used when no other backend of the rule has a healthy endpoint, and then whatever the weights are. */
+      readonly fallback: boolean;
       readonly features: readonly CompiledFeature[];
       /** What policies say of calls to the target. */
       readonly policies: readonly PolicyInForce[];
@@ -41,9 +43,10 @@ export type Backend =
       readonly kind: 'host';
       readonly host: HostBackend;
       readonly weight: number;
+      readonly fallback: boolean;
       readonly features: readonly CompiledFeature[];
     }
-  | { readonly kind: 'invalid'; readonly weight: number; readonly problem: Problem };
+  | { readonly kind: 'invalid'; readonly weight: number; readonly fallback: boolean; readonly problem: Problem };
 
 /** How a value is compared. */
 export type TextMatch =
@@ -106,16 +109,27 @@ export interface Match {
   readonly sources: readonly SourceMatch[];
 }
 
+/** A service that proxies ask or report to, resolved. */
+export interface Provider extends Omit<ProviderConfig, 'cluster' | 'authority'> {
+  readonly target: Target;
+}
+
+/** Providers by the names that policies in reach give them; what does not resolve is not there. */
+export type ProviderTable = ReadonlyMap<string, Provider>;
+
 /** A part of a MeshPolicy where it is in force. */
 export interface PolicyInForce {
   readonly origin: Origin;
   readonly feature: CompiledFeature;
+  readonly providers: ProviderTable;
 }
 
 /** What policies say of calls to a Service port: how it is reached, and what holds for rules that say nothing. */
 export interface ServicePolicies {
   readonly inForce: readonly PolicyInForce[];
   readonly defaults: RouteDefaults;
+  /** Whether events of health checks are written. */
+  readonly eventLog: boolean;
 }
 
 /** A rule of a route, compiled. */
@@ -131,6 +145,8 @@ export interface Rule {
   /** The same, outside of the cluster. */
   readonly hosts: readonly HostBackend[];
   readonly features: readonly CompiledFeature[];
+  /** What the receiving proxy would hold is held by the caller's: not everyone who receives can. */
+  readonly fallsBack?: boolean;
   /** What policies on the route say where the rule says nothing, before those of the Service. */
   readonly defaults?: Partial<RouteDefaults>;
 }
@@ -160,6 +176,8 @@ export interface PortModel {
   readonly consumers: ReadonlyMap<string, readonly HostRules[]>;
   /** Subsets that some rule of the mesh names. */
   readonly subsets: readonly Subset[];
+  /** Whether some rule of the mesh sends clients back to endpoints that drain. */
+  readonly keepsEndpoints: boolean;
   readonly policies: ServicePolicies;
 }
 
@@ -208,6 +226,13 @@ export const reachableFrom = (sets: readonly EndpointSet[], node: string | undef
 /** How requests reach the proxy. */
 export type Capture = 'redirect' | 'explicit';
 
+/** A Service that a pod is called as, with its rules as their requests arrive: after the caller's rewrites. */
+export interface InboundService {
+  readonly ref: ObjectRef;
+  readonly addresses: readonly string[];
+  readonly hosts: readonly HostRules[];
+}
+
 /** A port on which the proxy's own pod is called. */
 export interface InboundPort {
   /** Where callers call. */
@@ -215,6 +240,8 @@ export interface InboundPort {
   readonly protocol: Protocol;
   /** What policies say of calls to this port. */
   readonly policies: readonly PolicyInForce[];
+  /** All that it is called as, if rules of one of them hold here. */
+  readonly services: readonly InboundService[];
 }
 
 /** A class of callers: they get the same routes. Equal classes are one object, see `caller.ts`. */
@@ -241,6 +268,8 @@ export interface ProxyModel {
   /** Explicit capture: where the application listens. */
   readonly applicationAddress: string | undefined;
   readonly inbound: readonly InboundPort[];
+  /** What policies say of the calls that its pod makes; equal lists are one object. */
+  readonly outbound: readonly PolicyInForce[];
   /** What it may reach outside of the cluster. */
   readonly egress: EgressModel;
 }

@@ -32,23 +32,24 @@ export function keptJudgement(policy: CompiledPolicy, context: Context): Judgeme
   return { ...refusal(first), message: `${first.message}${more(kept.length)}; the rest of the policy is in force` };
 }
 
-/** Whether the roots of its hosts are where the policy says; silent where it names none. */
-export function rootsJudgement(policy: CompiledPolicy, { world }: Context): readonly Judgement[] {
+/** Roots of its hosts that are not where the policy says; undefined where it names none. */
+export function missingRoots(
+  policy: CompiledPolicy,
+  { world }: Context,
+): readonly (Problem & { readonly loss: string })[] | undefined {
   const { namespace } = policy.ref;
   const named = listedIn(policy).flatMap(({ host, tls }, index) =>
     tls?.caConfigMap === undefined
       ? []
       : [{ host, name: tls.caConfigMap, path: `spec.egress.hosts[${String(index)}].tls.caConfigMap` }],
   );
-  const missing = named.filter(({ name }) => rootsOf(world.configMaps, namespace, name) === undefined);
-  const [first] = missing;
-  if (first === undefined)
-    return named.length === 0
-      ? []
-      : [{ condition: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: 'All references resolve' }];
-  const fact = `ConfigMap '${first.name}' of namespace '${namespace}' with key \`ca.crt\` does not exist`;
-  const message = `${fact}${more(missing.length)}; no certificate of host '${first.host}' is believed`;
-  return [{ condition: 'ResolvedRefs', status: 'False', reason: 'BackendNotFound', message, path: first.path }];
+  if (named.length === 0) return undefined;
+  return named
+    .filter(({ name }) => rootsOf(world.configMaps, namespace, name) === undefined)
+    .map(({ host, name, path }) => ({
+      ...{ path, reason: 'BackendNotFound', loss: `no certificate of host '${host}' is believed` },
+      message: `ConfigMap '${name}' of namespace '${namespace}' with key \`ca.crt\` does not exist`,
+    }));
 }
 
 /** Redirected connections to the outside pass as they are: only hosts that routes name are reached as the policy says. */

@@ -75,8 +75,8 @@ const withoutGeneration = (name: string, value: unknown): unknown => (name === '
 const intern = createInterner<EgressModel>(10_000);
 
 /** Where the mesh denies, a namespace cannot allow. */
-function unknownOf({ blocks, sources }: EffectivePolicy, inputs: Inputs & { namespace: string }) {
-  const own = sources.get('egress.defaultAction');
+function unknownOf({ blocks, parts }: EffectivePolicy, inputs: Inputs & { namespace: string }) {
+  const own = parts.get('egress.defaultAction')?.by.policy;
   const said = blocks.egress?.defaultAction;
   const overruled = inputs.namespace === systemNamespace || said === 'Deny' ? undefined : inputs.claims.deniedBy;
   const policy = overruled ?? own;
@@ -87,7 +87,7 @@ function unknownOf({ blocks, sources }: EffectivePolicy, inputs: Inputs & { name
 
 function build(effective: EffectivePolicy, inputs: Inputs & { namespace: string }): EgressModel {
   const listed = (effective.blocks.egress?.hosts ?? []).flatMap((one) => {
-    const by = effective.sources.get(`egress.hosts[${one.host}]`);
+    const by = effective.parts.get(`egress.hosts[${one.host}]`)?.by.policy;
     return by === undefined ? [] : portsOf(one, by, inputs);
   });
   const known = new Set(listed.map(({ host, port }) => `${host}:${String(port)}`));

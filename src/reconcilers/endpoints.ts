@@ -7,7 +7,7 @@ import { createInterner } from '../lib/intern.js';
 import { memoised } from '../lib/memo.js';
 import type { EndpointModel, EndpointSet, Subset, Target } from '../model/mesh.js';
 import { instancesOf } from './instances.js';
-import type { SubsetList } from './services.js';
+import { noUses, type ServiceUses } from './services.js';
 
 /** How many of a Service's pods a subset selects. */
 export interface SubsetSize {
@@ -120,7 +120,7 @@ function ofOneFamily(service: Service, slices: readonly EndpointSlice[]): readon
 
 interface Inputs {
   readonly slices: readonly EndpointSlice[];
-  readonly list: SubsetList;
+  readonly list: ServiceUses;
   readonly located: readonly LocatedSlice[];
 }
 
@@ -200,7 +200,7 @@ const located = memoised(
   (
     service: Service,
     slices: readonly EndpointSlice[],
-    inputs: { readonly tables: Tables; readonly list: SubsetList },
+    inputs: { readonly tables: Tables; readonly list: ServiceUses },
   ) => {
     const { tables, list } = inputs;
     const own = ofOneFamily(service, slices).map((slice) => ({
@@ -211,21 +211,20 @@ const located = memoised(
   },
 );
 
-const inputsOf = memoised((tables: Tables, list: SubsetList) => ({ tables, list }));
+const inputsOf = memoised((tables: Tables, list: ServiceUses) => ({ tables, list }));
 
-const noSubsets: SubsetList = { subsets: [] };
 const noSlices: readonly EndpointSlice[] = [];
 
 /** The endpoints of all Services. */
 export function reconcileEndpoints(
   world: Pick<World, 'services' | 'endpointSlices' | 'pods' | 'nodes'>,
-  subsets: ReadonlyMap<ObjectKey, SubsetList>,
+  subsets: ReadonlyMap<ObjectKey, ServiceUses>,
 ): ReadonlyMap<ObjectKey, ServiceEndpoints> {
   const tables = tablesOf(world.pods, world.nodes);
   const found = new Map<ObjectKey, ServiceEndpoints>();
   for (const [key, service] of world.services) {
     if (service.type === 'ExternalName') continue;
-    const inputs = inputsOf(tables, subsets.get(key) ?? noSubsets);
+    const inputs = inputsOf(tables, subsets.get(key) ?? noUses);
     found.set(key, located(service, world.endpointSlices.get(key) ?? noSlices, inputs));
   }
   return found;

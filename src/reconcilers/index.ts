@@ -7,14 +7,17 @@ import type { Service, Table, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
 import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
+import { arrivalsOf, type Arrivals } from './arrivals.js';
 import { delegationOf, type Delegation } from './delegation.js';
 import { egressIn, routedIn, type EgressOf } from './egress.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
+import { placeRoutes } from './held-rules.js';
 import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
-import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
+import { referentsOf as referentsIn, type ServiceReferents } from './references.js';
+import { attachmentsOf, poolServices, usesOf, type PooledService, type ServiceUses } from './services.js';
 import { sourcesOf } from './source.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
@@ -57,7 +60,7 @@ const compileRoutes = memoised((tables: RouteTables, referents: Referents): read
 
 const sourcesIn = memoised((routes: readonly CompiledRoute[]) => sourcesOf(routes));
 
-const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
+const usesIn = memoised((routes: readonly CompiledRoute[]) => usesOf(routes, delegationOf(routes)));
 
 const attachmentsIn = memoised((routes: readonly CompiledRoute[]) => attachmentsOf(routes, delegationOf(routes)));
 
@@ -73,7 +76,7 @@ const contextOf = memoised((policies: PolicyIndex, instances: ReadonlyMap<Servic
 }));
 
 const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[], context: ServiceContext) =>
-  poolServices(services, { attachments: attachmentsIn(routes), subsets: subsetsIn(routes), ...context }),
+  poolServices(services, { attachments: attachmentsIn(routes), uses: usesIn(routes), ...context }),
 );
 
 const modelsOf = memoised(
@@ -94,8 +97,8 @@ const endpointTables = memoised(
   ): EndpointTables => ({ services, endpointSlices, ...behind }),
 );
 
-const endpointsOf = memoised((tables: EndpointTables, subsets: ReadonlyMap<string, SubsetList>) =>
-  reconcileEndpoints(tables, subsets),
+const endpointsOf = memoised((tables: EndpointTables, uses: ReadonlyMap<string, ServiceUses>) =>
+  reconcileEndpoints(tables, uses),
 );
 
 const setsOf = memoised(
@@ -103,16 +106,39 @@ const setsOf = memoised(
     new Map([...endpoints].map(([key, one]) => [key, one.sets])),
 );
 
-/** What says on which ports pods are called, how, and what policies say of it. */
-const callsOf = memoised(
-  (
-    endpointSlices: World['endpointSlices'],
-    spoken: SpokenTable,
-    said: { readonly policies: PolicyIndex; readonly egressOf: EgressOf },
-  ) => ({ endpointSlices, spoken, ...said }),
-);
+/** What is said of calls to pods, and by them. */
+interface Said {
+  readonly policies: PolicyIndex;
+  readonly arrivals: Arrivals;
+  readonly referents: ServiceReferents;
+  readonly egressOf: EgressOf;
+}
 
-const saidOf = memoised((policies: PolicyIndex, egressOf: EgressOf) => ({ policies, egressOf }));
+/** What pods may reach by name: providers, and hosts outside of the cluster. */
+type Reach = Pick<Said, 'referents' | 'egressOf'>;
+
+const reachOf = memoised((referents: ServiceReferents, egressOf: EgressOf): Reach => ({ referents, egressOf }));
+
+const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals, reach: Reach): Said => ({
+  policies,
+  arrivals,
+  ...reach,
+}));
+
+const nowhere: ServiceReferents = { service: () => undefined, grants: [], refusalOf: () => undefined };
+
+/** Without providers, proxies do not depend on what Services there are. */
+const providersIn = (policies: PolicyIndex, { services, referenceGrants }: World): ServiceReferents =>
+  policies.policies.some(({ blocks }) => blocks.providers !== undefined)
+    ? referentsIn(services, referenceGrants, policies)
+    : nowhere;
+
+/** What says on which ports pods are called, and how, with what is said of it. */
+const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: SpokenTable, said: Said) => ({
+  endpointSlices,
+  spoken,
+  ...said,
+}));
 
 const proxiesOf = memoised((pods: World['pods'], calls: ReturnType<typeof callsOf>, mode: Mode) =>
   reconcileProxies({ pods, ...calls }, mode),
@@ -123,15 +149,16 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
   const policies = indexPolicies(world.meshPolicies);
   const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
-  const routes = compileRoutes(tables, referentsOf(services, referenceGrants, policies));
+  const routes = placeRoutes(compileRoutes(tables, referentsOf(services, referenceGrants, policies)), world);
   const delegation = delegationOf(routes);
   const context = contextOf(policies, instancesIn(services, world.endpointSlices));
   const pooled = pooledServices(services, routes, context);
   const behind = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
-  const endpoints = endpointsOf(behind, subsetsIn(routes));
+  const endpoints = endpointsOf(behind, usesIn(routes));
   const models = modelsOf(pooled);
-  const said = saidOf(policies, egressIn(policies, routedIn(routes), world.configMaps));
   const mode = modeOf(options.capture, services, sourcesIn(routes));
+  const egressOf = egressIn(policies, routedIn(routes), world.configMaps);
+  const said = saidOf(policies, arrivalsOf(models), reachOf(providersIn(policies, world), egressOf));
   const model: MeshModel = {
     revision: world.revision,
     services: models,
@@ -145,7 +172,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
     policies,
     delegation,
     get findings() {
-      findings ??= findingsOf(routes, { world, pooled, endpoints, delegation, policies, capture: options.capture });
+      findings ??= findingsOf({ world, routes, pooled, endpoints, delegation, policies, capture: options.capture });
       return findings;
     },
   };

@@ -1,6 +1,6 @@
 // Which proxies there are, and on which ports their pods are called.
 
-import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
+import { keyOf, ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
@@ -10,16 +10,22 @@ import {
   isHttp,
   type Capture,
   type InboundPort,
+  type InboundService,
   type MeshModel,
   type PolicyInForce,
   type Protocol,
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
+import type { Arrivals } from './arrivals.js';
+import { hasProxy } from './held-rules.js';
 import { openEgress, type EgressOf } from './egress.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
-import { inboundPoliciesOf } from './policies-in-force.js';
+import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
+import type { PolicyAttachment } from './policy.js';
+import { providersInReach } from './providers.js';
 import { protocolOf } from './protocol.js';
+import type { ServiceReferents } from './references.js';
 import { sourcesFor, type SourceList } from './source.js';
 
 /** One port on which the slices of a Service call a pod. */
@@ -118,14 +124,23 @@ const noPorts: CalledPorts = new Map();
 /** Ports of the proxy itself: what an application has there is out of reach anyway. */
 const reserved: ReadonlySet<number> = new Set(Object.values(proxyPorts));
 
-function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
-  const declared = new Map(
-    pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]),
-  );
-  return [...new Set([...declared.keys(), ...called.keys()])]
+const declaredPorts = (pod: Pod): ReadonlyMap<number, Protocol> =>
+  new Map(pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]));
+
+/** Ports on which a pod is called. */
+const portsOf = (declared: ReadonlyMap<number, Protocol>, called: CalledPorts): readonly number[] =>
+  [...new Set([...declared.keys(), ...called.keys()])]
     .filter((port) => !reserved.has(port))
-    .sort((left, right) => left - right)
-    .map((port) => ({ port, protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto', policies: [] }));
+    .sort((left, right) => left - right);
+
+function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
+  const declared = declaredPorts(pod);
+  return portsOf(declared, called).map((port) => ({
+    port,
+    protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
+    policies: [],
+    services: [],
+  }));
 }
 
 /** What holds for the proxies of all pods. */
@@ -152,6 +167,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode, sources }
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
+    outbound: [],
     egress: openEgress,
   };
 }
@@ -164,30 +180,51 @@ const bareProxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyM
   return internProxies(JSON.stringify(proxy), () => proxy);
 });
 
-/** Policies on each of the inbound ports, in their order. */
-type PoliciesOfPorts = readonly (readonly PolicyInForce[])[];
+/** What is said of calls to one inbound port. */
+type Inbound = Pick<InboundPort, 'policies' | 'services'>;
 
-const withEgress = memoised((proxy: ProxyModel, egress: EgressModel): ProxyModel => ({ ...proxy, egress }));
-
-const internPolicies = listInterner<PoliciesOfPorts[number]>();
-
-const withPolicies = memoised((proxy: ProxyModel, ofPorts: PoliciesOfPorts): ProxyModel => ({
-  ...proxy,
-  inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, policies: ofPorts[index] ?? [] })),
+const inboundFor = memoised((policies: readonly PolicyInForce[], services: readonly InboundService[]): Inbound => ({
+  policies,
+  services,
 }));
 
-interface ProxyContext {
-  readonly mode: Mode;
+const internInbound = listInterner<Inbound>();
+
+/** A route has said that requests are sent there, whatever the port says: the proxy has to look for them. */
+const ruled = (inbound: InboundPort): InboundPort =>
+  inbound.services.length === 0 || isHttp(inbound.protocol) ? inbound : { ...inbound, protocol: 'auto' };
+
+/** What is said of the calls that a pod makes. */
+type Outgoing = Pick<ProxyModel, 'outbound' | 'egress'>;
+
+const outgoing = memoised((outbound: Outgoing['outbound'], egress: EgressModel): Outgoing => ({ outbound, egress }));
+
+const withSaid = memoised((proxy: ProxyModel, calls: Outgoing, ofPorts: readonly Inbound[]): ProxyModel => ({
+  ...proxy,
+  inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
+  ...calls,
+}));
+
+/** What says something of calls to pods, and by them. */
+interface Sources {
   readonly policies: PolicyIndex;
+  readonly arrivals: Arrivals;
+  readonly referents: ServiceReferents;
   readonly egressOf: EgressOf;
 }
 
-function proxyOf(pod: Pod, called: CalledPorts, { mode, policies, egressOf }: ProxyContext): ProxyModel {
+function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
+  const { policies, arrivals, referents, egressOf } = sources;
   const bare = bareProxyOf(pod, called, mode);
-  const egress = egressOf(pod.meta.namespace, policies.reachingPod(pod));
-  const base = egress === openEgress ? bare : withEgress(bare, egress);
-  const ofPorts = bare.inbound.map(({ port }) => inboundPoliciesOf(policies.reachingPod(pod, called.get(port)?.by)));
-  return ofPorts.every((one) => one.length === 0) ? base : withPolicies(base, internPolicies(ofPorts));
+  const inForce = (of: typeof inboundPoliciesOf, reaching: readonly PolicyAttachment[]) =>
+    of(reaching, providersInReach(reaching, referents));
+  const ofPorts = bare.inbound.map(({ port }) => {
+    const by = called.get(port)?.by ?? [];
+    return inboundFor(inForce(inboundPoliciesOf, policies.reachingPod(pod, by)), arrivals.at(by));
+  });
+  const reaching = policies.reachingPod(pod);
+  const calls = outgoing(inForce(outboundPoliciesOf, reaching), egressOf(pod.meta.namespace, reaching));
+  return withSaid(bare, calls, internInbound(ofPorts));
 }
 
 const modesOf = (capture: Capture) =>
@@ -207,18 +244,36 @@ const isNodeLocal = memoised((services: World['services']): boolean =>
 export const modeOf = (capture: Capture, services: World['services'], sources: SourceList): Mode =>
   modes[capture](sources)[isNodeLocal(services) ? 'perNode' : 'forAll'];
 
+const callsIn = (slices: World['endpointSlices'], spoken: SpokenTable): ReadonlyMap<ObjectKey, CalledPorts> =>
+  calledPorts(
+    spoken,
+    [...slices].map(([key, list]) => callsOf(list, spoken.get(key) ?? unknown)),
+  );
+
+const nothingSpoken: SpokenTable = new Map();
+
+/** Ports on which pods are called, and the Services that call each of them. */
+export function servicesCalling(
+  slices: World['endpointSlices'],
+): (pod: Pod) => ReadonlyMap<number, readonly ServicePortOfPod[]> {
+  const calls = callsIn(slices, nothingSpoken);
+  return (pod) => {
+    const called = calls.get(keyOf(pod.meta)) ?? noPorts;
+    return new Map(portsOf(declaredPorts(pod), called).map((port) => [port, called.get(port)?.by ?? []]));
+  };
+}
+
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & { readonly spoken: SpokenTable } & Omit<ProxyContext, 'mode'>,
+  world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, egressOf } = world;
-  const calls = [...world.endpointSlices].map(([key, slices]) => callsOf(slices, world.spoken.get(key) ?? unknown));
-  const called = calledPorts(everything, calls);
+  const { policies, arrivals, referents, egressOf } = world;
+  const called = callsIn(world.endpointSlices, world.spoken);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
-    if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, egressOf }));
+    if (!hasProxy(pod)) continue;
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents, egressOf }));
   }
   return proxies;
 }

@@ -3,8 +3,11 @@
 import { describeRef, group, keyOf, type ObjectRef } from '../api/meta.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
 import type { ReferenceGrant } from '../kinds/reference-grant.js';
-import type { Service } from '../kinds/world.js';
+import type { Service, World } from '../kinds/world.js';
+import { memoised } from '../lib/memo.js';
 import type { HostBackend } from '../model/egress.js';
+import { claimsIn, refusalOfHost } from './claims.js';
+import type { PolicyIndex } from './policies.js';
 import type { PolicyInForce, Target } from '../model/mesh.js';
 
 /** A reference to a port of a Service, as written. */
@@ -24,16 +27,35 @@ export interface HostReference {
 }
 
 /** The part of the World that decides a reference. */
-export interface Referents {
+export interface ServiceReferents {
   readonly service: (key: string) => Service | undefined;
   readonly grants: readonly ReferenceGrant[];
-  /** What policies say of calls to a port of a Service. */
-  readonly policiesOf: (target: Target) => readonly PolicyInForce[];
   /** Why a namespace may not use a host outside of the cluster. */
   readonly refusalOf: (use: Service | HostReference) => Problem | undefined;
+}
+
+/** The same for a rule, which also asks what policies say of calls to a port of a Service. */
+export interface Referents extends ServiceReferents {
+  readonly policiesOf: (target: Target) => readonly PolicyInForce[];
   /** By path: references that are wrong as they are written. */
   readonly wrong: ReadonlyMap<string, Problem>;
 }
+
+/** The host that a Service of type ExternalName stands for. */
+const hostOfService = ({ meta, externalName = '' }: Service) => ({
+  host: externalName,
+  namespace: meta.namespace,
+  path: '',
+});
+
+/** All of a World that decides references. */
+export const referentsOf = memoised(
+  (services: World['services'], grants: World['referenceGrants'], policies: PolicyIndex): ServiceReferents => ({
+    service: (key) => services.get(key),
+    grants: [...grants.values()],
+    refusalOf: (use) => refusalOfHost(claimsIn(policies), 'host' in use ? use : hostOfService(use)),
+  }),
+);
 
 const groupOf = (ref: ObjectRef): string =>
   ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute' ? 'gateway.networking.k8s.io' : group;
@@ -65,9 +87,11 @@ const refuse = (path: string, reason: string, message: string): Result<never, Pr
   err({ path, reason, message });
 
 /** What a reference names, or why it names nothing. Existence in other namespaces shows only to those permitted. */
-export function resolveService(from: ObjectRef, to: ServiceReference, referents: Referents): Result<Target, Problem> {
-  const wrong = referents.wrong.get(to.path);
-  if (wrong !== undefined) return err(wrong);
+export function resolveService(
+  from: ObjectRef,
+  to: ServiceReference,
+  referents: ServiceReferents,
+): Result<Target, Problem> {
   const ref: ObjectRef = { kind: 'Service', namespace: to.namespace, name: to.name };
   if (!isPermitted(from, to, referents.grants)) {
     const message = `${describeRef(ref)} is in another namespace and no ReferenceGrant there allows ${from.kind} from '${from.namespace}'`;
@@ -93,4 +117,10 @@ export function resolveHost(to: HostReference, referents: Referents): Result<Hos
   if (port === undefined) return refuse(path, 'PortNotFound', `\`port\` must be set for Host '${host}'`);
   const refused = referents.refusalOf(to);
   return refused === undefined ? ok({ host, namespace, port }) : err(refused);
+}
+
+/** The same for a reference of a rule, which may be wrong as it is written. */
+export function resolveReference(from: ObjectRef, to: ServiceReference, referents: Referents): Result<Target, Problem> {
+  const wrong = referents.wrong.get(to.path);
+  return wrong === undefined ? resolveService(from, to, referents) : err(wrong);
 }

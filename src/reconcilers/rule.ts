@@ -13,7 +13,7 @@ import type { HostBackend } from '../model/egress.js';
 import type { Backend, Match, Rule, Target } from '../model/mesh.js';
 import { anyOf, matchOf } from './match.js';
 import type { RouteProtocol } from './protocol.js';
-import { resolveHost, resolveService, type Referents } from './references.js';
+import { resolveHost, resolveReference, type Referents } from './references.js';
 
 /** Where a rule stands. */
 export interface RulePlace {
@@ -33,6 +33,8 @@ export interface CompiledRule {
   /** Namespaces whose routes may attach to the rule, or `*`; absent: it hands nothing on. */
   readonly delegate?: readonly string[] | undefined;
   readonly unresolved: readonly Problem[];
+  /** What is in force otherwise than written. */
+  readonly weakened: readonly Problem[];
 }
 
 /** The name of a rule: as written, or by its place. */
@@ -55,8 +57,10 @@ function inPlace(results: readonly (readonly Compiled[])[], path: string): Resul
 }
 
 function writtenFeatures(rule: RouteRule, path: string): Result<readonly CompiledFeature[]> {
+  const faults = (rule.filters ?? []).flatMap((filter) => filter.fault ?? []);
+  const holder = { ...rule, fault: faults.length === 0 ? undefined : faults };
   const written = ruleFeatures.flatMap((feature) =>
-    rule[feature.key] === undefined ? [] : (feature.from(rule) ?? []),
+    holder[feature.key] === undefined ? [] : (feature.from(holder) ?? []),
   );
   const ofFilters = (rule.filters ?? []).map((filter) => filterFeatures.map((feature) => feature.from(filter)));
   const all = collect([
@@ -88,28 +92,42 @@ function subsetProblem(backend: BackendRef, place: Place, referents: Referents):
   return { path: `${place.path}.subset`, reason: 'Invalid', message };
 }
 
-function backendOf(backend: BackendRef, place: Place, referents: Referents): Result<Backend> {
+/** Where a backend leads, or why nowhere. */
+function destinationOf(
+  backend: BackendRef,
+  features: readonly CompiledFeature[],
+  { place, referents }: { readonly place: Place; readonly referents: Referents },
+): Backend {
+  const { name, port, fallback } = backend;
+  const weight = fallback ? 0 : backend.weight;
+  const invalid = (problem: Problem): Backend => ({ kind: 'invalid', weight, fallback, problem });
   const misplaced = subsetProblem(backend, place, referents);
-  if (misplaced !== undefined) return ok({ kind: 'invalid', weight: backend.weight, problem: misplaced });
+  if (misplaced !== undefined) return invalid(misplaced);
+  if (backend.kind === 'Host') {
+    const host = hostOf(backend, place, referents);
+    return host.ok ? { kind: 'host', host: host.value, weight, fallback, features } : invalid(host.error);
+  }
+  const namespace = backend.namespace ?? place.ref.namespace;
+  const target = resolveReference(place.ref, { namespace, name, port, path: place.path }, referents);
+  if (!target.ok) return invalid(target.error);
+  return {
+    kind: 'service',
+    target: { ...target.value, subset: subsetOf(backend) },
+    ...{ weight, fallback, features },
+    policies: referents.policiesOf(target.value),
+  };
+}
+
+function backendOf(backend: BackendRef, place: Place, referents: Referents): Result<Backend> {
   const ofFilters = (backend.filters ?? []).map((filter) => backendFeatures.map((feature) => feature.from(filter)));
   const features = inPlace(ofFilters, `${place.path}.filters`);
   if (!features.ok) return features;
-  const { name, port, weight } = backend;
-  const namespace = backend.namespace ?? place.ref.namespace;
-  if (backend.kind === 'Host') {
-    const host = hostOf(backend, place, referents);
-    if (!host.ok) return ok({ kind: 'invalid', weight, problem: host.error });
-    return ok({ kind: 'host', host: host.value, weight, features: features.value });
+  if (backend.fallback && (backend.filters ?? []).length > 0) {
+    const path = `${place.path}.filters`;
+    const message = `\`${path}\` must not be set on a fallback; filters of the rule hold for it, too`;
+    return err([{ path, reason: 'UnsupportedValue', message }]);
   }
-  const target = resolveService(place.ref, { namespace, name, port, path: place.path }, referents);
-  if (!target.ok) return ok({ kind: 'invalid', weight, problem: target.error });
-  return ok({
-    kind: 'service',
-    target: { ...target.value, subset: subsetOf(backend) },
-    weight,
-    features: features.value,
-    policies: referents.policiesOf(target.value),
-  });
+  return ok(destinationOf(backend, features.value, { place, referents }));
 }
 
 /** A host is always used from the namespace of the route. */
@@ -141,7 +159,7 @@ function mirrorsOf(rule: RouteRule, place: RulePlace, referents: Referents): rea
     const path = `spec.rules[${String(place.index)}].filters[${String(index)}].requestMirror.backendRef`;
     if (ref.kind === 'Host') return [mirrorTo('host', hostOf(ref, { ...place, path }, referents))];
     const reference = { namespace: ref.namespace ?? place.ref.namespace, name: ref.name, port: ref.port, path };
-    return [mirrorTo('service', resolveService(place.ref, reference, referents))];
+    return [mirrorTo('service', resolveReference(place.ref, reference, referents))];
   });
 }
 
@@ -154,10 +172,21 @@ const delegateProblems = (rule: RouteRule, path: string): readonly Problem[] =>
     return [{ path: field, reason: 'Invalid', message }];
   });
 
+/** Members of an aggregate share one host name: a host outside of the cluster expects its own. */
+function fallbackProblems({ backendRefs = [] }: RouteRule, path: string): readonly Problem[] {
+  if (!backendRefs.some(({ kind }) => kind === 'Host')) return [];
+  return backendRefs.flatMap(({ fallback }, index) => {
+    if (!fallback) return [];
+    const field = `${path}.backendRefs[${String(index)}].fallback`;
+    const message = `\`${field}\` may not be used in a rule with a backend of kind 'Host'; use \`weight\``;
+    return [{ path: field, reason: 'UnsupportedValue', message }];
+  });
+}
+
 /** Compiles a rule that holds nothing that is not compiled; its problems cost the rule, and only the rule. */
 export function compileRule(rule: RouteRule, place: RulePlace, referents: Referents): Result<CompiledRule> {
   const path = `spec.rules[${String(place.index)}]`;
-  const refused = delegateProblems(rule, path);
+  const refused = [...delegateProblems(rule, path), ...fallbackProblems(rule, path)];
   if (refused.length > 0) return err(refused);
   const written = writtenFeatures(rule, path);
   const backends = collect(
@@ -187,7 +216,10 @@ function assemble(rule: RouteRule, place: RulePlace, { written, backends, mirror
   const name = nameOf(rule, place.index);
   const some = rule.matches ?? [];
   const matches = some.length === 0 ? [anyOf(place.protocol)] : some.map((one) => matchOf(one, place.protocol));
-  const broken = backends.flatMap((backend) => (backend.kind === 'invalid' ? [backend.problem] : []));
+  const broken = backends.filter((backend) => backend.kind === 'invalid');
+  const weighted = backends.filter(({ weight }) => weight > 0);
+  const loss = lossOf(place.protocol, 500);
+  const scattered = weighted.length > 1 && written.some(({ keepsEndpoint }) => keepsEndpoint);
   return {
     index: place.index,
     matches,
@@ -203,13 +235,23 @@ function assemble(rule: RouteRule, place: RulePlace, { written, backends, mirror
     written,
     delegate: rule.delegate?.namespaces,
     unresolved: [
-      ...broken.map(said(`rule '${name}' ${lossOf(place.protocol, 500)} for its share`)),
+      ...broken.map(({ problem, fallback }) =>
+        said(fallback ? `rule '${name}' has no such fallback` : `rule '${name}' ${loss} for its share`)(problem),
+      ),
       ...mirrors
         .flatMap((mirror) => (mirror.ok ? [] : [mirror.error]))
         .map(said(`the mirror of rule '${name}' is off, requests are served`)),
     ],
+    weakened: scattered ? [scatteredSession(name, place)] : [],
   };
 }
+
+/** A backend is drawn for each request, before its endpoint. */
+const scatteredSession = (name: string, { index }: RulePlace): Problem => ({
+  path: `spec.rules[${String(index)}].sessionPersistence`,
+  reason: 'FallbackActive',
+  message: `Sessions of rule '${name}' hold inside of a backend only: its weights are drawn for each request`,
+});
 
 /** What callers see of a rule, or of its share, that cannot serve them. */
 export function lossOf(protocol: RouteProtocol, status: number): string {

@@ -3,6 +3,7 @@
 import { Cluster, Cluster_DiscoveryType, Cluster_LbPolicy } from '../gen/envoy/config/cluster/v3/cluster.js';
 import { Http2ProtocolOptions } from '../gen/envoy/config/core/v3/protocol.js';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
+import { HealthStatus } from '../gen/envoy/config/core/v3/health_check.js';
 import type { ClusterPatch } from '../features/feature.js';
 import { balancing, leastRequest } from '../features/load-balancer.js';
 import type { Origin } from '../model/delivery.js';
@@ -72,6 +73,13 @@ export const noBreakers = {
   retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 10 },
 };
 
+/** Draining endpoints get no new clients, and keep those that name them. */
+const drainingToo = {
+  overrideHostStatus: {
+    statuses: [HealthStatus.UNKNOWN, HealthStatus.HEALTHY, HealthStatus.DEGRADED, HealthStatus.DRAINING],
+  },
+};
+
 /** A fixed number of retries stands in place of the budget: Envoy would prefer the budget. */
 function limits(patch: ClusterPatch['thresholds']) {
   const { retryBudget, ...others } = overridden(noBreakers, patch);
@@ -80,7 +88,7 @@ function limits(patch: ClusterPatch['thresholds']) {
 
 /** What policies say of a cluster, joined. */
 function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
-  const context = { port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol) };
+  const context = { port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol), eventLog: policies.eventLog };
   return (
     mergePatches(
       policies.inForce.map(({ feature }) => feature.onCluster(context)),
@@ -96,18 +104,29 @@ const byEndpoints = (name: string) =>
     edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
   }) as const;
 
+/** Limits of a cluster of this port. */
+export const thresholdsOf = (port: PortModel) => limits(patchOf(port).thresholds);
+
+/** Who has a say in clusters of this port. */
+export const originsOf = (service: ServiceModel, port: PortModel): readonly Origin[] => [
+  service.origin,
+  ...port.policies.inForce.map(({ origin }) => origin),
+];
+
 function outboundCluster(target: Target, port: PortModel, externalName: string | undefined): Cluster {
   const name = nameOfCluster(target);
   const patch = patchOf(port);
   const base = {
     name,
     ...(externalName === undefined ? byEndpoints(name) : byDns(name, { host: externalName, port: target.port })),
+    // What logs and metrics call the destination.
+    metadata: { filterMetadata: { mesh: { service: `${target.name}.${target.namespace}` } } },
     connectTimeout: durationOfSeconds(5),
     perConnectionBufferLimitBytes: 1_048_576,
     ...balancing('LeastRequest', leastRequest()),
-    commonLbConfig: { healthyPanicThreshold: { value: 0 } },
+    commonLbConfig: { healthyPanicThreshold: { value: 0 }, ...(port.keepsEndpoints ? drainingToo : {}) },
     ignoreHealthOnHostRemoval: true,
-    circuitBreakers: { thresholds: [limits(patch.thresholds)] },
+    circuitBreakers: { thresholds: [thresholdsOf(port)] },
     typedExtensionProtocolOptions: isHttp(port.protocol)
       ? { [httpOptionsName]: outboundHttpOptions(port.protocol, patch.http) }
       : {},
@@ -119,8 +138,7 @@ function clusterOf(service: ServiceModel, port: PortModel, part: Pick<Target, 's
   const { namespace, name } = service.ref;
   const target = { namespace, name, port: port.port, ...part };
   const message = outboundCluster(target, port, service.externalName);
-  const origins = [service.origin, ...port.policies.inForce.map(({ origin }) => origin)];
-  return { type: 'cluster', name: message.name, message, origins } as const;
+  return { type: 'cluster', name: message.name, message, origins: originsOf(service, port) } as const;
 }
 
 /** The clusters of a Service. */

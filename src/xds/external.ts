@@ -15,6 +15,7 @@ import { byAddresses, byDns } from './external-endpoints.js';
 import { tlsSocket } from './external-tls.js';
 import { mergePatches } from './merge.js';
 import { nameOfExternal } from './names.js';
+import { noProvider } from './providers.js';
 import type { Resource } from './resources.js';
 import { authorityScope, forms } from './scopes.js';
 import { pathTo } from './tcp.js';
@@ -52,11 +53,14 @@ const silent = mergePatches(
     (feature) =>
       feature.onRoute({
         direction: 'outbound',
+        name: '',
+        fallsBack: false,
         port: 0,
         path: { kind: 'prefix', value: '/', ignoreCase: false },
         methods: 'safe',
         defaults: builtInDefaults,
         clusterOf: () => undefined,
+        providerOf: noProvider,
       }).forward,
   ),
   'route',

@@ -1,16 +1,17 @@
 // Model and quarantine to a publication: for every kind of proxy the layers that it sees, encoded and
 // checked. Remembers bytes by the identity of what they were made from, and nothing else.
 
-import { hash } from 'node:crypto';
+import type { Capabilities } from '../features/feature.js';
 import { callerOf, everyone, isFor } from '../model/caller.js';
 import type { Caller, Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
 import type { EgressModel } from '../model/egress.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
+import { audienceOf, placeOf, viewKeyOf, type Audience, type Place, type Served } from './audience.js';
 import type { Names, ProxyEntry, Publication, Section } from './cache.js';
+import { capabilitiesOf, leastCapabilities } from './capabilities.js';
 import { checkConstraints } from './constraints.js';
 import { isDynamic } from './dynamic-hosts.js';
-import { familiesOf, type Families } from './listeners.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
 import { codecOf, encodeResource, type EncodedResource, type Part, type Resource } from './resources.js';
 import {
@@ -19,6 +20,7 @@ import {
   translateEgress,
   translateUnknown,
   translateEndpoints,
+  translateEntrances,
   translateLocalNames,
   translateProxy,
   translateRules,
@@ -26,6 +28,7 @@ import {
   type Bundle,
   type Callers,
 } from './translate.js';
+import { hasConnectionRules } from './tcp.js';
 import { forEachType, type OwnResources } from './view.js';
 
 /** Encoded resources, and those that break Envoy's own rules and are not sent. */
@@ -95,6 +98,17 @@ const serviceLayers: Readonly<Record<Capture, (service: ServiceModel) => Layer>>
   explicit: memoised((service: ServiceModel) => encode(translateService.explicit(service))),
   redirect: memoised((service: ServiceModel) => encode(translateService.redirect(service))),
 };
+/** A list with an identity. */
+type Outbound = ProxyModel['outbound'];
+
+const entrances = {
+  explicit: memoised((service: ServiceModel, outbound: Outbound, can: Capabilities) =>
+    encode(translateEntrances.explicit(service, { outbound, can })),
+  ),
+  redirect: memoised((service: ServiceModel, outbound: Outbound, can: Capabilities) =>
+    encode(translateEntrances.redirect(service, { outbound, can })),
+  ),
+} as const;
 const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service)));
 const endpointLayer = memoised((sets: readonly EndpointSet[]) => encode(translateEndpoints(sets, undefined)));
 const nodeLayer = memoised((sets: readonly EndpointSet[], { node }: Place) => encode(translateEndpoints(sets, node)));
@@ -116,11 +130,11 @@ const sourcesNamed = memoised((service: ServiceModel): ReadonlySet<string> => {
   return new Set(hosts.flatMap(({ entries }) => entries.flatMap(({ match }) => match.sources.map(({ key }) => key))));
 });
 
-/** One object for each class of callers and capture. */
-const callersOf = {
-  explicit: memoised((caller: Caller): Callers => ({ caller, capture: 'explicit' })),
-  redirect: memoised((caller: Caller): Callers => ({ caller, capture: 'redirect' })),
-} as const;
+const callersBy = (capture: Capture) =>
+  memoised((caller: Caller, outbound: Outbound, can: Capabilities): Callers => ({ caller, capture, outbound, can }));
+
+/** One object for each class of callers. */
+const callersOf = { explicit: callersBy('explicit'), redirect: callersBy('redirect') } as const;
 
 /** A host outside of the cluster is for callers of the route's namespace: it matters where a caller is. */
 const sendsOutside = memoised((service: ServiceModel): boolean =>
@@ -135,12 +149,14 @@ const allRulesOf = ({ ports }: ServiceModel): readonly Rule[] =>
   );
 
 /** Callers as a Service tells them apart: all that have neither rules nor conditions of their own are one class. */
-function seenBy(service: ServiceModel, { caller, capture }: Callers): Callers {
+function seenBy(service: ServiceModel, { caller, capture, outbound, can }: Callers): Callers {
+  // Only listeners differ by what an Envoy can do.
+  const least = service.ports.some(hasConnectionRules) ? can : leastCapabilities;
   const named = sourcesNamed(service);
   const sources = named.size === 0 ? [] : caller.sources.filter((key) => named.has(key));
   const consumed = sendsOutside(service) || service.ports.some((port) => port.consumers.has(caller.namespace));
-  if (sources.length === 0 && !consumed) return callersOf[capture](everyone);
-  return callersOf[capture](callerOf(consumed ? caller.namespace : '', sources));
+  if (sources.length === 0 && !consumed) return callersOf[capture](everyone, outbound, least);
+  return callersOf[capture](callerOf(consumed ? caller.namespace : '', sources), outbound, least);
 }
 
 const goodRules = memoised((service: ServiceModel, callers: Callers): Layer => {
@@ -180,43 +196,6 @@ function withheldOf({ resources, guilty }: Layer, quarantine: Quarantine): Names
   return [...refused, ...broken];
 }
 
-/** Where callers are. */
-interface Place {
-  /** Where it matters. */
-  readonly node?: string;
-}
-
-/** Proxies that see one view. */
-interface Audience extends Callers, Place {
-  readonly key: string;
-  readonly families: Families;
-  readonly egress: EgressModel;
-}
-
-const digestOf = memoised(({ key }: EgressModel) => hash('sha256', key, 'hex').slice(0, 16));
-
-/** One object for each audience, as far as egress is the same. */
-const audiences = createInterner<Omit<Audience, 'egress'>>(100_000);
-const withEgress = memoised((audience: Omit<Audience, 'egress'>, egress: EgressModel): Audience => ({
-  ...audience,
-  key: egress.key === '' ? audience.key : `${audience.key}|${digestOf(egress)}`,
-  egress,
-}));
-const audienceOf = memoised(({ caller, capture, addresses, node, egress }: ProxyModel): Audience => {
-  const families = familiesOf(addresses);
-  const place = node === undefined ? caller.namespace : `${caller.namespace}@${node}`;
-  const key = [place, capture, families, ...caller.sources].join('|');
-  const audience = audiences(key, () => ({
-    ...{ key, caller, capture, families },
-    ...(node === undefined ? {} : { node }),
-  }));
-  return withEgress(audience, egress);
-});
-
-const places = createInterner<Place>(100_000);
-const placeOf = ({ node }: Place): Place =>
-  places(node === undefined ? '' : `@${node}`, () => (node === undefined ? {} : { node }));
-
 /** A section of a view with what it holds back. */
 interface Checked {
   readonly section: Section;
@@ -241,10 +220,11 @@ function* layersOfServices(
   callers: Callers,
   quarantine: Quarantine,
 ): Generator<[string, Layer]> {
-  const { caller, capture } = callers;
+  const { caller, capture, outbound, can } = callers;
   const { namespace } = caller;
   for (const [key, service] of services) {
     yield [`s ${key}`, serviceLayers[capture](service)];
+    yield [`l ${key}`, entrances[capture](service, outbound, can)];
     yield [`r ${key}`, rulesLayer(service, callers, quarantine)];
     if (capture === 'explicit' && service.ref.namespace === namespace) yield [`n ${key}`, localNames(service)];
   }
@@ -299,10 +279,16 @@ const egressSections: Readonly<Record<Capture, (egress: EgressModel, quarantine:
 
 const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
 
-const ownOf = memoised((proxy: ProxyModel): OwnResources => {
-  const { resources } = encode(translateProxy(proxy));
-  return forEachType((type) => resources.filter((one) => one.type === type));
+const ownOf = memoised((proxy: ProxyModel, can: Capabilities): OwnResources => {
+  const { resources } = encode(translateProxy(proxy, can));
+  return forEachType((type) => {
+    const ofType = resources.filter((one) => one.type === type);
+    // One object for all that have none: what is worked out with it is shared.
+    return ofType.length === 0 ? nothingOwn : ofType;
+  });
 });
+
+const nothingOwn: readonly EncodedResource[] = [];
 
 const proxyEntries = memoised(
   (proxies: MeshModel['proxies'], versions: ReadonlySet<string>): ReadonlyMap<string, ProxyEntry> =>
@@ -318,16 +304,20 @@ const distinct = (guilty: readonly Guilt[]): readonly Guilt[] => [
   ...new Map(guilty.map((one) => [`${one.resource.name} ${one.part?.origin.part ?? ''} ${one.message}`, one])).values(),
 ];
 
-/** Builds everything that is to be served for a model. */
-export function buildPublication(model: MeshModel, quarantines: Quarantines): Built {
+/** Where nothing is known of the Envoys. */
+const anyFleet: readonly Capabilities[] = [leastCapabilities];
+
+/** Builds everything that is to be served for a model; `fleet`: what the Envoys can do that there are. */
+export function buildPublication(model: MeshModel, quarantines: Quarantines, fleet = anyFleet): Built {
   const views = new Map<string, readonly Section[]>();
   const withheld = new Map<string, Names>();
   const guilty: Guilt[] = [];
-  const add = (key: string, audience: Audience, quarantine: Quarantine): void => {
+  const add = (key: string, { audience, can }: Served, quarantine: Quarantine): void => {
+    const { caller, capture, outbound, families } = audience;
     const parts = [
-      commonSection(commonResources[audience.capture][audience.families], quarantine),
+      commonSection(commonResources[capture][families], quarantine),
       // But for endpoints, callers on all nodes see the same.
-      serviceSection(model.services, callersOf[audience.capture](audience.caller), quarantine),
+      serviceSection(model.services, callersOf[capture](caller, outbound, can), quarantine),
       endpointSection(model.endpoints, placeOf(audience), quarantine),
       ...unknownSections(model.services, audience, quarantine),
       egressSections[audience.capture](audience.egress, quarantine),
@@ -343,9 +333,11 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines): Bu
     for (const part of parts) guilty.push(...part.guilty);
   };
   for (const audience of audiencesOf(model.proxies)) {
-    const { key } = audience;
-    add(key, audience, nothingRefused);
-    for (const [envoy, quarantine] of quarantines) add(`${key}|${envoy}`, audience, quarantine);
+    for (const can of audience.capture === 'explicit' ? anyFleet : fleet) {
+      const key = viewKeyOf(audience, can);
+      add(key, { audience, can }, nothingRefused);
+      for (const [envoy, quarantine] of quarantines) add(`${key}|${envoy}`, { audience, can }, quarantine);
+    }
   }
   const proxies = proxyEntries(model.proxies, quarantineKeys(quarantines));
   return { publication: { revision: model.revision, views, withheld, proxies }, guilty: distinct(guilty) };
@@ -361,10 +353,13 @@ function quarantineKeys(quarantines: Quarantines): ReadonlySet<string> {
 }
 
 const entryOf = memoised((proxy: ProxyModel, versions: ReadonlySet<string>): ProxyEntry => {
-  const base = audienceOf(proxy).key;
+  const audience = audienceOf(proxy);
   return {
     group: proxy.group,
-    own: ownOf(proxy),
-    viewFor: (envoy) => (versions.has(envoy) ? `${base}|${envoy}` : base),
+    ownFor: (envoy) => ownOf(proxy, capabilitiesOf(envoy)),
+    viewFor: (envoy) => {
+      const base = viewKeyOf(audience, capabilitiesOf(envoy));
+      return versions.has(envoy) ? `${base}|${envoy}` : base;
+    },
   };
 });

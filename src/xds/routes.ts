@@ -12,7 +12,7 @@ import {
 } from '../gen/envoy/config/route/v3/route_components.js';
 import type { CompiledFeature, RouteContext, RoutePatch } from '../features/feature.js';
 import { silentRule } from '../features/index.js';
-import { builtInDefaults, type RouteDefaults } from '../features/route-defaults.js';
+import type { RouteDefaults } from '../features/route-defaults.js';
 import { everyone, isFor } from '../model/caller.js';
 import { systemNamespace } from '../api/meta.js';
 import type { Origin } from '../model/delivery.js';
@@ -22,7 +22,6 @@ import {
   type Backend,
   type Caller,
   type HostRules,
-  type InboundPort,
   type Match,
   type PolicyInForce,
   type PortModel,
@@ -31,24 +30,19 @@ import {
   type ServiceModel,
   type Target,
 } from '../model/mesh.js';
+import { nameOfBackend } from './chains.js';
 import { authorityOf } from './external-endpoints.js';
 import { defaultsFor } from './defaults.js';
 import { mergePatches } from './merge.js';
-import {
-  clusterDomain,
-  nameOfCluster,
-  nameOfExternal,
-  nameOfHost,
-  nameOfInbound,
-  nameOfRule,
-  unresolvedCluster,
-} from './names.js';
+import { nameOfCluster, nameOfExternal, nameOfHost, nameOfRule, unresolvedCluster } from './names.js';
+import { withPreflight } from './preflight.js';
+import { noProvider, providerOf } from './providers.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import { withoutUsualPort, type CallNames } from './redirect-port.js';
 import type { Resource } from './resources.js';
-import { hostsOf } from './scopes.js';
+import { hostNamesOf } from './scopes.js';
 import { pathBy, pathTo, ruleOf } from './tcp.js';
-import { onlyTunnels, tunnel } from './tunnels.js';
+import { forwardedTunnel, onlyTunnels, tunnel } from './tunnels.js';
 
 /** The Service port that a route configuration is for, and its callers. */
 export interface RouteOwner {
@@ -56,6 +50,8 @@ export interface RouteOwner {
   readonly port: PortModel;
   /** For whom the routes are: entries for other callers are not there. */
   readonly caller: Caller;
+  /** What policies say of their calls. */
+  readonly outbound: readonly PolicyInForce[];
   /** Of one pod alone. */
   readonly instance?: string;
 }
@@ -81,15 +77,14 @@ function clusterOf(rule: Rule, caller: Caller): RouteContext['clusterOf'] {
 
 type WeightedBackend = { readonly name: string; readonly weight: number; readonly backend: Backend };
 
-function nameOfBackend(backend: Backend, caller: Caller): string {
-  if (backend.kind === 'service') return nameOfCluster(backend.target);
-  return backend.kind === 'host' && isWithin(backend.host, caller) ? nameOfExternal(backend.host) : unresolvedCluster;
+function nameOfDestination(backend: Backend, rule: Rule, owner: RouteOwner): string {
+  if (backend.kind === 'service') return nameOfBackend(backend.target, rule, owner);
+  const isThere = backend.kind === 'host' && isWithin(backend.host, owner.caller);
+  return isThere ? nameOfExternal(backend.host) : unresolvedCluster;
 }
 
-const isResolved = (backend: Backend, caller: Caller): boolean => nameOfBackend(backend, caller) !== unresolvedCluster;
-
-const weighted = (backend: Backend, caller: Caller): WeightedBackend => ({
-  name: nameOfBackend(backend, caller),
+const weighted = (backend: Backend, rule: Rule, owner: RouteOwner): WeightedBackend => ({
+  name: nameOfDestination(backend, rule, owner),
   weight: backend.weight,
   backend,
 });
@@ -111,10 +106,10 @@ const calledBy = (backend: Backend) =>
     : {};
 
 /** Sends to the backends by weight. What does not resolve answers a failure for its share. */
-function destination({ rule: { backends }, match }: RouteEntry, caller: Caller): Partial<RouteAction> {
-  const live = backends.map((one) => weighted(one, caller)).filter((one) => one.weight > 0);
+function destination({ rule, match }: RouteEntry, owner: RouteOwner): Partial<RouteAction> {
+  const live = rule.backends.map((one) => weighted(one, rule, owner)).filter((one) => one.weight > 0);
   const [first] = live;
-  const plain = live.length === 1 && first !== undefined && isResolved(first.backend, caller) && isBare(first.backend);
+  const plain = live.length === 1 && first !== undefined && first.name !== unresolvedCluster && isBare(first.backend);
   if (plain) return { clusterSpecifier: { $case: 'cluster', value: first.name }, ...calledBy(first.backend) };
   const clusters = live.map(({ name, weight, backend }) => ({
     name,
@@ -134,18 +129,15 @@ function destination({ rule: { backends }, match }: RouteEntry, caller: Caller):
   return { clusterSpecifier: action.clusterSpecifier, clusterNotFoundResponseCode: action.clusterNotFoundResponseCode };
 }
 
-/** A tunnel is an upgrade: the backend is asked for it. */
-const forwardedTunnel = {
-  upgradeConfigs: RouteAction.fromPartial({ upgradeConfigs: [{ upgradeType: 'CONNECT' }] }).upgradeConfigs,
-};
-
-function actionOf(entry: RouteEntry, patches: readonly RoutePatch[], caller: Caller): Route['action'] {
+function actionOf(entry: RouteEntry, patches: readonly RoutePatch[], owner: RouteOwner): Route['action'] {
   const { rule, match } = entry;
   const answer = patches.find((patch) => patch.answer !== undefined)?.answer;
   if (answer?.kind === 'redirect') return { $case: 'redirect', value: RedirectAction.fromPartial(answer.action) };
   if (answer?.kind === 'respond')
     return { $case: 'directResponse', value: DirectResponseAction.fromPartial(answer.action) };
-  const resolved = rule.backends.some((backend) => isResolved(backend, caller) && backend.weight > 0);
+  const resolved = rule.backends.some(
+    (backend) => backend.weight > 0 && nameOfDestination(backend, rule, owner) !== unresolvedCluster,
+  );
   if (!resolved) {
     const { status } = failureOf(match);
     return { $case: 'directResponse', value: DirectResponseAction.fromPartial({ status }) };
@@ -155,7 +147,7 @@ function actionOf(entry: RouteEntry, patches: readonly RoutePatch[], caller: Cal
     'route',
   );
   const upgrade = match.method === 'CONNECT' ? forwardedTunnel : {};
-  return { $case: 'route', value: RouteAction.fromPartial({ ...destination(entry, caller), ...forward, ...upgrade }) };
+  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...upgrade, ...destination(entry, owner) }) };
 }
 
 interface RouteVariant {
@@ -175,28 +167,35 @@ function variantsOf({ match, rule }: RouteEntry, defaults: RouteDefaults): reado
   ];
 }
 
-/** What the rule says, and then what policies on the Services that it sends to say. */
-const patchesFor = (
-  features: readonly CompiledFeature[],
-  policies: readonly PolicyInForce[],
-  context: RouteContext,
-): readonly RoutePatch[] =>
-  [...features, ...new Set(policies.map(({ feature }) => feature))].map((one) => one.onRoute(context));
+/** Who has a say of a route, in this order: the rule, policies on Services that it sends to, those of the caller. */
+interface Voices {
+  readonly features: readonly CompiledFeature[];
+  readonly policies: readonly PolicyInForce[];
+  readonly outbound: readonly PolicyInForce[];
+}
+
+const patchesFor = ({ features, policies, outbound }: Voices, context: RouteContext): readonly RoutePatch[] => [
+  ...[...features, ...new Set(policies.map(({ feature }) => feature))].map((one) => one.onRoute(context)),
+  ...outbound.map((policy) => policy.feature.onRoute({ ...context, providerOf: providerOf(policy) })),
+];
 
 function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner): Route {
   const { match, rule } = entry;
+  const { ref } = rule.origin;
+  const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
   const context: RouteContext = {
     direction: 'outbound',
+    name,
+    fallsBack: rule.fallsBack ?? false,
     port: owner.port.port,
     path: match.path,
     methods: variant.methods,
     defaults: defaultsFor(rule, owner.port),
     clusterOf: clusterOf(rule, owner.caller),
+    providerOf: noProvider,
   };
   const policies = rule.backends.flatMap((backend) => (backend.kind === 'service' ? backend.policies : []));
-  const patches = patchesFor(rule.features, policies, context);
-  const { ref } = rule.origin;
-  const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
+  const patches = patchesFor({ features: rule.features, policies, outbound: owner.outbound }, context);
   return Route.fromPartial({
     ...mergePatches(
       patches.map((patch) => patch.route),
@@ -205,27 +204,31 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     name,
     statPrefix: name,
     match: buildMatch(match, variant.onlySafe),
-    action: actionOf(entry, patches, owner.caller),
+    action: actionOf(entry, patches, owner),
   });
 }
 
 /** A Service without rules: everything goes to its own endpoints. */
 function plainRoute(owner: RouteOwner): Route {
   const { port } = owner;
+  const cluster = nameOf(owner);
   const context: RouteContext = {
     direction: 'outbound',
+    name: cluster,
+    fallsBack: false,
     port: port.port,
     path: { kind: 'prefix', value: '/', ignoreCase: false },
     methods: 'safe',
     defaults: port.policies.defaults,
     clusterOf: () => undefined,
+    providerOf: noProvider,
   };
-  const patches = patchesFor(silentRule, port.policies.inForce, context);
+  const voices = { features: silentRule, policies: port.policies.inForce, outbound: owner.outbound };
+  const patches = patchesFor(voices, context);
   const forward = mergePatches(
     patches.map((patch) => patch.forward),
     'route',
   );
-  const cluster = nameOf(owner);
   return Route.fromPartial({
     ...mergePatches(
       patches.map((patch) => patch.route),
@@ -246,7 +249,7 @@ const entriesFor = (rules: HostRules, caller: Caller): readonly RouteEntry[] =>
 /** The names by which a host is called, as far as they are known. */
 function callNames({ hostnames }: HostRules, { service, port }: RouteOwner): CallNames {
   const [hostname = '*'] = hostnames;
-  const names = hostname === '*' ? [service.ref.name, ...hostsOf(service, clusterDomain)] : [hostname];
+  const names = hostname === '*' ? [service.ref.name, ...hostNamesOf(service.ref)] : [hostname];
   return { names: names.filter((name) => !name.startsWith('*')), port: port.port };
 }
 
@@ -255,6 +258,7 @@ const requestRoutes = (rules: HostRules, owner: RouteOwner): readonly Route[] =>
   rules.entries.length === 0
     ? [plainRoute(owner)]
     : entriesFor(rules, owner.caller)
+        .flatMap(withPreflight)
         .flatMap((entry) =>
           variantsOf(entry, defaultsFor(entry.rule, owner.port)).map((variant) => buildRoute(entry, variant, owner)),
         )
@@ -269,7 +273,7 @@ function routesOf(rules: HostRules, owner: RouteOwner): readonly Route[] {
   if (protocol === 'auto') return [...requestRoutes(rules, owner), plainTunnel(owner)];
   if (isHttp(protocol)) return requestRoutes(rules, owner);
   const rule = ruleOf(rules);
-  return [rule === undefined ? plainTunnel(owner) : tunnel(pathBy(rule, owner.port)), onlyTunnels];
+  return [rule === undefined ? plainTunnel(owner) : tunnel(pathBy(rule, owner)), onlyTunnels];
 }
 
 function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
@@ -281,13 +285,16 @@ function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
   });
 }
 
-const clustersOf = (rule: Rule, caller: Caller): readonly string[] => {
+const clustersOf = (rule: Rule, owner: RouteOwner): readonly string[] => {
   const targets = rule.backends.flatMap((backend): readonly Target[] =>
     backend.kind === 'service' ? [backend.target] : [],
   );
-  const backends = rule.backends.flatMap((backend) => (backend.kind === 'host' ? [backend.host] : []));
-  const hosts = [...backends, ...rule.hosts].filter((host) => isWithin(host, caller));
-  return [...[...targets, ...rule.references].map(nameOfCluster), ...hosts.map(nameOfExternal)];
+  const sentTo = rule.backends
+    .filter(({ weight }) => weight > 0)
+    .map((backend) => nameOfDestination(backend, rule, owner))
+    .filter((name) => name !== unresolvedCluster);
+  const mirrors = rule.hosts.filter((host) => isWithin(host, owner.caller)).map(nameOfExternal);
+  return [...[...targets, ...rule.references].map(nameOfCluster), ...sentTo, ...mirrors];
 };
 
 const distinctOrigins = (rules: readonly Rule[]): readonly Origin[] => [...new Set(rules.map((rule) => rule.origin))];
@@ -306,76 +313,23 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
       mostSpecificHeaderMutationsWins: true,
       virtualHosts: hosts.map((one) => virtualHost(one, owner)),
     }),
-    origins: [service.origin, ...distinctOrigins(rules), ...owner.port.policies.inForce.map(({ origin }) => origin)],
+    origins: [
+      service.origin,
+      ...distinctOrigins(rules),
+      ...[...owner.port.policies.inForce, ...owner.outbound].map(({ origin }) => origin),
+    ],
     parts: [...new Set(rules)],
-    clusters: [...new Set([name, ...rules.flatMap((rule) => clustersOf(rule, caller))])],
+    clusters: [...new Set([name, ...rules.flatMap((rule) => clustersOf(rule, owner))])],
   };
 }
 
 const noRules: readonly HostRules[] = [{ hostnames: ['*'], entries: [] }];
 
 /** Route configurations of the pods that can be called by name: who names a pod wants that one, whatever rules say. */
-export const buildInstanceRoutes = (service: ServiceModel): readonly Resource<'route'>[] =>
+export const buildInstanceRoutes = (
+  service: ServiceModel,
+  outbound: RouteOwner['outbound'],
+): readonly Resource<'route'>[] =>
   service.ports.flatMap((port) =>
-    service.instances.map((instance) => buildRoutes({ service, port, caller: everyone, instance }, noRules)),
+    service.instances.map((instance) => buildRoutes({ service, port, caller: everyone, outbound, instance }, noRules)),
   );
-
-const inboundRetry = { retryOn: 'reset-before-request', numRetries: 2 };
-
-const off = { seconds: 0n, nanos: 0 };
-
-function delivery(name: string): RouteAction {
-  return RouteAction.fromPartial({
-    clusterSpecifier: { $case: 'cluster', value: name },
-    timeout: off,
-    idleTimeout: off,
-    maxStreamDuration: { grpcTimeoutHeaderMax: off },
-    retryPolicy: inboundRetry,
-  });
-}
-
-/** What becomes of a request to the proxy's own pod: it is delivered, and never cut short here. */
-export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resource<'route'> {
-  const name = nameOfInbound(inbound.port);
-  const context: RouteContext = {
-    direction: 'inbound',
-    port: inbound.port,
-    path: { kind: 'prefix', value: '/', ignoreCase: false },
-    methods: 'unsafe',
-    defaults: builtInDefaults,
-    clusterOf: () => undefined,
-  };
-  const patch = mergePatches(
-    inbound.policies.map(({ feature }) => feature.onRoute(context)),
-    'route',
-  );
-  const action = { ...delivery(name), ...patch?.forward };
-  return {
-    type: 'route',
-    name,
-    message: RouteConfiguration.fromPartial({
-      name,
-      virtualHosts: [
-        {
-          name: 'inbound',
-          domains: ['*'],
-          routes: [
-            {
-              ...patch?.route,
-              name,
-              match: { pathSpecifier: { $case: 'prefix', value: '/' } },
-              action: { $case: 'route', value: action },
-            },
-            {
-              ...patch?.route,
-              name,
-              match: { pathSpecifier: { $case: 'connectMatcher', value: {} } },
-              action: { $case: 'route', value: { ...action, ...forwardedTunnel } },
-            },
-          ],
-        },
-      ],
-    }),
-    origins: [origin, ...inbound.policies.map((one) => one.origin)],
-  };
-}

@@ -3,6 +3,7 @@
 
 import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
+import type { Capabilities } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import type { EgressModel } from '../model/egress.js';
 import { compareMatches } from '../model/match-order.js';
@@ -20,10 +21,12 @@ import {
   type Rule,
   type ServiceModel,
 } from '../model/mesh.js';
+import { buildChains } from './chains.js';
 import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildDynamicClusters, buildUnknownScope, isDynamic } from './dynamic-hosts.js';
 import { buildExternalClusters, buildExternalNames } from './external.js';
 import { buildEndpoints } from './endpoints.js';
+import { buildInboundRoutes } from './inbound-routes.js';
 import {
   buildListeners,
   buildOwnListeners,
@@ -31,10 +34,10 @@ import {
   familiesOf,
   virtualListeners,
   type Families,
+  type ListenerAudience,
 } from './listeners.js';
-import { clusterDomain } from './names.js';
 import type { Resource, ResourceType } from './resources.js';
-import { buildInboundRoutes, buildInstanceRoutes, buildRoutes } from './routes.js';
+import { buildInstanceRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
 import { forEachType } from './view.js';
 
@@ -85,35 +88,42 @@ function substituted(hosts: readonly HostRules[], substitute: Substitute): reado
 const rulesFor = (port: PortModel, caller: Caller): readonly HostRules[] =>
   port.consumers.get(caller.namespace) ?? port.hosts;
 
-/** Clusters of a Service, and what leads to them: listeners or scopes. */
+/** Clusters of a Service, and the scopes that lead to them. */
 export const translateService = {
   explicit: (service: ServiceModel): Bundle => [
     ...buildClusters(service),
+    ...buildChains(service),
     ...buildInstanceClusters(service),
-    ...buildScopes(service, clusterDomain),
-    ...buildInstanceRoutes(service),
+    ...buildScopes(service),
   ],
-  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildListeners(service)],
+  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildChains(service)],
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
+
+/** What leads to a Service whatever rules say, for callers of whom policies say the same: routes to its pods, or listeners. */
+export const translateEntrances = {
+  explicit: (service: ServiceModel, { outbound }: ListenerAudience): Bundle => buildInstanceRoutes(service, outbound),
+  redirect: (service: ServiceModel, audience: ListenerAudience): Bundle => buildListeners(service, audience),
+} as const satisfies Record<Capture, (service: ServiceModel, audience: ListenerAudience) => Bundle>;
 
 /** The bare names of a Service, for callers of its own namespace. */
 export const translateLocalNames = (service: ServiceModel): Bundle => buildLocalScopes(service);
 
-/** Callers that have the same rules. */
-export interface Callers {
+/** Callers that have the same rules, of whom policies say the same, and whose proxies can do the same. */
+export interface Callers extends ListenerAudience {
   readonly caller: Caller;
   readonly capture: Capture;
 }
 
 /** Where the rules of a Service stand, for some callers: route configurations, and listeners where rules are for connections. */
-export function translateRules(service: ServiceModel, { caller, capture }: Callers, substitute?: Substitute): Bundle {
+export function translateRules(service: ServiceModel, callers: Callers, substitute?: Substitute): Bundle {
+  const { caller, capture, outbound } = callers;
   const rules = (port: PortModel): readonly HostRules[] => {
     const written = rulesFor(port, caller);
     return substitute === undefined ? written : substituted(written, substitute);
   };
   return [
-    ...service.ports.map((port) => buildRoutes({ service, port, caller }, rules(port))),
-    ...(capture === 'redirect' ? buildRuledListeners(service, rules) : []),
+    ...service.ports.map((port) => buildRoutes({ service, port, caller, outbound }, rules(port))),
+    ...(capture === 'redirect' ? buildRuledListeners(service, callers, rules) : []),
   ];
 }
 
@@ -127,10 +137,7 @@ const authorityIn = ({ name }: Resource): string => name.slice(name.lastIndexOf(
 export function translateUnknown(services: readonly ServiceModel[], caller: Callers['caller'], egress: EgressModel) {
   if (!isDynamic(egress)) return [];
   const { namespace } = caller;
-  const scopes = [
-    ...services.flatMap((service) => buildScopes(service, clusterDomain)),
-    ...explicitNames(services, namespace),
-  ];
+  const scopes = [...services.flatMap(buildScopes), ...explicitNames(services, namespace)];
   return buildUnknownScope(egress, [...new Set(scopes.filter(({ type }) => type === 'scope').map(authorityIn))].sort());
 }
 
@@ -142,7 +149,7 @@ export const translateEgress = (egress: EgressModel, capture: Capture): Bundle =
 
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
-  services.some(claimsHosts) ? buildClaimedScopes(services, { namespace, clusterDomain }) : [];
+  services.some(claimsHosts) ? buildClaimedScopes(services, namespace) : [];
 
 const nobody: readonly Origin[] = [];
 
@@ -172,11 +179,11 @@ export const commonResources: Readonly<Record<Capture, Readonly<Record<Families,
 };
 
 /** What one proxy alone has. */
-export function translateProxy(proxy: ProxyModel): Bundle {
+export function translateProxy(proxy: ProxyModel, can: Capabilities): Bundle {
   const origin: Origin = { ref: { kind: 'Pod', namespace: proxy.namespace, name: proxy.name }, generation: 0 };
   return [
     ...buildInboundClusters(proxy, origin),
-    ...buildOwnListeners(proxy, origin),
+    ...buildOwnListeners({ proxy, origin, can }),
     ...proxy.inbound.map((inbound) => buildInboundRoutes(inbound, origin)),
   ];
 }
@@ -185,18 +192,22 @@ export function translateProxy(proxy: ProxyModel): Bundle {
 export function translate(
   model: Pick<MeshModel, 'services' | 'endpoints'>,
   proxy: ProxyModel,
+  can: Capabilities,
 ): Readonly<Record<ResourceType, Bundle>> {
+  const { caller, capture, outbound } = proxy;
+  const callers: Callers = { caller, capture, outbound, can };
   const services = [...model.services.values()];
   const all = [
-    ...commonResources[proxy.capture][familiesOf(proxy.addresses)],
-    ...services.flatMap(translateService[proxy.capture]),
-    ...services.flatMap((service) => translateRules(service, proxy)),
-    ...(proxy.capture === 'explicit'
-      ? [...explicitNames(services, proxy.namespace), ...translateUnknown(services, proxy.caller, proxy.egress)]
+    ...commonResources[capture][familiesOf(proxy.addresses)],
+    ...services.flatMap(translateService[capture]),
+    ...services.flatMap((service) => translateEntrances[capture](service, callers)),
+    ...services.flatMap((service) => translateRules(service, callers)),
+    ...(capture === 'explicit'
+      ? [...explicitNames(services, proxy.namespace), ...translateUnknown(services, caller, proxy.egress)]
       : []),
-    ...translateEgress(proxy.egress, proxy.capture),
+    ...translateEgress(proxy.egress, capture),
     ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.node)),
-    ...translateProxy(proxy),
+    ...translateProxy(proxy, can),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));
 }

@@ -88,7 +88,7 @@ function treeOf(sketches: readonly Sketch[], name: string): RouteTree {
       features: [],
     };
     return {
-      ...{ index, matches, rule, written: [], unresolved: [] },
+      ...{ index, matches, rule, written: [], unresolved: [], weakened: [] },
       ...(children.length === 0 ? {} : { delegate: ['*'] }),
     };
   });
