@@ -39,7 +39,7 @@ export interface Served {
 const audiences = createInterner<Omit<Audience, 'egress'>>(100_000);
 const withEgress = memoised((audience: Omit<Audience, 'egress'>, egress: EgressModel): Audience => ({
   ...audience,
-  key: egress.key === '' ? audience.key : `${audience.key}|${digestOf(egress)}`,
+  key: egress.key === '' ? audience.key : `${digestOf(egress)}|${audience.key}`,
   egress,
 }));
 /** The audience that a proxy is of. */
