@@ -17,7 +17,7 @@ import {
 import { packAny } from '../features/any.js';
 import { durationOfSeconds, endpointsFromAds, socketAddress, unlimited } from './config-source.js';
 import { mergePatches, overridden } from './merge.js';
-import { nameOfCluster, nameOfInbound } from './names.js';
+import { clusterDomain, nameOfCluster, nameOfInbound } from './names.js';
 import type { Resource } from './resources.js';
 
 const httpOptionsName = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
@@ -78,8 +78,9 @@ function limits(patch: ClusterPatch['thresholds']) {
 }
 
 /** What policies say of a cluster, joined. */
-function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
-  const context = { port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol) };
+function patchOf({ namespace, name }: Target, { policies, port, protocol }: PortModel): ClusterPatch {
+  const host = `${name}.${namespace}.svc.${clusterDomain}`;
+  const context = { host, port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol) };
   return (
     mergePatches(
       policies.inForce.map(({ feature }) => feature.onCluster(context)),
@@ -90,7 +91,7 @@ function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
 
 function outboundCluster(target: Target, port: PortModel): Cluster {
   const name = nameOfCluster(target);
-  const patch = patchOf(port);
+  const patch = patchOf(target, port);
   const base = {
     name,
     clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
