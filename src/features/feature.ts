@@ -97,6 +97,11 @@ export interface ChainPatch {
   readonly before?: readonly NetworkFilter[];
 }
 
+/** What a feature changes of the way of a TCP connection. */
+export type ConnectionPatch = Patch<
+  Pick<TcpProxy, 'idleTimeout' | 'maxConnectAttempts' | 'maxDownstreamConnectionDuration'>
+>;
+
 /** A policy feature. */
 export interface Feature<Key extends string, Config, Compiled> {
   /** The member that holds its configuration: of a rule, of a filter, or of a block of a MeshPolicy. */
@@ -107,6 +112,8 @@ export interface Feature<Key extends string, Config, Compiled> {
   /** As close to Envoy as possible, once for each configuration. */
   compile(config: Config): Result<Compiled>;
   onRoute?(compiled: Compiled, route: RouteContext): RoutePatch;
+  /** The same for rules of TCP and TLS routes; absent: it needs requests. */
+  onConnection?(compiled: Compiled, defaults: RouteDefaults): ConnectionPatch;
   /** What changes for one backend of a split. */
   onBackend?(compiled: Compiled): Patch<WeightedBackend>;
   onCluster?(compiled: Compiled, cluster: ClusterContext): ClusterPatch;
@@ -120,6 +127,7 @@ export interface CompiledFeature {
   readonly key: string;
   splitsMethods(defaults: RouteDefaults): boolean;
   onRoute(route: RouteContext): RoutePatch;
+  onConnection(defaults: RouteDefaults): ConnectionPatch;
   onBackend(): Patch<WeightedBackend>;
   onCluster(cluster: ClusterContext): ClusterPatch;
   onChain(chain: ChainContext): ChainPatch;
@@ -162,6 +170,7 @@ function close<Key extends string, Config, Compiled>(
     key: feature.key,
     splitsMethods: (defaults) => feature.splitsMethods?.(value, defaults) ?? false,
     onRoute: (route) => feature.onRoute?.(value, route) ?? {},
+    onConnection: (defaults) => feature.onConnection?.(value, defaults) ?? {},
     onBackend: () => feature.onBackend?.(value) ?? {},
     onCluster: (cluster) => feature.onCluster?.(value, cluster) ?? {},
     onChain: (chain) => feature.onChain?.(value, chain) ?? {},

@@ -24,7 +24,6 @@ const services = "only kind 'Service' works";
 
 const trafficRoute: readonly Unsupported[] = [
   ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
-  ...only('protocol', ['TCP', 'TLS'], "only 'HTTP' and 'GRPC' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
   ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
   ...fields(['rules[].filters[].cors', 'rules[].filters[].fault'], 'all other filters work'),

@@ -16,12 +16,14 @@ export const isHttp = (protocol: Protocol): boolean => protocol !== 'tcp' && pro
 /** Pods of a Service with these labels. */
 export type Subset = Readonly<Record<string, string>>;
 
-/** Where requests can be sent: a port of a Service, or a subset of its pods. */
+/** Where requests can be sent: a port of a Service, a subset of its pods, or one pod by its name. */
 export interface Target {
   readonly namespace: string;
   readonly name: string;
   readonly port: number;
   readonly subset?: Subset | undefined;
+  /** Host name of a pod behind a headless Service. */
+  readonly instance?: string | undefined;
 }
 
 /** One of the places that a rule sends to. A broken one is kept: it costs its share, and only that. */
@@ -159,6 +161,8 @@ export interface ServiceModel {
   /** Virtual addresses; empty for headless Services. */
   readonly addresses: readonly string[];
   readonly ports: readonly PortModel[];
+  /** Host names of pods that can be called by name, sorted: `db-0` of a StatefulSet. */
+  readonly instances: readonly string[];
 }
 
 /** One place where a Service answers. */
@@ -169,6 +173,8 @@ export interface EndpointModel {
   readonly draining: boolean;
   readonly region: string;
   readonly zone: string;
+  /** Where the set is node-local: the node that it is on. */
+  readonly node?: string;
 }
 
 /** The endpoints of a target. */
@@ -176,7 +182,17 @@ export interface EndpointSet {
   readonly target: Target;
   readonly origin: Origin;
   readonly endpoints: readonly EndpointModel[];
+  /** Callers reach endpoints on their own node alone. */
+  readonly nodeLocal?: true;
 }
+
+/** The part of node-local sets that a caller on a node reaches; sets for all are what they are. */
+export const reachableFrom = (sets: readonly EndpointSet[], node: string | undefined): readonly EndpointSet[] =>
+  sets.map((set) =>
+    set.nodeLocal === true
+      ? { ...set, endpoints: set.endpoints.filter((one) => node !== undefined && one.node === node) }
+      : set,
+  );
 
 /** How requests reach the proxy. */
 export type Capture = 'redirect' | 'explicit';
@@ -208,6 +224,8 @@ export interface ProxyModel {
   /** `Deployment/web.shop`. */
   readonly workload: string;
   readonly capture: Capture;
+  /** The node that it is on; absent where no Service is node-local, so that callers on all nodes are alike. */
+  readonly node?: string;
   readonly addresses: readonly string[];
   /** Explicit capture: where the application listens. */
   readonly applicationAddress: string | undefined;

@@ -1,7 +1,14 @@
-// Which routes have a say where several of one role attach to a port: one kind and one protocol has it.
+// Whose routes count at a port. A route of the Service's own namespace says what is spoken there, one kind and one protocol
+// has the say in each role, and who wants something else is told.
 
-import { describeRef, type ObjectRef } from '../api/meta.js';
+import { describeRef, idOf, keyOf } from '../api/meta.js';
+import { isForConnections } from '../kinds/connection-rules.js';
+import type { ServicePort } from '../kinds/world.js';
+import { memoised } from '../lib/memo.js';
+import type { Protocol } from '../model/mesh.js';
 import type { RouteTree } from './delegation.js';
+import { compareText } from './precedence.js';
+import { effectiveProtocol, suits } from './protocol.js';
 import type { RouteParent } from './route-source.js';
 import type { CompiledRoute } from './traffic-route.js';
 
@@ -17,49 +24,103 @@ export interface Attachment {
 export interface Displacement extends Attachment {
   readonly port: number;
   readonly reason: 'OverriddenByTrafficRoute' | 'ProtocolMismatch' | 'Conflicted';
-  /** The route that owns the port; absent: the port is not HTTP, and the route may not change that. */
-  readonly by?: ObjectRef;
+  /** The route that owns the port; absent: the port speaks something else, and the route may not change that. */
+  readonly by?: CompiledRoute;
 }
 
-/** Who has a say at a port, and who has not. */
-export interface Contest {
-  readonly kept: readonly Attachment[];
-  readonly displaced: readonly Displacement[];
+/** The attachment of a route to a parent; one object for each pair. */
+export const attachment = memoised((tree: RouteTree, parent: RouteParent): Attachment => ({
+  route: tree.route,
+  parent,
+  tree,
+}));
+
+/** Oldest first, whatever order the objects came in. */
+export const byAge = (left: Attachment, right: Attachment): number =>
+  compareText(left.route.created, right.route.created) ||
+  compareText(keyOf(left.route.ref), keyOf(right.route.ref)) ||
+  compareText(idOf(left.route.ref), idOf(right.route.ref)) ||
+  left.parent.index - right.parent.index;
+
+const isOurs = ({ ref }: CompiledRoute): boolean => ref.kind === 'TrafficRoute';
+
+/** The first TrafficRoute, or else the first GRPCRoute, as Gateway API orders its kinds for meshes, or the first of all. */
+function ownerOf(attachments: readonly Attachment[]): CompiledRoute | undefined {
+  const routes = attachments.map(({ route }) => route);
+  return routes.find(isOurs) ?? routes.find(({ protocol }) => protocol === 'GRPC') ?? routes[0];
 }
 
-const isOurs = ({ route }: Attachment): boolean => route.ref.kind === 'TrafficRoute';
-
-function reasonOver(owner: Attachment, loser: Attachment): Displacement['reason'] {
+function reasonOver(owner: CompiledRoute, loser: CompiledRoute): Displacement['reason'] {
   if (!isOurs(owner)) return 'Conflicted';
   return isOurs(loser) ? 'ProtocolMismatch' : 'OverriddenByTrafficRoute';
 }
 
-/**
- * Routes of one role on one port, oldest first. A TrafficRoute displaces what is not one, and of two protocols the older
- * stays; a GRPCRoute displaces HTTPRoutes, as Gateway API orders its kinds for meshes.
- */
-export function settle(attachments: readonly Attachment[], port: number): Contest {
-  const isGrpc = ({ route }: Attachment): boolean => route.protocol === 'GRPC';
-  const owner = attachments.find(isOurs) ?? attachments.find(isGrpc) ?? attachments[0];
+/** Routes of one role at a port, oldest first, with those that lost. */
+interface Contest {
+  readonly kept: readonly RouteTree[];
+  readonly displaced: readonly Displacement[];
+}
+
+/** TrafficRoutes displace what is not one, GRPCRoutes displace HTTPRoutes, and of two protocols the older stays. */
+function contest(attachments: readonly Attachment[], port: number): Contest {
+  const owner = ownerOf(attachments);
   if (owner === undefined) return { kept: [], displaced: [] };
-  const isKept = (one: Attachment): boolean =>
-    isOurs(one) === isOurs(owner) && one.route.protocol === owner.route.protocol;
+  const isKept = ({ route }: Attachment): boolean =>
+    isOurs(route) === isOurs(owner) && route.protocol === owner.protocol;
   return {
-    kept: attachments.filter(isKept),
+    kept: attachments.filter(isKept).map(({ tree }) => tree),
     displaced: attachments
       .filter((one) => !isKept(one))
-      .map((one) => ({ ...one, port, reason: reasonOver(owner, one), by: owner.route.ref })),
+      .map((one) => ({ ...one, port, reason: reasonOver(owner, one.route), by: owner })),
+  };
+}
+
+/** The routes that count at a port. */
+export interface Contested {
+  readonly protocol: Protocol;
+  readonly producers: readonly RouteTree[];
+  /** By namespace, sorted. */
+  readonly consumers: ReadonlyMap<string, readonly RouteTree[]>;
+  readonly displaced: readonly Displacement[];
+}
+
+/** Sorts out who counts at a port of a Service of this namespace; `attachments` are oldest first. */
+export function contestPort(namespace: string, port: ServicePort, attachments: readonly Attachment[]): Contested {
+  const own = attachments.filter(({ route }) => route.ref.namespace === namespace);
+  const foreign = attachments.filter(({ route }) => route.ref.namespace !== namespace);
+  const protocol = effectiveProtocol(port, { route: ownerOf(own)?.protocol });
+  const suited = foreign.filter(({ route }) => suits(route.protocol, protocol));
+  const unsuited = foreign.filter(({ route }) => !suits(route.protocol, protocol));
+  const namespaces = [...new Set(suited.map(({ route }) => route.ref.namespace))].sort();
+  const produced = contest(own, port.port);
+  const consumed = namespaces.map((name) => {
+    const ofNamespace = suited.filter(({ route }) => route.ref.namespace === name);
+    return { name, ...contest(ofNamespace, port.port) };
+  });
+  return {
+    protocol,
+    producers: produced.kept,
+    consumers: new Map(consumed.map(({ name, kept }) => [name, kept])),
+    displaced: [
+      ...unsuited.map((one): Displacement => ({ ...one, port: port.port, reason: 'ProtocolMismatch' })),
+      ...produced.displaced,
+      ...consumed.flatMap(({ displaced }) => displaced),
+    ],
   };
 }
 
 /** Why a route has no say at a port. */
 export function describeDisplacement({ by, parent, port, reason, route }: Displacement): string {
   const service = describeRef(parent.ref);
-  if (by === undefined)
-    return `Port ${String(port)} of ${service} is not HTTP; only its own namespace '${parent.ref.namespace}' can make it HTTP`;
-  if (reason === 'OverriddenByTrafficRoute') return `${describeRef(by)} owns ${service} port ${String(port)}`;
+  const place = `Port ${String(port)} of ${service}`;
+  if (by === undefined) {
+    const wanted = isForConnections(route) ? route.protocol : 'HTTP';
+    return `${place} is not ${wanted}; only its own namespace '${parent.ref.namespace}' can make it ${wanted}`;
+  }
+  const owner = describeRef(by.ref);
+  if (reason === 'OverriddenByTrafficRoute') return `${owner} owns ${service} port ${String(port)}`;
   if (reason === 'Conflicted')
-    return `${describeRef(by)} owns ${service} port ${String(port)}; a GRPCRoute comes before an ${route.ref.kind}`;
-  const spoken = route.protocol === 'GRPC' ? 'HTTP' : 'GRPC';
-  return `Port ${String(port)} of ${service} is ${spoken} by ${describeRef(by)} (older)`;
+    return `${owner} owns ${service} port ${String(port)}; a GRPCRoute comes before an ${route.ref.kind}`;
+  const rank = compareText(by.created, route.created) < 0 ? 'older' : 'first by name';
+  return `${place} is ${by.protocol} by ${owner} (${rank})`;
 }

@@ -1,11 +1,13 @@
 // What a route does in one line per weighted rule, as `status.effective` and the sandbox show it.
 
 import { keyOf } from '../api/meta.js';
+import { isForConnections } from '../kinds/connection-rules.js';
 import type { Backend } from '../model/mesh.js';
 import type { RouteTree } from './delegation.js';
+import type { CompiledRoute } from './traffic-route.js';
 
-function nameOf(backend: Backend, own: string): string {
-  if (backend.kind === 'invalid') return 'unresolved (500)';
+function nameOf(backend: Backend, route: CompiledRoute): string {
+  if (backend.kind === 'invalid') return `unresolved (${isForConnections(route) ? 'closed' : '500'})`;
   const { target } = backend;
   if (target.subset !== undefined) {
     return Object.entries(target.subset)
@@ -13,7 +15,7 @@ function nameOf(backend: Backend, own: string): string {
       .sort()
       .join(',');
   }
-  return target.namespace === own ? target.name : `${target.namespace}/${target.name}`;
+  return target.namespace === route.ref.namespace ? target.name : `${target.namespace}/${target.name}`;
 }
 
 const percent = (weight: number, total: number): string => {
@@ -37,9 +39,7 @@ export function effectiveOf(tree: RouteTree): string | undefined {
     if (delegate !== undefined) return [delegatedTo(rule.name, tree)];
     const total = rule.backends.reduce((sum, backend) => sum + backend.weight, 0);
     if (rule.backends.length < 2 || total === 0) return [];
-    const shares = rule.backends.map(
-      (backend) => `${nameOf(backend, route.ref.namespace)} ${percent(backend.weight, total)}`,
-    );
+    const shares = rule.backends.map((backend) => `${nameOf(backend, route)} ${percent(backend.weight, total)}`);
     return [`${rule.name}: ${shares.join(', ')} (weights from spec)`];
   });
   if (lines.length === 0) return undefined;

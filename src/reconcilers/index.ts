@@ -10,10 +10,11 @@ import type { Capture, MeshModel } from '../model/mesh.js';
 import { delegationOf, type Delegation } from './delegation.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
+import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
-import { reconcileProxies } from './proxies.js';
+import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
 import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
-import { sourcesOf, type SourceList } from './source.js';
+import { sourcesOf } from './source.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
 /** What a World means. */
@@ -57,12 +58,21 @@ const sourcesIn = memoised((routes: readonly CompiledRoute[]) => sourcesOf(route
 
 const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
 
-const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[], policies: PolicyIndex) =>
-  poolServices(services, {
-    attachments: attachmentsOf(routes, delegationOf(routes)),
-    subsets: subsetsIn(routes),
-    policies,
-  }),
+const attachmentsIn = memoised((routes: readonly CompiledRoute[]) => attachmentsOf(routes, delegationOf(routes)));
+
+/** What Services are pooled with, besides routes. */
+interface ServiceContext {
+  readonly policies: PolicyIndex;
+  readonly instances: ReadonlyMap<Service, InstanceList>;
+}
+
+const contextOf = memoised((policies: PolicyIndex, instances: ReadonlyMap<Service, InstanceList>): ServiceContext => ({
+  policies,
+  instances,
+}));
+
+const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[], context: ServiceContext) =>
+  poolServices(services, { attachments: attachmentsIn(routes), subsets: subsetsIn(routes), ...context }),
 );
 
 const modelsOf = memoised(
@@ -92,19 +102,16 @@ const setsOf = memoised(
     new Map([...endpoints].map(([key, one]) => [key, one.sets])),
 );
 
-const proxiesOf = (capture: Capture) =>
-  memoised((tables: ProxyTables, sources: SourceList, policies: PolicyIndex) =>
-    reconcileProxies(tables, { sources, policies }, capture),
-  );
-
-const proxiesBy = { explicit: proxiesOf('explicit'), redirect: proxiesOf('redirect') } as const;
-
-type ProxyTables = Pick<World, 'pods' | 'endpointSlices'>;
-
-const proxyTables = memoised((pods: World['pods'], endpointSlices: World['endpointSlices']): ProxyTables => ({
-  pods,
+/** What says on which ports pods are called, how, and what policies say of it. */
+const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: SpokenTable, policies: PolicyIndex) => ({
   endpointSlices,
+  spoken,
+  policies,
 }));
+
+const proxiesOf = memoised((pods: World['pods'], calls: ReturnType<typeof callsOf>, mode: Mode) =>
+  reconcileProxies({ pods, ...calls }, mode),
+);
 
 /** Runs the whole compiler front end. */
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
@@ -113,15 +120,17 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
   const routes = compileRoutes(tables, referentsOf(services, referenceGrants, policies));
   const delegation = delegationOf(routes);
-  const pooled = pooledServices(services, routes, policies);
+  const context = contextOf(policies, instancesIn(services, world.endpointSlices));
+  const pooled = pooledServices(services, routes, context);
   const behind = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
   const endpoints = endpointsOf(behind, subsetsIn(routes));
-  const called = proxyTables(world.pods, world.endpointSlices);
+  const models = modelsOf(pooled);
+  const mode = modeOf(options.capture, services, sourcesIn(routes));
   const model: MeshModel = {
     revision: world.revision,
-    services: modelsOf(pooled),
+    services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesBy[options.capture](called, sourcesIn(routes), policies),
+    proxies: proxiesOf(world.pods, callsOf(world.endpointSlices, spokenIn(models), policies), mode),
   };
   let findings: readonly Finding[] | undefined;
   return {

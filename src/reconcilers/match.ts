@@ -3,6 +3,7 @@
 import { escapeRegex } from '../features/envoy-values.js';
 import type { RouteMatch } from '../kinds/route-match.js';
 import type { GrpcMatch, Match, TextMatch } from '../model/mesh.js';
+import type { RouteProtocol } from './protocol.js';
 import { sourceOf } from './source.js';
 
 const pathKinds = { Exact: 'exact', PathPrefix: 'prefix', RegularExpression: 'regex' } as const;
@@ -36,9 +37,6 @@ const anyCall: GrpcMatch = { service: undefined, method: undefined };
 export const anyOf = (protocol: RouteProtocol): Match =>
   protocol === 'GRPC' ? { ...anyRequest, grpc: anyCall } : anyRequest;
 
-/** What the requests of a route are. */
-export type RouteProtocol = 'HTTP' | 'GRPC';
-
 function pathOf({ type, value, ignoreCase }: NonNullable<RouteMatch['path']>): Match['path'] {
   return { kind: pathKinds[type], value: type === 'PathPrefix' ? prefixValue(value) : value, ignoreCase };
 }
@@ -69,7 +67,7 @@ function pathOfCall({ service, method }: GrpcMatch): Match['path'] {
 }
 
 function targetOf(match: RouteMatch, protocol: RouteProtocol): Pick<Match, 'path' | 'grpc'> {
-  if (protocol === 'HTTP')
+  if (protocol !== 'GRPC')
     return { path: match.path === undefined ? anyRequest.path : pathOf(match.path), grpc: undefined };
   const grpc = match.grpc === undefined ? anyCall : callOf(match.grpc);
   return { path: pathOfCall(grpc), grpc };

@@ -1,5 +1,6 @@
 // Which rules of a route lost to others, and which can never match. Knows no parent.
 
+import { isForConnections } from '../kinds/connection-rules.js';
 import { describeRule } from './rule.js';
 import { servicesOf, type RouteContext } from './parent-findings.js';
 import type { Overlap } from './pool.js';
@@ -41,9 +42,11 @@ export function deadRules(
 const pathTypes = { exact: 'Exact', prefix: 'PathPrefix', regex: 'RegularExpression' } as const;
 
 /** An overlap in words. */
-export function overlapMessage({ loser, winner }: Overlap): string {
+export function overlapMessage({ loser, winner }: Overlap, route: CompiledRoute): string {
   const { path } = loser.match;
   const older = winner.created < loser.created ? 'older, ' : '';
-  const equal = `${older}equal match ${pathTypes[path.kind]} '${path.value}'`;
-  return `Rule '${loser.rule.name}' loses to ${describeRule(winner.rule)} (${equal}); it can never match there`;
+  const match = isForConnections(route)
+    ? 'for the same connections'
+    : `equal match ${pathTypes[path.kind]} '${path.value}'`;
+  return `Rule '${loser.rule.name}' loses to ${describeRule(winner.rule)} (${older}${match}); it can never match there`;
 }

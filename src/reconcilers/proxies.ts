@@ -5,7 +5,16 @@ import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { callerOf } from '../model/caller.js';
-import type { Capture, InboundPort, PolicyInForce, Protocol, ProxyModel } from '../model/mesh.js';
+import {
+  isHttp,
+  type Capture,
+  type InboundPort,
+  type MeshModel,
+  type PolicyInForce,
+  type Protocol,
+  type ProxyModel,
+  type ServiceModel,
+} from '../model/mesh.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf } from './policies-in-force.js';
 import { protocolOf } from './protocol.js';
@@ -20,11 +29,46 @@ interface Calls {
 
 const internCalls = createInterner<Calls>(100_000);
 
+/** What is spoken on the ports of a Service, by their names. */
+interface Spoken {
+  readonly service: ObjectKey;
+  readonly protocols: ReadonlyMap<string, Protocol>;
+}
+
+const internSpoken = createInterner<Spoken>(100_000);
+
+/** Equal answers are one object: rules of a Service are of no concern to the pods behind it. */
+const spokenOn = memoised(({ ref, ports }: ServiceModel): Spoken => {
+  const service = `${ref.namespace}/${ref.name}`;
+  const protocols = ports.map(({ name, protocol }) => [name, protocol] as const);
+  return internSpoken(JSON.stringify([service, protocols]), () => ({ service, protocols: new Map(protocols) }));
+});
+
+/** By Service. */
+export type SpokenTable = ReadonlyMap<ObjectKey, Spoken>;
+
+const everything = {};
+const tableOf = memoisedList(
+  (_: object, all: readonly Spoken[]): SpokenTable => new Map(all.map((one) => [one.service, one])),
+);
+
+/** What is spoken on the ports of all Services; the same table while nothing of it changes. */
+export const spokenIn = memoised((services: MeshModel['services']): SpokenTable =>
+  tableOf(everything, [...services.values()].map(spokenOn)),
+);
+
+const unknown: Spoken = { service: '', protocols: new Map() };
+
 /** What the slices of one Service call; equal answers are one object. */
-const callsOf = memoised((slices: readonly EndpointSlice[]): Calls => {
+const callsOf = memoised((slices: readonly EndpointSlice[], { protocols }: Spoken): Calls => {
   const calls = slices.flatMap((slice) => {
     const ports = slice.ports.map(
-      (port) => [port.port, protocolOf(port), { service: slice.service, portName: port.name }] as const,
+      ({ name, port, ...words }) =>
+        [
+          port,
+          protocols.get(name) ?? protocolOf({ name, port, ...words }),
+          { service: slice.service, portName: name },
+        ] as const,
     );
     return slice.endpoints.flatMap(({ pod }) => (pod === undefined ? [] : ports.map((port): Call => [pod, ...port])));
   });
@@ -46,13 +90,18 @@ function shared(ports: CalledPorts): CalledPorts {
   return internPorts(JSON.stringify(sorted), () => new Map(sorted));
 }
 
-/** Two Services that call one port by different protocols leave it to the proxy to look. */
-const joined = (known: CalledPort | undefined, next: Protocol, by: ServicePortOfPod): CalledPort => ({
-  protocol: known === undefined || known.protocol === next ? next : 'auto',
-  by: [...(known?.by ?? []), by],
-});
+/** Two Services that call one port by different protocols leave it to the proxy to look; one that knows is enough. */
+function spokenByBoth(known: Protocol, next: Protocol): Protocol {
+  if (known === next || known === 'auto') return next;
+  if (next === 'auto') return known;
+  return isHttp(known) && isHttp(next) ? 'http' : 'auto';
+}
 
-const everything = {};
+const joined = (known: CalledPort | undefined, protocol: Protocol, by: ServicePortOfPod): CalledPort =>
+  known === undefined
+    ? { protocol, by: [by] }
+    : { protocol: spokenByBoth(known.protocol, protocol), by: [...known.by, by] };
+
 const calledPorts = memoisedList((_: object, all: readonly Calls[]): ReadonlyMap<ObjectKey, CalledPorts> => {
   const byPod = new Map<ObjectKey, Map<number, CalledPort>>();
   for (const [pod, port, protocol, by] of all.flatMap(({ calls }) => calls)) {
@@ -77,15 +126,17 @@ function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
     .map((port) => ({ port, protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto', policies: [] }));
 }
 
-/** What all proxies of a mesh have in common. */
-interface Mode {
+/** What holds for the proxies of all pods. */
+export interface Mode {
   readonly capture: Capture;
+  /** Whether it matters on which node a caller is. */
+  readonly perNode: boolean;
   readonly sources: SourceList;
 }
 
 const workloadName = (pod: Pod): string => `${pod.workload.kind}/${pod.workload.name}.${pod.workload.namespace}`;
 
-function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): ProxyModel {
+function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode, sources }: Mode): ProxyModel {
   const workload = workloadName(pod);
   return {
     key: `${pod.meta.namespace}/${pod.meta.name}`,
@@ -95,6 +146,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): 
     group: `${workload}|${pod.serviceAccount}|${capture}`,
     workload,
     capture,
+    ...(perNode ? { node: pod.nodeName ?? '' } : {}),
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
@@ -125,23 +177,35 @@ function proxyOf(pod: Pod, called: CalledPorts, { mode, policies }: { mode: Mode
   return ofPorts.every((one) => one.length === 0) ? bare : withPolicies(bare, internPolicies(ofPorts));
 }
 
-const modes = {
-  explicit: memoised((sources: SourceList): Mode => ({ capture: 'explicit', sources })),
-  redirect: memoised((sources: SourceList): Mode => ({ capture: 'redirect', sources })),
-} as const;
+const modesOf = (capture: Capture) =>
+  memoised((sources: SourceList): { readonly forAll: Mode; readonly perNode: Mode } => ({
+    forAll: { capture, perNode: false, sources },
+    perNode: { capture, perNode: true, sources },
+  }));
+
+/** One object for each mode. */
+const modes = { explicit: modesOf('explicit'), redirect: modesOf('redirect') } as const;
+
+const isNodeLocal = memoised((services: World['services']): boolean =>
+  [...services.values()].some((service) => service.internalTrafficPolicy === 'Local'),
+);
+
+/** The mode that these Services and these conditions of routes ask for. */
+export const modeOf = (capture: Capture, services: World['services'], sources: SourceList): Mode =>
+  modes[capture](sources)[isNodeLocal(services) ? 'perNode' : 'forAll'];
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'>,
-  about: { readonly sources: SourceList; readonly policies: PolicyIndex },
-  capture: Capture,
+  world: Pick<World, 'pods' | 'endpointSlices'> & { readonly spoken: SpokenTable; readonly policies: PolicyIndex },
+  mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const mode = modes[capture](about.sources);
-  const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
+  const { policies } = world;
+  const calls = [...world.endpointSlices].map(([key, slices]) => callsOf(slices, world.spoken.get(key) ?? unknown));
+  const called = calledPorts(everything, calls);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies: about.policies }));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies }));
   }
   return proxies;
 }

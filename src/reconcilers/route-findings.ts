@@ -9,7 +9,7 @@ import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import { deadRules, overlapMessage, overlapsOf, type DeadRule } from './overlap-findings.js';
 import { lostInPart, parentFinding, type RouteContext } from './parent-findings.js';
 import type { Overlap } from './pool.js';
-import { describeRule, failureOf } from './rule.js';
+import { describeRule, lossOf } from './rule.js';
 import { subsetFindings } from './subset-findings.js';
 import type { CompiledRoute, RuleProblem } from './traffic-route.js';
 
@@ -26,7 +26,7 @@ function conflictFindings(
   const [displaced] = lost;
   const common = { condition: 'Conflicted', status: 'True' } as const;
   if (first !== undefined) {
-    const message = `${overlapMessage(first)}${more(overlaps.length)}`;
+    const message = `${overlapMessage(first, route)}${more(overlaps.length)}`;
     return [{ ...common, reason: 'RuleOverlap', message, path: `spec.rules[${String(first.loser.index)}]` }];
   }
   if (displaced === undefined) return [];
@@ -53,7 +53,7 @@ function partFindings(route: CompiledRoute, dead: readonly DeadRule[]): readonly
     });
   const sentences = [
     ...said('left out', route.dropped),
-    ...said(`answers ${failureOf(route.protocol)}`, failing),
+    ...said(lossOf(route.protocol, 500), failing),
     ...deadSentences(dead),
   ];
   if (sentences.length === 0) return [];

@@ -1,6 +1,7 @@
 // TrafficRoutes, HTTPRoutes and GRPCRoutes in one shape, each with what is known of it without looking around.
 
 import { keyOf, refOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
+import { connectionRouteProblems, connectionRuleProblems } from '../kinds/connection-rules.js';
 import type { GatewayRoute } from '../kinds/gateway.js';
 import { inPlace } from '../kinds/gateway-rule.js';
 import type { RouteRule } from '../kinds/route-rule.js';
@@ -8,7 +9,7 @@ import { trafficRouteProblems, type TrafficRoute } from '../kinds/traffic-route.
 import { unsupportedInRule, unsupportedOutsideRules } from '../kinds/unsupported.js';
 import { memoised } from '../lib/memo.js';
 import type { Problem } from '../lib/result.js';
-import type { RouteProtocol } from './match.js';
+import type { RouteProtocol } from './protocol.js';
 
 /** Any object whose rules are compiled. */
 export type AnyRoute = TrafficRoute | GatewayRoute;
@@ -80,16 +81,16 @@ const fromTrafficRoute = (route: TrafficRoute): RouteSource => {
   const { spec, meta } = route;
   return {
     ...headOf(route),
-    protocol: spec.protocol === 'GRPC' ? 'GRPC' : 'HTTP',
+    protocol: spec.protocol,
     hostnames: spec.hostnames ?? [],
     parents: spec.parentRefs.flatMap((parent, index) =>
       parent.kind === 'Service' || parent.kind === 'TrafficRoute' ? [parentOf(parent, index, meta.namespace)] : [],
     ),
-    refused: unsupportedOutsideRules(spec),
+    refused: [...unsupportedOutsideRules(spec), ...connectionRouteProblems(spec)],
     rules: spec.rules.map((rule, index) => ({
       index,
       rule,
-      problems: unsupportedInRule(rule, index),
+      problems: [...unsupportedInRule(rule, index), ...connectionRuleProblems(spec, rule, index)],
       wrongRefs: noRefs,
     })),
     absent: [],

@@ -6,18 +6,20 @@ import { describeRef } from '../api/meta.js';
 import type { CompiledFeature } from '../features/feature.js';
 import { directResponse } from '../features/direct-response.js';
 import { backendFeatures, filterFeatures, ruleFeatures, silentRule } from '../features/index.js';
+import { isForConnections } from '../kinds/connection-rules.js';
 import type { BackendRef, RouteRule } from '../kinds/route-rule.js';
 import { collect, err, ok, type Problem, type Result } from '../lib/result.js';
 import type { Backend, Match, Rule, Target } from '../model/mesh.js';
-import { anyOf, matchOf, type RouteProtocol } from './match.js';
+import { anyOf, matchOf } from './match.js';
+import type { RouteProtocol } from './protocol.js';
 import { resolveService, type Referents } from './references.js';
 
 /** Where a rule stands. */
 export interface RulePlace {
   readonly ref: ObjectRef;
   readonly generation: number;
-  readonly index: number;
   readonly protocol: RouteProtocol;
+  readonly index: number;
 }
 
 /** A compiled rule with what did not resolve. */
@@ -34,9 +36,6 @@ export interface CompiledRule {
 
 /** The name of a rule: as written, or by its place. */
 export const nameOf = (rule: RouteRule, index: number): string => rule.name ?? `r${String(index)}`;
-
-/** What callers get of a rule that cannot serve them, as messages name it. */
-export const failureOf = (protocol: RouteProtocol): string => (protocol === 'GRPC' ? 'UNAVAILABLE' : '500');
 
 type Compiled = Result<CompiledFeature> | undefined;
 
@@ -167,12 +166,18 @@ function assemble(rule: RouteRule, place: RulePlace, { written, backends, mirror
     written,
     delegate: rule.delegate?.namespaces,
     unresolved: [
-      ...broken.map(said(`rule '${name}' answers ${failureOf(place.protocol)} for its share`)),
+      ...broken.map(said(`rule '${name}' ${lossOf(place.protocol, 500)} for its share`)),
       ...mirrors
         .flatMap((mirror) => (mirror.ok ? [] : [mirror.error]))
         .map(said(`the mirror of rule '${name}' is off, requests are served`)),
     ],
   };
+}
+
+/** What callers see of a rule, or of its share, that cannot serve them. */
+export function lossOf(protocol: RouteProtocol, status: number): string {
+  if (isForConnections({ protocol })) return 'closes connections';
+  return `answers ${protocol === 'GRPC' ? 'UNAVAILABLE' : String(status)}`;
 }
 
 /** A problem with its consequence. */

@@ -1,19 +1,19 @@
 // Services with the rules of all routes that attach to them: who counts at which port, and for which callers.
 
-import { idOf, keyOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
+import { keyOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
 import type { Service, ServicePort, Table } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
 import type { Origin } from '../model/delivery.js';
-import { isHttp, type HostRules, type PortModel, type ServiceModel, type Subset } from '../model/mesh.js';
-import { settle, type Attachment, type Displacement } from './contest.js';
-import type { Delegation, RouteTree } from './delegation.js';
+import type { HostRules, PortModel, ServiceModel, Subset } from '../model/mesh.js';
+import { attachment, byAge, contestPort, type Attachment, type Displacement } from './contest.js';
+import type { Delegation } from './delegation.js';
+import type { InstanceList } from './instances.js';
 import type { PolicyIndex } from './policies.js';
 import { servicePoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
 import { pool, type Overlap } from './pool.js';
 import { compareText } from './precedence.js';
-import { protocolOf } from './protocol.js';
 import type { RouteParent } from './route-source.js';
 import type { CompiledRoute } from './traffic-route.js';
 
@@ -47,31 +47,10 @@ export function attachmentsOf(
   return byService;
 }
 
-const attachment = memoised((tree: RouteTree, parent: RouteParent): Attachment => ({
-  route: tree.route,
-  parent,
-  tree,
-}));
-
-/** Oldest first, whatever order the objects came in. */
-const byAge = (left: Attachment, right: Attachment): number =>
-  compareText(left.route.created, right.route.created) ||
-  compareText(keyOf(left.route.ref), keyOf(right.route.ref)) ||
-  compareText(idOf(left.route.ref), idOf(right.route.ref)) ||
-  left.parent.index - right.parent.index;
-
 /** Whether a parent names this port. */
 export const namesPort = (parent: RouteParent, port: { readonly port: number; readonly name: string }): boolean =>
   (parent.port === undefined || parent.port === port.port) &&
   (parent.sectionName === undefined || parent.sectionName === port.name);
-
-/** Routes of the Service's own namespace say what is spoken, unless the port itself says more. */
-function spokenAt(declared: PortModel['protocol'], producers: readonly Attachment[]): PortModel['protocol'] {
-  const [first] = producers;
-  if (first === undefined) return declared;
-  if (first.route.protocol === 'GRPC') return 'grpc';
-  return isHttp(declared) && declared !== 'auto' ? declared : 'http';
-}
 
 interface PooledPort extends Omit<PooledService, 'model'> {
   readonly model: PortModel;
@@ -79,25 +58,10 @@ interface PooledPort extends Omit<PooledService, 'model'> {
 
 /** Callers of a namespace with routes of its own get those instead of the producer's, as a whole. */
 function poolPort(service: Service, port: ServicePort, inputs: PortInputs): PooledPort {
-  const { namespace } = service.meta;
   const here = inputs.attachments.filter(({ parent }) => namesPort(parent, port));
-  const producers = here.filter(({ route }) => route.ref.namespace === namespace);
-  const consumers = here.filter(({ route }) => route.ref.namespace !== namespace);
-  const producing = settle(producers, port.port);
-  const protocol = spokenAt(protocolOf(port), producing.kept);
-  const displaced: Displacement[] = isHttp(protocol)
-    ? [...producing.displaced]
-    : consumers.map((one) => ({ ...one, port: port.port, reason: 'ProtocolMismatch' }));
-  const namespaces = isHttp(protocol) ? [...new Set(consumers.map(({ route }) => route.ref.namespace))].sort() : [];
-  const produced = pool(producing.kept.map(({ tree }) => tree));
-  const consumed = namespaces.map((name) => {
-    const consuming = settle(
-      consumers.filter(({ route }) => route.ref.namespace === name),
-      port.port,
-    );
-    displaced.push(...consuming.displaced);
-    return { name, ...pool(consuming.kept.map(({ tree }) => tree)) };
-  });
+  const { protocol, producers, consumers, displaced } = contestPort(service.meta.namespace, port, here);
+  const produced = pool(producers);
+  const consumed = [...consumers].map(([name, routes]) => ({ name, ...pool(routes) }));
   const pools = [produced, ...consumed];
   return {
     model: {
@@ -124,16 +88,17 @@ interface PortInputs {
 /** Policies on the ports of a Service, in their order. */
 type PoliciesOfPorts = readonly (readonly PolicyAttachment[])[];
 
-type PoolInput = Attachment | SubsetList | PoliciesOfPorts[number];
+/** What one Service is pooled from. */
+type PoolInput = Attachment | SubsetList | InstanceList | PoliciesOfPorts[number];
 
 const isPolicies = (input: PoolInput): input is PoliciesOfPorts[number] => Array.isArray(input);
 const isAttachment = (input: PoolInput): input is Attachment => 'route' in input;
-const isSubsets = (input: PoolInput): input is SubsetList => 'subsets' in input;
 
 const poolService = memoisedList((service: Service, inputs: readonly PoolInput[]): PooledService => {
   // A route without a rule in force is not there: what it would have displaced stays.
   const attachments = inputs.filter(isAttachment).filter(({ route }) => route.rules.length > 0);
-  const subsets = inputs.filter(isSubsets).flatMap((input) => input.subsets);
+  const subsets = inputs.flatMap((input) => ('subsets' in input ? input.subsets : []));
+  const instances = inputs.flatMap((input) => ('instances' in input ? input.instances : []));
   const ofPorts = inputs.filter(isPolicies);
   const policies = (port: ServicePort) => ofPorts[service.ports.indexOf(port)] ?? none;
   const ref: ObjectRef = { kind: 'Service', namespace: service.meta.namespace, name: service.meta.name };
@@ -142,7 +107,7 @@ const poolService = memoisedList((service: Service, inputs: readonly PoolInput[]
     .map((port) => poolPort(service, port, { attachments, subsets, policies }));
   const origin = { ref, generation: service.meta.generation };
   return {
-    model: { ref, origin, addresses: service.clusterIPs, ports: ports.map(({ model }) => model) },
+    model: { ref, origin, addresses: service.clusterIPs, ports: ports.map(({ model }) => model), instances },
     displacements: ports.flatMap(({ displacements }) => displacements),
     overlaps: ports.flatMap(({ overlaps }) => overlaps),
     live: new Set(ports.flatMap(({ live }) => [...live])),
@@ -191,6 +156,7 @@ export interface PoolInputs {
   readonly attachments: ReadonlyMap<ObjectKey, readonly Attachment[]>;
   readonly subsets: ReadonlyMap<ObjectKey, SubsetList>;
   readonly policies: PolicyIndex;
+  readonly instances: ReadonlyMap<Service, InstanceList>;
 }
 
 /** All Services of a World with their rules. */
@@ -198,13 +164,10 @@ export function poolServices(table: Table<Service>, inputs: PoolInputs): Readonl
   const services = new Map<ObjectKey, PooledService>();
   for (const [key, service] of table) {
     if (service.type === 'ExternalName') continue;
-    const subsets = inputs.subsets.get(key);
+    const lists = [inputs.subsets.get(key), inputs.instances.get(service)].filter((list) => list !== undefined);
     const attachments = inputs.attachments.get(key) ?? none;
     const policies = service.ports.map((port) => inputs.policies.reachingService(key, port.name));
-    services.set(
-      key,
-      poolService(service, [...attachments, ...(subsets === undefined ? none : [subsets]), ...policies]),
-    );
+    services.set(key, poolService(service, [...attachments, ...lists, ...policies]));
   }
   return services;
 }

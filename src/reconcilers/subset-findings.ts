@@ -6,6 +6,7 @@ import { more, type Judgement } from './judgement.js';
 import type { RouteContext } from './parent-findings.js';
 import { subsetKey } from './services.js';
 import type { CompiledRoute } from './traffic-route.js';
+import { lossOf } from './rule.js';
 
 interface EmptySubset {
   readonly rule: string;
@@ -38,6 +39,6 @@ export function subsetFindings(route: CompiledRoute, context: RouteContext): rea
     .sort()
     .join(',');
   const fact = `Subset '${labels}' of ${service} selects 0 of ${String(size.pods)} ${size.pods === 1 ? 'pod' : 'pods'}`;
-  const message = `${fact}; rule '${rule}' answers 503 for its share${more(empty.length)}`;
+  const message = `${fact}; rule '${rule}' ${lossOf(route.protocol, 503)} for its share${more(empty.length)}`;
   return [{ condition: 'Degraded', status: 'True', reason: 'BackendNotFound', message }];
 }

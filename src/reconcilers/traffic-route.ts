@@ -5,10 +5,10 @@ import type { ReferenceGrant } from '../kinds/reference-grant.js';
 import type { Service, World } from '../kinds/world.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
-import type { RouteProtocol } from './match.js';
 import type { PolicyIndex } from './policies.js';
 import { ruleDefaultsOf, servicePoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
+import type { RouteProtocol } from './protocol.js';
 import type { Referents } from './references.js';
 import {
   servicesNamed,

@@ -109,21 +109,21 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
   return Cluster.fromPartial(overridden(base, patch.cluster));
 }
 
-/** The clusters of a Service. */
-export function buildClusters(service: ServiceModel): readonly Resource<'cluster'>[] {
+function clusterOf(service: ServiceModel, port: PortModel, part: Pick<Target, 'subset' | 'instance'>) {
   const { namespace, name } = service.ref;
-  return service.ports.flatMap((port) =>
-    [undefined, ...port.subsets].map((subset): Resource<'cluster'> => {
-      const target = { namespace, name, port: port.port, subset };
-      return {
-        type: 'cluster',
-        name: nameOfCluster(target),
-        message: outboundCluster(target, port),
-        origins: [service.origin, ...port.policies.inForce.map(({ origin }) => origin)],
-      };
-    }),
-  );
+  const target = { namespace, name, port: port.port, ...part };
+  const message = outboundCluster(target, port);
+  const origins = [service.origin, ...port.policies.inForce.map(({ origin }) => origin)];
+  return { type: 'cluster', name: message.name, message, origins } as const;
 }
+
+/** The clusters of a Service. */
+export const buildClusters = (service: ServiceModel): readonly Resource<'cluster'>[] =>
+  service.ports.flatMap((port) => [undefined, ...port.subsets].map((subset) => clusterOf(service, port, { subset })));
+
+/** A cluster for each pod that can be called by name. */
+export const buildInstanceClusters = (service: ServiceModel): readonly Resource<'cluster'>[] =>
+  service.ports.flatMap((port) => service.instances.map((instance) => clusterOf(service, port, { instance })));
 
 const inboundHttpOptions = {
   [httpOptionsName]: packAny(

@@ -158,6 +158,8 @@ export function buildHttpManager(options: {
   readonly routes: RouteSource;
   /** What policies say of it. */
   readonly patch?: ChainPatch | undefined;
+  /** Whether it carries TCP connections by CONNECT. */
+  readonly tunnels?: boolean;
 }): Filter {
   const { direction, patch = {} } = options;
   const base = {
@@ -174,7 +176,7 @@ export function buildHttpManager(options: {
     streamIdleTimeout: durationOfSeconds(0),
     generateRequestId: true,
     preserveExternalRequestId: true,
-    upgradeConfigs: [{ upgradeType: 'websocket' }],
+    upgradeConfigs: [{ upgradeType: 'websocket' }, ...(options.tunnels === true ? [{ upgradeType: 'CONNECT' }] : [])],
     httpProtocolOptions: { acceptHttp10: true },
     commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(3_600) },
     earlyHeaderMutationExtensions: [stripFor(direction)],

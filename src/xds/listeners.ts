@@ -4,12 +4,12 @@ import { TrafficDirection } from '../gen/envoy/config/core/v3/base.js';
 import { Listener, Listener_DrainType } from '../gen/envoy/config/listener/v3/listener.js';
 import { FilterChain, type Filter, type ListenerFilter } from '../gen/envoy/config/listener/v3/listener_components.js';
 import { HttpInspector } from '../gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector.js';
-import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.js';
 import { ports } from '../api/meta.js';
 import type { ChainPatch, Direction } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
+  type HostRules,
   type InboundPort,
   type PolicyInForce,
   type PortModel,
@@ -18,25 +18,13 @@ import {
   type ServiceModel,
 } from '../model/mesh.js';
 import { packAny } from '../features/any.js';
-import { durationOfSeconds, socketAddress } from './config-source.js';
+import { socketAddress } from './config-source.js';
 import { buildHttpManager } from './http-manager.js';
-import { mergePatches, overridden } from './merge.js';
-import { explicitListener, nameOfCluster, nameOfInbound, nameOfOutbound } from './names.js';
+import { mergePatches } from './merge.js';
+import { explicitListener, nameOfInbound, nameOfOutbound } from './names.js';
 import type { Resource } from './resources.js';
-
-function tcpProxy(statPrefix: string, cluster: string, patch?: ChainPatch['tcp']): Filter {
-  const base = {
-    statPrefix,
-    clusterSpecifier: { $case: 'cluster', value: cluster },
-    idleTimeout: durationOfSeconds(3_600),
-    maxConnectAttempts: 3,
-  } as const;
-  const config = TcpProxy.fromPartial(overridden(base, patch));
-  return {
-    name: 'envoy.filters.network.tcp_proxy',
-    configType: { $case: 'typedConfig', value: packAny(TcpProxy, config) },
-  };
-}
+import { hasConnectionRules, pathTo, tcpProxy } from './tcp.js';
+import { ruledChains, type Chains } from './tcp-chains.js';
 
 const httpInspector: ListenerFilter = {
   name: 'envoy.filters.listener.http_inspector',
@@ -76,7 +64,7 @@ function httpFilters(port: Port): readonly Filter[] {
 
 function tcpFilters(port: Port): readonly Filter[] {
   const patch = patchOf(port, false);
-  return [...(patch.before ?? []), tcpProxy(port.name, port.cluster, patch.tcp)];
+  return [...(patch.before ?? []), tcpProxy(pathTo(port.cluster, port.name), patch.tcp)];
 }
 
 function chainsOf(port: Port): Partial<Listener> {
@@ -106,38 +94,49 @@ function chainsOf(port: Port): Partial<Listener> {
 
 /** Redirect: one listener for each Service port on the Service's own addresses, reached by hand-off. */
 export function buildListeners(service: ServiceModel): readonly Resource<'listener'>[] {
-  const [address, ...more] = service.addresses;
-  if (address === undefined) return [];
-  return service.ports.map((port) => outboundListener(service, port, [address, ...more]));
-}
-
-function outboundListener(
-  service: ServiceModel,
-  port: PortModel,
-  addresses: readonly [string, ...string[]],
-): Resource<'listener'> {
-  const name = nameOfOutbound({ ...service.ref, port: port.port });
-  const cluster = nameOfCluster({ ...service.ref, port: port.port });
-  return {
-    type: 'listener',
-    name,
-    origins: [service.origin, ...port.policies.inForce.map(({ origin }) => origin)],
-    message: Listener.fromPartial({
-      name,
-      ...boundTo(addresses, port.port),
-      bindToPort: false,
-      trafficDirection: TrafficDirection.OUTBOUND,
-      drainType: Listener_DrainType.MODIFY_ONLY,
-      ...chainsOf({
+  return service.ports
+    .filter((port) => !hasConnectionRules(port))
+    .flatMap((port) => {
+      const name = nameOfOutbound({ ...service.ref, port: port.port });
+      const chains = chainsOf({
         name,
-        cluster,
+        cluster: name,
         protocol: port.protocol,
         direction: 'outbound',
         number: port.port,
         policies: port.policies.inForce,
-      }),
-    }),
-  };
+      });
+      return outboundListener(service, port, { chains, rules: [] });
+    });
+}
+
+/** The same for the ports that have rules for connections, which stand in the listener itself. */
+export const buildRuledListeners = (
+  service: ServiceModel,
+  rulesFor: (port: PortModel) => readonly HostRules[],
+): readonly Resource<'listener'>[] =>
+  service.ports
+    .filter(hasConnectionRules)
+    .flatMap((port) => outboundListener(service, port, ruledChains({ service, port }, rulesFor(port))));
+
+function outboundListener(service: ServiceModel, port: PortModel, content: Chains): readonly Resource<'listener'>[] {
+  const [address, ...more] = service.addresses;
+  if (address === undefined) return [];
+  const name = nameOfOutbound({ ...service.ref, port: port.port });
+  const message = Listener.fromPartial({
+    name,
+    ...boundTo([address, ...more], port.port),
+    bindToPort: false,
+    trafficDirection: TrafficDirection.OUTBOUND,
+    drainType: Listener_DrainType.MODIFY_ONLY,
+    ...content.chains,
+  });
+  const origins = [
+    service.origin,
+    ...content.rules.map((rule) => rule.origin),
+    ...port.policies.inForce.map(({ origin }) => origin),
+  ];
+  return [{ type: 'listener', name, origins, message, parts: content.rules }];
 }
 
 /** Only these two fields: a whole message here would reset what stands before it. */
@@ -167,6 +166,7 @@ function buildExplicit(address: string, origin: Origin): Resource<'listener'> {
               direction: 'outbound',
               statPrefix: explicitListener,
               routes: { kind: 'scopes', name: explicitListener },
+              tunnels: true,
             }),
           ],
         },
@@ -179,8 +179,6 @@ function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin
   const [address, ...more] = proxy.addresses;
   if (address === undefined) return [];
   const name = nameOfInbound(inbound.port);
-  // An explicit proxy is called by HTTP alone: there is nothing to detect.
-  const protocol = proxy.capture === 'explicit' && inbound.protocol === 'auto' ? 'http' : inbound.protocol;
   const message = Listener.fromPartial({
     name,
     ...boundTo([address, ...more], inbound.port),
@@ -189,7 +187,7 @@ function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin
     ...chainsOf({
       name,
       cluster: name,
-      protocol,
+      protocol: inbound.protocol,
       direction: 'inbound',
       number: inbound.port,
       policies: inbound.policies,
@@ -241,12 +239,12 @@ function virtualListener(
       {
         name: 'blackhole',
         filterChainMatch: { destinationPort: options.port },
-        filters: [tcpProxy('blackhole', 'blackhole')],
+        filters: [tcpProxy(pathTo('blackhole', 'blackhole'))],
       },
     ],
     defaultFilterChain: {
       name: 'passthrough',
-      filters: [tcpProxy(options.cluster.replaceAll('-', '_'), options.cluster)],
+      filters: [tcpProxy(pathTo(options.cluster, options.cluster.replaceAll('-', '_')))],
     },
   });
 }

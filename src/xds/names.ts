@@ -24,14 +24,17 @@ export function nameOfSubset(labels: SubsetLabels): string {
 export const nameOfOutbound = (service: { namespace: string; name: string; port: number }): string =>
   `o/${service.namespace}/${service.name}/${String(service.port)}`;
 
-/** `o/shop/cart/8080/version=v2`: the cluster of a Service port, or of a subset of its pods. */
+/** `o/shop/cart/8080/version=v2`: the cluster of a Service port, or of a subset of its pods, or `…/db-0` of one pod. */
 export const nameOfCluster = (target: {
   namespace: string;
   name: string;
   port: number;
   subset?: SubsetLabels | undefined;
-}): string =>
-  target.subset === undefined ? nameOfOutbound(target) : `${nameOfOutbound(target)}/${nameOfSubset(target.subset)}`;
+  instance?: string | undefined;
+}): string => {
+  const variant = target.subset === undefined ? target.instance : nameOfSubset(target.subset);
+  return variant === undefined ? nameOfOutbound(target) : `${nameOfOutbound(target)}/${variant}`;
+};
 
 const inboundPrefix = 'i/';
 

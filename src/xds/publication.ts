@@ -16,10 +16,10 @@ import {
   translateEndpoints,
   translateLocalNames,
   translateProxy,
-  translateRoutes,
-  translateRoutesWith,
+  translateRules,
   translateService,
   type Bundle,
+  type Callers,
 } from './translate.js';
 import { forEachType, type OwnResources } from './view.js';
 
@@ -55,7 +55,7 @@ function encode(bundle: Bundle): Layer {
 }
 
 /** A layer without the rules that are withheld, nor those that could not be sent. */
-function encodeRoutes(service: ServiceModel, caller: Caller, withheld: ReadonlyMap<Part, Part | undefined>): Layer {
+function encodeRules(service: ServiceModel, callers: Callers, withheld: ReadonlyMap<Part, Part | undefined>): Layer {
   const broken = new Map<Part, Guilt>();
   const substitute = (rule: Rule): Rule | undefined => {
     if (broken.has(rule)) return undefined;
@@ -63,14 +63,14 @@ function encodeRoutes(service: ServiceModel, caller: Caller, withheld: ReadonlyM
     const good = withheld.get(rule);
     return good === undefined || !isRule(good) ? undefined : good;
   };
-  const all = encode(translateRoutesWith(service, caller, substitute));
+  const all = encode(translateRules(service, callers, substitute));
   if (all.guilty.length === 0) return all;
-  for (const rule of rulesOf(service, caller)) {
-    const alone = translateRoutesWith(service, caller, (one) => (one === rule ? one : undefined));
+  for (const rule of rulesOf(service, callers.caller)) {
+    const alone = translateRules(service, callers, (one) => (one === rule ? one : undefined));
     const found = encode(alone).guilty[0];
     if (found !== undefined) broken.set(rule, { ...found, part: rule });
   }
-  const layer = encode(translateRoutesWith(service, caller, substitute));
+  const layer = encode(translateRules(service, callers, substitute));
   return { resources: layer.resources, guilty: [...broken.values(), ...layer.guilty] };
 }
 
@@ -91,7 +91,12 @@ const serviceLayers: Readonly<Record<Capture, (service: ServiceModel) => Layer>>
   redirect: memoised((service: ServiceModel) => encode(translateService.redirect(service))),
 };
 const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service)));
-const endpointLayer = memoised((sets: readonly EndpointSet[]) => encode(translateEndpoints(sets)));
+const endpointLayer = memoised((sets: readonly EndpointSet[]) => encode(translateEndpoints(sets, undefined)));
+const nodeLayer = memoised((sets: readonly EndpointSet[], { node }: Place) => encode(translateEndpoints(sets, node)));
+
+/** What callers at a place see of the endpoints of a Service. */
+const endpointLayerFor = (sets: readonly EndpointSet[], place: Place): Layer =>
+  sets.some(({ nodeLocal }) => nodeLocal === true) ? nodeLayer(sets, place) : endpointLayer(sets);
 const commonLayer = memoised(encode);
 
 /** Claims depend on all Services: the last answer is kept for each namespace of callers. */
@@ -106,27 +111,34 @@ const sourcesNamed = memoised((service: ServiceModel): ReadonlySet<string> => {
   return new Set(hosts.flatMap(({ entries }) => entries.flatMap(({ match }) => match.sources.map(({ key }) => key))));
 });
 
+/** One object for each class of callers and capture. */
+const callersOf = {
+  explicit: memoised((caller: Caller): Callers => ({ caller, capture: 'explicit' })),
+  redirect: memoised((caller: Caller): Callers => ({ caller, capture: 'redirect' })),
+} as const;
+
 /** Callers as a Service tells them apart: all that have neither rules nor conditions of their own are one class. */
-function seenBy(service: ServiceModel, caller: Caller): Caller {
+function seenBy(service: ServiceModel, { caller, capture }: Callers): Callers {
   const named = sourcesNamed(service);
   const sources = named.size === 0 ? [] : caller.sources.filter((key) => named.has(key));
   const consumed = service.ports.some((port) => port.consumers.has(caller.namespace));
-  if (sources.length === 0 && !consumed) return everyone;
-  return callerOf(consumed ? caller.namespace : '', sources);
+  if (sources.length === 0 && !consumed) return callersOf[capture](everyone);
+  return callersOf[capture](callerOf(consumed ? caller.namespace : '', sources));
 }
 
-const goodRoutes = memoised((service: ServiceModel, caller: Caller): Layer => {
-  const layer = encode(translateRoutes(service, caller));
-  return layer.guilty.length === 0 ? layer : encodeRoutes(service, caller, new Map());
+const goodRules = memoised((service: ServiceModel, callers: Callers): Layer => {
+  const layer = encode(translateRules(service, callers));
+  return layer.guilty.length === 0 ? layer : encodeRules(service, callers, new Map());
 });
-const partialRoutes = memoised((service: ServiceModel, caller: Caller, quarantine: Quarantine): Layer =>
-  encodeRoutes(service, caller, quarantine.parts),
+const partialRules = memoised((service: ServiceModel, callers: Callers, quarantine: Quarantine): Layer =>
+  encodeRules(service, callers, quarantine.parts),
 );
 
-function routesLayer(service: ServiceModel, audience: Caller, quarantine: Quarantine): Layer {
-  const caller = seenBy(service, audience);
-  const isConcerned = quarantine.parts.size > 0 && rulesOf(service, caller).some((rule) => quarantine.parts.has(rule));
-  return isConcerned ? partialRoutes(service, caller, quarantine) : goodRoutes(service, caller);
+function rulesLayer(service: ServiceModel, audience: Callers, quarantine: Quarantine): Layer {
+  const callers = seenBy(service, audience);
+  const { parts } = quarantine;
+  const isConcerned = parts.size > 0 && rulesOf(service, callers.caller).some((rule) => parts.has(rule));
+  return isConcerned ? partialRules(service, callers, quarantine) : goodRules(service, callers);
 }
 
 /** Refused resources are replaced by the last good ones, or withheld. */
@@ -151,21 +163,30 @@ function withheldOf({ resources, guilty }: Layer, quarantine: Quarantine): Names
   return [...refused, ...broken];
 }
 
+/** Where callers are. */
+interface Place {
+  /** Where it matters. */
+  readonly node?: string;
+}
+
 /** Proxies that see one view. */
-interface Audience {
+interface Audience extends Callers, Place {
   readonly key: string;
-  readonly caller: Caller;
-  readonly capture: Capture;
   readonly families: Families;
 }
 
 /** One object for each audience. */
 const audiences = createInterner<Audience>(100_000);
-const audienceOf = memoised(({ caller, capture, addresses }: ProxyModel): Audience => {
+const audienceOf = memoised(({ caller, capture, addresses, node }: ProxyModel): Audience => {
   const families = familiesOf(addresses);
-  const key = [caller.namespace, capture, families, ...caller.sources].join('|');
-  return audiences(key, () => ({ key, caller, capture, families }));
+  const place = node === undefined ? caller.namespace : `${caller.namespace}@${node}`;
+  const key = [place, capture, families, ...caller.sources].join('|');
+  return audiences(key, () => ({ key, caller, capture, families, ...(node === undefined ? {} : { node }) }));
 });
+
+const places = createInterner<Place>(100_000);
+const placeOf = ({ node }: Place): Place =>
+  places(node === undefined ? '' : `@${node}`, () => (node === undefined ? {} : { node }));
 
 /** A section of a view with what it holds back. */
 interface Checked {
@@ -188,27 +209,30 @@ function checked(layers: Iterable<readonly [string, Layer]>, quarantine: Quarant
 
 function* layersOfServices(
   services: MeshModel['services'],
-  audience: Audience,
+  callers: Callers,
   quarantine: Quarantine,
 ): Generator<[string, Layer]> {
-  const { caller, capture, families } = audience;
+  const { caller, capture } = callers;
   const { namespace } = caller;
-  yield ['common', commonLayer(commonResources[capture][families])];
   for (const [key, service] of services) {
     yield [`s ${key}`, serviceLayers[capture](service)];
-    yield [`r ${key}`, routesLayer(service, caller, quarantine)];
+    yield [`r ${key}`, rulesLayer(service, callers, quarantine)];
     if (capture === 'explicit' && service.ref.namespace === namespace) yield [`n ${key}`, localNames(service)];
   }
   if (capture === 'explicit') yield ['claims', claimsOf(claimant(namespace), [...services.values()])];
 }
 
-const serviceSection = memoised((services: MeshModel['services'], audience: Audience, quarantine: Quarantine) =>
-  checked(layersOfServices(services, audience, quarantine), quarantine),
+const commonSection = memoised((bundle: Bundle, quarantine: Quarantine) =>
+  checked([['common', commonLayer(bundle)]], quarantine),
 );
 
-const endpointSection = memoised((endpoints: MeshModel['endpoints'], quarantine: Quarantine) =>
+const serviceSection = memoised((services: MeshModel['services'], callers: Callers, quarantine: Quarantine) =>
+  checked(layersOfServices(services, callers, quarantine), quarantine),
+);
+
+const endpointSection = memoised((endpoints: MeshModel['endpoints'], place: Place, quarantine: Quarantine) =>
   checked(
-    [...endpoints].map(([key, sets]): [string, Layer] => [`e ${key}`, endpointLayer(sets)]),
+    [...endpoints].map(([key, sets]): [string, Layer] => [`e ${key}`, endpointLayerFor(sets, place)]),
     quarantine,
   ),
 );
@@ -240,7 +264,12 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines): Bu
   const withheld = new Map<string, Names>();
   const guilty: Guilt[] = [];
   const add = (key: string, audience: Audience, quarantine: Quarantine): void => {
-    const parts = [serviceSection(model.services, audience, quarantine), endpointSection(model.endpoints, quarantine)];
+    const parts = [
+      commonSection(commonResources[audience.capture][audience.families], quarantine),
+      // But for endpoints, callers on all nodes see the same.
+      serviceSection(model.services, callersOf[audience.capture](audience.caller), quarantine),
+      endpointSection(model.endpoints, placeOf(audience), quarantine),
+    ];
     views.set(
       key,
       parts.map((part) => part.section),

@@ -13,35 +13,31 @@ import {
 import type { CompiledFeature, RouteContext, RoutePatch } from '../features/feature.js';
 import { silentRule } from '../features/index.js';
 import { builtInDefaults, type RouteDefaults } from '../features/route-defaults.js';
-import { isFor } from '../model/caller.js';
+import { everyone, isFor } from '../model/caller.js';
 import type { Origin } from '../model/delivery.js';
-import type {
-  Backend,
-  Caller,
-  HostRules,
-  InboundPort,
-  PolicyInForce,
-  Match,
-  PortModel,
-  RouteEntry,
-  Rule,
-  ServiceModel,
-  Target,
-} from '../model/mesh.js';
-import { mergePatches } from './merge.js';
 import {
-  clusterDomain,
-  nameOfCluster,
-  nameOfHost,
-  nameOfInbound,
-  nameOfOutbound,
-  nameOfRule,
-  unresolvedCluster,
-} from './names.js';
+  isHttp,
+  type Backend,
+  type Caller,
+  type HostRules,
+  type InboundPort,
+  type Match,
+  type PolicyInForce,
+  type PortModel,
+  type RouteEntry,
+  type Rule,
+  type ServiceModel,
+  type Target,
+} from '../model/mesh.js';
+import { defaultsFor } from './defaults.js';
+import { mergePatches } from './merge.js';
+import { clusterDomain, nameOfCluster, nameOfHost, nameOfInbound, nameOfRule, unresolvedCluster } from './names.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import { withoutUsualPort, type CallNames } from './redirect-port.js';
 import type { Resource } from './resources.js';
 import { hostsOf } from './scopes.js';
+import { pathBy, pathTo, ruleOf } from './tcp.js';
+import { onlyTunnels, tunnel } from './tunnels.js';
 
 /** The Service port that a route configuration is for, and its callers. */
 export interface RouteOwner {
@@ -49,7 +45,13 @@ export interface RouteOwner {
   readonly port: PortModel;
   /** For whom the routes are: entries for other callers are not there. */
   readonly caller: Caller;
+  /** Of one pod alone. */
+  readonly instance?: string;
 }
+
+/** Name of the route configuration, and of the cluster that all goes to where no rule says anything. */
+const nameOf = ({ service, port, instance }: RouteOwner): string =>
+  nameOfCluster({ ...service.ref, port: port.port, instance });
 
 function clusterOf(rule: Rule): RouteContext['clusterOf'] {
   return ({ namespace, name, port }) => {
@@ -100,7 +102,7 @@ function destination({ rule: { backends }, match }: RouteEntry): Partial<RouteAc
 }
 
 /** A tunnel is an upgrade: the backend is asked for it. */
-const tunnel = {
+const forwardedTunnel = {
   upgradeConfigs: RouteAction.fromPartial({ upgradeConfigs: [{ upgradeType: 'CONNECT' }] }).upgradeConfigs,
 };
 
@@ -119,7 +121,7 @@ function actionOf(entry: RouteEntry, patches: readonly RoutePatch[]): Route['act
     patches.map((patch) => patch.forward),
     'route',
   );
-  const upgrade = match.method === 'CONNECT' ? tunnel : {};
+  const upgrade = match.method === 'CONNECT' ? forwardedTunnel : {};
   return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...upgrade, ...destination(entry) }) };
 }
 
@@ -140,12 +142,6 @@ function variantsOf({ match, rule }: RouteEntry, defaults: RouteDefaults): reado
   ];
 }
 
-/** Policies on the route come before those on the Service, each member as a whole. */
-const defaultsFor = (rule: Rule, { port }: RouteOwner): RouteDefaults => ({
-  ...port.policies.defaults,
-  ...rule.defaults,
-});
-
 /** What the rule says, and then what policies on the Services that it sends to say. */
 const patchesFor = (
   features: readonly CompiledFeature[],
@@ -161,7 +157,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     port: owner.port.port,
     path: match.path,
     methods: variant.methods,
-    defaults: defaultsFor(rule, owner),
+    defaults: defaultsFor(rule, owner.port),
     clusterOf: clusterOf(rule),
   };
   const policies = rule.backends.flatMap((backend) => (backend.kind === 'service' ? backend.policies : []));
@@ -182,8 +178,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
 
 /** A Service without rules: everything goes to its own endpoints. */
 function plainRoute(owner: RouteOwner): Route {
-  const { service, port } = owner;
-  const { namespace, name } = service.ref;
+  const { port } = owner;
   const context: RouteContext = {
     direction: 'outbound',
     port: port.port,
@@ -197,13 +192,13 @@ function plainRoute(owner: RouteOwner): Route {
     patches.map((patch) => patch.forward),
     'route',
   );
-  const cluster = nameOfCluster({ namespace, name, port: port.port });
+  const cluster = nameOf(owner);
   return Route.fromPartial({
     ...mergePatches(
       patches.map((patch) => patch.route),
       'route',
     ),
-    name: nameOfOutbound({ namespace, name, port: port.port }),
+    name: cluster,
     match: { pathSpecifier: { $case: 'prefix', value: '/' } },
     action: {
       $case: 'route',
@@ -222,21 +217,34 @@ function callNames({ hostnames }: HostRules, { service, port }: RouteOwner): Cal
   return { names: names.filter((name) => !name.startsWith('*')), port: port.port };
 }
 
+/** A host whose rules are all for other callers has no routes: it is not a plain Service for that. */
+const requestRoutes = (rules: HostRules, owner: RouteOwner): readonly Route[] =>
+  rules.entries.length === 0
+    ? [plainRoute(owner)]
+    : entriesFor(rules, owner.caller)
+        .flatMap((entry) =>
+          variantsOf(entry, defaultsFor(entry.rule, owner.port)).map((variant) => buildRoute(entry, variant, owner)),
+        )
+        .flatMap((route) => withoutUsualPort(route, callNames(rules, owner)));
+
+/** Tunnels to the Service itself. */
+const plainTunnel = (owner: RouteOwner): Route => tunnel(pathTo(nameOf(owner), nameOf(owner)));
+
+function routesOf(rules: HostRules, owner: RouteOwner): readonly Route[] {
+  const { protocol } = owner.port;
+  // A tunnel that no rule matches is for the Service itself; no other request matches like one.
+  if (protocol === 'auto') return [...requestRoutes(rules, owner), plainTunnel(owner)];
+  if (isHttp(protocol)) return requestRoutes(rules, owner);
+  const rule = ruleOf(rules);
+  return [rule === undefined ? plainTunnel(owner) : tunnel(pathBy(rule, owner.port)), onlyTunnels];
+}
+
 function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
-  // A host whose rules are all for other callers has no routes: it is not a plain Service for that.
-  const routes =
-    rules.entries.length === 0
-      ? [plainRoute(owner)]
-      : entriesFor(rules, owner.caller)
-          .flatMap((entry) =>
-            variantsOf(entry, defaultsFor(entry.rule, owner)).map((variant) => buildRoute(entry, variant, owner)),
-          )
-          .flatMap((route) => withoutUsualPort(route, callNames(rules, owner)));
   return VirtualHost.fromPartial({
     name: nameOfHost(owner.service.ref.name, rules.hostnames),
     domains: rules.hostnames,
     includeRequestAttemptCount: true,
-    routes,
+    routes: routesOf(rules, owner),
   });
 }
 
@@ -251,8 +259,8 @@ const distinctOrigins = (rules: readonly Rule[]): readonly Origin[] => [...new S
 
 /** The route configuration of a Service port, for the callers that these rules are for. */
 export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Resource<'route'> {
-  const { service, port, caller } = owner;
-  const name = nameOfOutbound({ ...service.ref, port: port.port });
+  const { service, caller } = owner;
+  const name = nameOf(owner);
   const rules = hosts.flatMap((one) => entriesFor(one, caller).map((entry) => entry.rule));
   return {
     type: 'route',
@@ -263,11 +271,19 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
       mostSpecificHeaderMutationsWins: true,
       virtualHosts: hosts.map((one) => virtualHost(one, owner)),
     }),
-    origins: [service.origin, ...distinctOrigins(rules), ...port.policies.inForce.map(({ origin }) => origin)],
+    origins: [service.origin, ...distinctOrigins(rules), ...owner.port.policies.inForce.map(({ origin }) => origin)],
     parts: [...new Set(rules)],
-    clusters: [...new Set([nameOfCluster({ ...service.ref, port: port.port }), ...rules.flatMap(clustersOf)])],
+    clusters: [...new Set([name, ...rules.flatMap(clustersOf)])],
   };
 }
+
+const noRules: readonly HostRules[] = [{ hostnames: ['*'], entries: [] }];
+
+/** Route configurations of the pods that can be called by name: who names a pod wants that one, whatever rules say. */
+export const buildInstanceRoutes = (service: ServiceModel): readonly Resource<'route'>[] =>
+  service.ports.flatMap((port) =>
+    service.instances.map((instance) => buildRoutes({ service, port, caller: everyone, instance }, noRules)),
+  );
 
 const inboundRetry = { retryOn: 'reset-before-request', numRetries: 2 };
 
@@ -319,7 +335,7 @@ export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resour
               ...patch?.route,
               name,
               match: { pathSpecifier: { $case: 'connectMatcher', value: {} } },
-              action: { $case: 'route', value: { ...action, ...tunnel } },
+              action: { $case: 'route', value: { ...action, ...forwardedTunnel } },
             },
           ],
         },

@@ -5,24 +5,33 @@ import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import type { Origin } from '../model/delivery.js';
 import { compareMatches } from '../model/match-order.js';
-import type {
-  Caller,
-  Capture,
-  EndpointSet,
-  HostRules,
-  Match,
-  MeshModel,
-  ProxyModel,
-  RouteEntry,
-  Rule,
-  ServiceModel,
+import {
+  reachableFrom,
+  type Caller,
+  type Capture,
+  type EndpointSet,
+  type HostRules,
+  type Match,
+  type MeshModel,
+  type PortModel,
+  type ProxyModel,
+  type RouteEntry,
+  type Rule,
+  type ServiceModel,
 } from '../model/mesh.js';
-import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
+import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
-import { buildListeners, buildOwnListeners, familiesOf, virtualListeners, type Families } from './listeners.js';
+import {
+  buildListeners,
+  buildOwnListeners,
+  buildRuledListeners,
+  familiesOf,
+  virtualListeners,
+  type Families,
+} from './listeners.js';
 import { clusterDomain } from './names.js';
 import type { Resource, ResourceType } from './resources.js';
-import { buildInboundRoutes, buildRoutes } from './routes.js';
+import { buildInboundRoutes, buildInstanceRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
 import { forEachType } from './view.js';
 
@@ -70,28 +79,44 @@ function substituted(hosts: readonly HostRules[], substitute: Substitute): reado
 }
 
 /** The rules of a port for callers of a namespace; not all of them need be for this class of callers. */
-const rulesFor = (port: ServiceModel['ports'][number], caller: Caller): readonly HostRules[] =>
+const rulesFor = (port: PortModel, caller: Caller): readonly HostRules[] =>
   port.consumers.get(caller.namespace) ?? port.hosts;
 
 /** Clusters of a Service, and what leads to them: listeners or scopes. */
 export const translateService = {
-  explicit: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildScopes(service, clusterDomain)],
+  explicit: (service: ServiceModel): Bundle => [
+    ...buildClusters(service),
+    ...buildInstanceClusters(service),
+    ...buildScopes(service, clusterDomain),
+    ...buildInstanceRoutes(service),
+  ],
   redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildListeners(service)],
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
 
 /** The bare names of a Service, for callers of its own namespace. */
 export const translateLocalNames = (service: ServiceModel): Bundle => buildLocalScopes(service);
 
-/** Route configurations of a Service for a class of callers. */
-export const translateRoutes = (service: ServiceModel, caller: Caller): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port, caller }, rulesFor(port, caller)));
+/** Callers that have the same rules. */
+export interface Callers {
+  readonly caller: Caller;
+  readonly capture: Capture;
+}
 
-/** The same, with some rules replaced or left out. */
-export const translateRoutesWith = (service: ServiceModel, caller: Caller, substitute: Substitute): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port, caller }, substituted(rulesFor(port, caller), substitute)));
+/** Where the rules of a Service stand, for some callers: route configurations, and listeners where rules are for connections. */
+export function translateRules(service: ServiceModel, { caller, capture }: Callers, substitute?: Substitute): Bundle {
+  const rules = (port: PortModel): readonly HostRules[] => {
+    const written = rulesFor(port, caller);
+    return substitute === undefined ? written : substituted(written, substitute);
+  };
+  return [
+    ...service.ports.map((port) => buildRoutes({ service, port, caller }, rules(port))),
+    ...(capture === 'redirect' ? buildRuledListeners(service, rules) : []),
+  ];
+}
 
-/** The load assignments of a Service. */
-export const translateEndpoints = (sets: readonly EndpointSet[]): Bundle => sets.map(buildEndpoints);
+/** The load assignments of a Service, as callers on a node see them. */
+export const translateEndpoints = (sets: readonly EndpointSet[], node: string | undefined): Bundle =>
+  reachableFrom(sets, node).map(buildEndpoints);
 
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
@@ -143,9 +168,9 @@ export function translate(
   const all = [
     ...commonResources[proxy.capture][familiesOf(proxy.addresses)],
     ...services.flatMap(translateService[proxy.capture]),
-    ...services.flatMap((service) => translateRoutes(service, proxy.caller)),
+    ...services.flatMap((service) => translateRules(service, proxy)),
     ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
-    ...[...model.endpoints.values()].flatMap(translateEndpoints),
+    ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.node)),
     ...translateProxy(proxy),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));

@@ -62,13 +62,12 @@ describe('unsupported', () => {
   });
 
   it('names what was found and what works', () => {
-    expect(
-      unsupportedValues('TrafficRoute', { parentRefs, protocol: 'TCP', rules: [{ weightsFrom: {} }] }),
-    ).to.deep.equal([
+    const refused = { parentRefs, distribution: 'Namespace', rules: [{ weightsFrom: {} }] };
+    expect(unsupportedValues('TrafficRoute', refused)).to.deep.equal([
       {
-        path: 'spec.protocol',
+        path: 'spec.distribution',
         reason: 'UnsupportedValue',
-        message: "`spec.protocol` is 'TCP', which this version does not compile yet; only 'HTTP' and 'GRPC' work",
+        message: "`spec.distribution` is 'Namespace', which this version does not compile yet; use 'Learned' or 'Mesh'",
       },
       {
         path: 'spec.rules[0].weightsFrom',

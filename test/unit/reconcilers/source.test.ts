@@ -48,7 +48,7 @@ describe('source conditions', () => {
       route('web', [rule('all'), rule('low', { podLabels: { tier: 'low' } })]),
       route('other', [rule('all')], { parentRefs: [{ name: 'other' }] }),
     ]);
-    const [first, second] = [...publication.views.values()].map(([services]) => services);
+    const [first, second] = [...publication.views.values()].map(([, services]) => services);
     expect(first?.get('r shop/web')).not.to.equal(second?.get('r shop/web'));
     expect(first?.get('r shop/other')).to.equal(second?.get('r shop/other'));
     expect(first?.get('s shop/web')).to.equal(second?.get('s shop/web'));
@@ -64,8 +64,8 @@ describe('source conditions', () => {
     const before = next(objects);
     const after = next(objects.map((raw) => (raw === objects[6] ? pod('web-1', { app: 'web' }, unready) : raw)));
     for (const [key, proxy] of before.model.proxies) expect(after.model.proxies.get(key), key).to.equal(proxy);
-    for (const [key, [services, endpoints]] of before.publication.views) {
-      const [servicesAfter, endpointsAfter] = after.publication.views.get(key) ?? [];
+    for (const [key, [, services, endpoints]] of before.publication.views) {
+      const [, servicesAfter, endpointsAfter] = after.publication.views.get(key) ?? [];
       expect(servicesAfter).to.equal(services);
       expect(endpointsAfter).not.to.equal(endpoints);
     }

@@ -1,0 +1,60 @@
+// Rules for connections on their way to resources: per namespace of callers, and without what an Envoy refused.
+
+import { expect } from 'chai';
+import { reconcile } from '../../../src/reconcilers/index.js';
+import { nothingRefused } from '../../../src/xds/quarantine.js';
+import { buildPublication } from '../../../src/xds/publication.js';
+import { pathBy, pathTo } from '../../../src/xds/tcp.js';
+import type { PortModel, Rule } from '../../../src/model/mesh.js';
+import { createWorlds, parsedOfAll, pod, route, service } from '../reconcilers/harness.js';
+
+const name = 'o/shop/web/80';
+const model = reconcile(
+  createWorlds().replace(
+    parsedOfAll([
+      service('web', { clusterIP: '10.0.0.1', ports: [{ name: 'data', port: 80 }] }),
+      pod('web-0', { app: 'web' }),
+      route('raw', [{ name: 'main', backendRefs: [{ name: 'web', port: 80, weight: 0 }] }], { protocol: 'TCP' }),
+    ]),
+  ),
+  { capture: 'redirect' },
+).model;
+
+const ruled = (): { readonly rule: Rule; readonly port: PortModel } => {
+  const port = model.services.get('shop/web')?.ports[0];
+  const rule = port?.hosts[0]?.entries[0]?.rule;
+  if (port === undefined || rule === undefined) throw new Error('no rule');
+  return { rule, port };
+};
+
+describe('rules for connections', () => {
+  it('close everything where no backend has a weight', () => {
+    expect(pathBy(ruled().rule, ruled().port)).to.deep.include({
+      name: 'shop/raw/main',
+      to: { $case: 'cluster', value: 'unresolved' },
+    });
+  });
+
+  it('say how long, and how often', () => {
+    expect(pathTo('c', 'n').patch).to.deep.equal({
+      idleTimeout: { seconds: 3600n, nanos: 0 },
+      maxConnectAttempts: 3,
+    });
+  });
+
+  it('a listener names the rules that it is made of, and does without a refused one', () => {
+    const quarantine = { ...nothingRefused, parts: new Map([[ruled().rule, undefined]]) };
+    const { publication } = buildPublication(model, new Map([['1.39.3', quarantine]]));
+    const listenerFor = (view: string) =>
+      (publication.views.get(view) ?? [])
+        .flatMap((section) => [...section.values()].flat())
+        .filter((one) => one.type === 'listener' && one.name === name);
+    const [whole, ...more] = listenerFor('shop|redirect|ipv4');
+    const [without] = listenerFor('shop|redirect|ipv4|1.39.3');
+    expect(more).to.deep.equal([]);
+    expect(whole?.parts).to.deep.equal([ruled().rule]);
+    expect(whole?.frame.toString('latin1')).to.include('shop/raw/main');
+    expect(without?.parts).to.deep.equal([]);
+    expect(without?.frame.toString('latin1')).not.to.include('shop/raw/main');
+  });
+});
