@@ -9,6 +9,7 @@ import { requestHeaderModifier, responseHeaderModifier } from './header-modifier
 import { healthCheck } from './health-check.js';
 import { inbound } from './inbound.js';
 import { loadBalancer } from './load-balancer.js';
+import { locality } from './locality.js';
 import { outlierDetection } from './outlier-detection.js';
 import { requestMirror } from './request-mirror.js';
 import { requestRedirect } from './request-redirect.js';
@@ -41,6 +42,7 @@ export const backendFeatures = [requestHeaderModifier, responseHeaderModifier] a
 /** Members of `upstream` of a MeshPolicy; its `timeouts` and `retry` are defaults of rules. */
 export const upstreamFeatures = [
   loadBalancer,
+  locality,
   outlierDetection,
   circuitBreaker,
   retryBudget,

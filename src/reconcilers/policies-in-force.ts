@@ -2,7 +2,10 @@
 
 import type { CompiledFeature } from '../features/feature.js';
 import { inboundFeatures, upstreamFeatures } from '../features/index.js';
+import { hashes } from '../features/load-balancer.js';
+import { localityOf } from '../features/locality.js';
 import { builtInDefaults, routeDefaultsOf, type RouteDefaults } from '../features/route-defaults.js';
+import type { Upstream } from '../features/upstream.js';
 import { memoised } from '../lib/memo.js';
 import type { Result } from '../lib/result.js';
 import type { PolicyInForce, ServicePolicies } from '../model/mesh.js';
@@ -25,11 +28,19 @@ function inForce(effective: EffectivePolicy, path: string, compiled: Listed): re
   return compiled?.ok === true && origin !== undefined ? [{ origin, feature: compiled.value }] : [];
 }
 
+/** Hashes see all endpoints alike, so that every proxy makes the same choice. */
+function localityIn({ locality: written, loadBalancer }: Upstream): ServicePolicies['locality'] {
+  if (hashes(loadBalancer)) return 'none';
+  return written?.mode === undefined ? undefined : (localityOf(written) ?? 'none');
+}
+
 /** What policies say of calls to a port of a Service. */
 export const servicePoliciesOf = memoised((reaching: readonly PolicyAttachment[]): ServicePolicies => {
   const effective = mergePolicies(reaching);
   const upstream = effective.blocks.upstream ?? {};
+  const nearness = localityIn(upstream);
   return {
+    ...(nearness === undefined ? {} : { locality: nearness }),
     inForce: upstreamFeatures.flatMap((feature) =>
       inForce(effective, `upstream.${feature.key}`, feature.from(upstream)),
     ),

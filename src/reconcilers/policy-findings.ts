@@ -5,14 +5,13 @@ import { didYouMean } from '../api/did-you-mean.js';
 import type { World } from '../kinds/world.js';
 import type { Finding } from '../model/finding.js';
 import { judge, more, refusal, type Judgement } from './judgement.js';
-import type { PolicyIndex } from './policies.js';
+import { localityFindings, type LocalityContext } from './locality-findings.js';
 import { mergePolicies, type Contest } from './policy-merge.js';
 import type { CompiledPolicy, PolicyAttachment } from './policy.js';
 
 /** What policies are judged by. */
-export interface PolicyContext {
+export interface PolicyContext extends LocalityContext {
   readonly world: World;
-  readonly policies: PolicyIndex;
 }
 
 /** The object that an attachment names; undefined where it names none, or one that need not be written down. */
@@ -88,5 +87,10 @@ function acceptance(policy: CompiledPolicy, context: PolicyContext): Judgement {
 
 /** Everything that is to be said of a policy. */
 export function policyFindings(policy: CompiledPolicy, context: PolicyContext): readonly Finding[] {
-  return [acceptance(policy, context), ...conflictFinding(lostBy(policy, context))].map((one) => judge(policy, one));
+  const found = [
+    acceptance(policy, context),
+    ...conflictFinding(lostBy(policy, context)),
+    ...localityFindings(policy, context),
+  ];
+  return found.map((one) => judge(policy, one));
 }

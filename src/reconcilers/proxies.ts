@@ -15,6 +15,8 @@ import {
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
+import { placeOf, type Place } from '../model/place.js';
+import { labelAt, type Placing } from './places.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf } from './policies-in-force.js';
 import { protocolOf } from './protocol.js';
@@ -129,14 +131,13 @@ function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
 /** What holds for the proxies of all pods. */
 export interface Mode {
   readonly capture: Capture;
-  /** Whether it matters on which node a caller is. */
-  readonly perNode: boolean;
   readonly sources: SourceList;
+  readonly placing: Placing;
 }
 
 const workloadName = (pod: Pod): string => `${pod.workload.kind}/${pod.workload.name}.${pod.workload.namespace}`;
 
-function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode, sources }: Mode): ProxyModel {
+function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): ProxyModel {
   const workload = workloadName(pod);
   return {
     key: `${pod.meta.namespace}/${pod.meta.name}`,
@@ -146,7 +147,6 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode, sources }
     group: `${workload}|${pod.serviceAccount}|${capture}`,
     workload,
     capture,
-    ...(perNode ? { node: pod.nodeName ?? '' } : {}),
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
@@ -171,41 +171,59 @@ const withPolicies = memoised((proxy: ProxyModel, ofPorts: PoliciesOfPorts): Pro
   inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, policies: ofPorts[index] ?? [] })),
 }));
 
-function proxyOf(pod: Pod, called: CalledPorts, { mode, policies }: { mode: Mode; policies: PolicyIndex }): ProxyModel {
-  const bare = bareProxyOf(pod, called, mode);
+const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
+
+/** Where a pod is, as far as it counts. */
+function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: About): ProxyModel {
+  const { keys } = mode.placing;
+  if (keys.length === 0) return proxy;
+  const node = pod.nodeName === undefined ? undefined : nodes.get(`/${pod.nodeName}`);
+  const where = { pod: pod.meta.labels, node: node?.meta.labels ?? {}, nodeName: pod.nodeName };
+  return withPlace(
+    proxy,
+    placeOf((key) => labelAt(where, key), keys),
+  );
+}
+
+/** What proxies depend on besides their pod. */
+interface About {
+  readonly mode: Mode;
+  readonly policies: PolicyIndex;
+  readonly nodes: World['nodes'];
+}
+
+function proxyOf(pod: Pod, called: CalledPorts, about: About): ProxyModel {
+  const { mode, policies } = about;
+  const bare = placed(bareProxyOf(pod, called, mode), pod, about);
   const ofPorts = bare.inbound.map(({ port }) => inboundPoliciesOf(policies.reachingPod(pod, called.get(port)?.by)));
   return ofPorts.every((one) => one.length === 0) ? bare : withPolicies(bare, internPolicies(ofPorts));
 }
 
 const modesOf = (capture: Capture) =>
-  memoised((sources: SourceList): { readonly forAll: Mode; readonly perNode: Mode } => ({
-    forAll: { capture, perNode: false, sources },
-    perNode: { capture, perNode: true, sources },
-  }));
+  memoised((sources: SourceList, placing: Placing): Mode => ({ capture, sources, placing }));
 
 /** One object for each mode. */
 const modes = { explicit: modesOf('explicit'), redirect: modesOf('redirect') } as const;
 
-const isNodeLocal = memoised((services: World['services']): boolean =>
-  [...services.values()].some((service) => service.internalTrafficPolicy === 'Local'),
-);
-
-/** The mode that these Services and these conditions of routes ask for. */
-export const modeOf = (capture: Capture, services: World['services'], sources: SourceList): Mode =>
-  modes[capture](sources)[isNodeLocal(services) ? 'perNode' : 'forAll'];
+/** The mode that these conditions of routes and these preferences of Services ask for. */
+export const modeOf = (capture: Capture, sources: SourceList, placing: Placing): Mode =>
+  modes[capture](sources, placing);
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & { readonly spoken: SpokenTable; readonly policies: PolicyIndex },
+  world: Pick<World, 'pods' | 'nodes' | 'endpointSlices'> & {
+    readonly spoken: SpokenTable;
+    readonly policies: PolicyIndex;
+  },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies } = world;
+  const { policies, nodes } = world;
   const calls = [...world.endpointSlices].map(([key, slices]) => callsOf(slices, world.spoken.get(key) ?? unknown));
   const called = calledPorts(everything, calls);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies }));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, nodes }));
   }
   return proxies;
 }

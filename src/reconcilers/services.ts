@@ -9,6 +9,7 @@ import type { HostRules, PortModel, ServiceModel, Subset } from '../model/mesh.j
 import { attachment, byAge, contestPort, type Attachment, type Displacement } from './contest.js';
 import type { Delegation } from './delegation.js';
 import type { InstanceList } from './instances.js';
+import { preferenceOf } from './places.js';
 import type { PolicyIndex } from './policies.js';
 import { servicePoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
@@ -63,6 +64,8 @@ function poolPort(service: Service, port: ServicePort, inputs: PortInputs): Pool
   const produced = pool(producers);
   const consumed = [...consumers].map(([name, routes]) => ({ name, ...pool(routes) }));
   const pools = [produced, ...consumed];
+  const policies = servicePoliciesOf(inputs.policies(port));
+  const preference = preferenceOf(service, policies);
   return {
     model: {
       port: port.port,
@@ -71,7 +74,8 @@ function poolPort(service: Service, port: ServicePort, inputs: PortInputs): Pool
       hosts: produced.hosts,
       consumers: new Map<string, readonly HostRules[]>(consumed.map(({ name, hosts }) => [name, hosts])),
       subsets: inputs.subsets,
-      policies: servicePoliciesOf(inputs.policies(port)),
+      policies,
+      ...(preference === undefined ? {} : { preference }),
     },
     displacements: displaced,
     overlaps: pools.flatMap(({ overlaps }) => overlaps),

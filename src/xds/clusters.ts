@@ -5,6 +5,7 @@ import { Http2ProtocolOptions } from '../gen/envoy/config/core/v3/protocol.js';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
 import type { ClusterPatch } from '../features/feature.js';
 import { balancing, leastRequest } from '../features/load-balancer.js';
+import { detection, usualDetection } from '../features/outlier-detection.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
@@ -101,6 +102,8 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     ...balancing('LeastRequest', leastRequest()),
     commonLbConfig: { healthyPanicThreshold: { value: 0 } },
     ignoreHealthOnHostRemoval: true,
+    // Who is far is asked once it is known that those who are near fail.
+    ...(port.preference?.kind === 'failover' ? detection(usualDetection) : {}),
     circuitBreakers: { thresholds: [limits(patch.thresholds)] },
     typedExtensionProtocolOptions: isHttp(port.protocol)
       ? { [httpOptionsName]: outboundHttpOptions(port.protocol, patch.http) }

@@ -3,6 +3,7 @@
 
 import { callerOf, everyone, isFor } from '../model/caller.js';
 import type { Caller, Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
+import { keysOf, nowhere, placeOf, type Place } from '../model/place.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
 import type { Names, ProxyEntry, Publication, Section } from './cache.js';
@@ -91,12 +92,18 @@ const serviceLayers: Readonly<Record<Capture, (service: ServiceModel) => Layer>>
   redirect: memoised((service: ServiceModel) => encode(translateService.redirect(service))),
 };
 const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service)));
-const endpointLayer = memoised((sets: readonly EndpointSet[]) => encode(translateEndpoints(sets, undefined)));
-const nodeLayer = memoised((sets: readonly EndpointSet[], { node }: Place) => encode(translateEndpoints(sets, node)));
+const endpointLayer = memoised((sets: readonly EndpointSet[], place: Place) => encode(translateEndpoints(sets, place)));
 
-/** What callers at a place see of the endpoints of a Service. */
-const endpointLayerFor = (sets: readonly EndpointSet[], place: Place): Layer =>
-  sets.some(({ nodeLocal }) => nodeLocal === true) ? nodeLayer(sets, place) : endpointLayer(sets);
+/** What of a place counts for the endpoints of a Service. */
+const keysSeen = memoised((sets: readonly EndpointSet[]): readonly string[] =>
+  sets.flatMap(({ preference }) => (preference === undefined ? [] : keysOf(preference))),
+);
+
+/** What callers at a place see of the endpoints of a Service: the same wherever it tells no places apart. */
+function endpointLayerFor(sets: readonly EndpointSet[], place: Place): Layer {
+  const keys = keysSeen(sets);
+  return endpointLayer(sets, keys.length === 0 ? nowhere : placeOf((key) => place[key], keys));
+}
 const commonLayer = memoised(encode);
 
 /** Claims depend on all Services: the last answer is kept for each namespace of callers. */
@@ -163,30 +170,21 @@ function withheldOf({ resources, guilty }: Layer, quarantine: Quarantine): Names
   return [...refused, ...broken];
 }
 
-/** Where callers are. */
-interface Place {
-  /** Where it matters. */
-  readonly node?: string;
-}
-
 /** Proxies that see one view. */
-interface Audience extends Callers, Place {
+interface Audience extends Callers {
   readonly key: string;
+  readonly place: Place;
   readonly families: Families;
 }
 
 /** One object for each audience. */
 const audiences = createInterner<Audience>(100_000);
-const audienceOf = memoised(({ caller, capture, addresses, node }: ProxyModel): Audience => {
+const audienceOf = memoised(({ caller, capture, addresses, place = nowhere }: ProxyModel): Audience => {
   const families = familiesOf(addresses);
-  const place = node === undefined ? caller.namespace : `${caller.namespace}@${node}`;
-  const key = [place, capture, families, ...caller.sources].join('|');
-  return audiences(key, () => ({ key, caller, capture, families, ...(node === undefined ? {} : { node }) }));
+  const at = Object.entries(place).map(([label, value]) => `@${label}=${value}`);
+  const key = [caller.namespace, ...at, capture, families, ...caller.sources].join('|');
+  return audiences(key, () => ({ key, caller, capture, families, place }));
 });
-
-const places = createInterner<Place>(100_000);
-const placeOf = ({ node }: Place): Place =>
-  places(node === undefined ? '' : `@${node}`, () => (node === undefined ? {} : { node }));
 
 /** A section of a view with what it holds back. */
 interface Checked {
@@ -266,9 +264,9 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines): Bu
   const add = (key: string, audience: Audience, quarantine: Quarantine): void => {
     const parts = [
       commonSection(commonResources[audience.capture][audience.families], quarantine),
-      // But for endpoints, callers on all nodes see the same.
+      // But for endpoints, callers at all places see the same.
       serviceSection(model.services, callersOf[audience.capture](audience.caller), quarantine),
-      endpointSection(model.endpoints, placeOf(audience), quarantine),
+      endpointSection(model.endpoints, audience.place, quarantine),
     ];
     views.set(
       key,
