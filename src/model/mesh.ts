@@ -238,9 +238,22 @@ export interface MeshModel {
   readonly proxies: ReadonlyMap<ObjectKey, ProxyModel>;
 }
 
-/** All rules that some proxy may be given. */
-export function rulesIn(model: MeshModel): ReadonlySet<Rule> {
+/** A Service whose clusters are made of other parts of policies, or of fewer. */
+export const withPolicies = (
+  service: ServiceModel,
+  substitute: (part: PolicyInForce) => PolicyInForce | undefined,
+): ServiceModel => ({
+  ...service,
+  ports: service.ports.map((port) => ({
+    ...port,
+    policies: { ...port.policies, inForce: port.policies.inForce.flatMap((part) => substitute(part) ?? []) },
+  })),
+});
+
+/** All rules and parts of policies that some proxy may be given. */
+export function partsIn(model: MeshModel): ReadonlySet<Rule | PolicyInForce> {
   const ports = [...model.services.values()].flatMap((service) => service.ports);
   const hosts = ports.flatMap((port) => [...port.hosts, ...[...port.consumers.values()].flat()]);
-  return new Set(hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule)));
+  const rules = hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule));
+  return new Set<Rule | PolicyInForce>([...rules, ...ports.flatMap(({ policies }) => policies.inForce)]);
 }

@@ -10,7 +10,7 @@ import { memoised } from '../lib/memo.js';
 import type { Result } from '../lib/result.js';
 import type { PolicyInForce, ServicePolicies } from '../model/mesh.js';
 import { mergePolicies, originOf, type EffectivePolicy } from './policy-merge.js';
-import type { PolicyAttachment } from './policy.js';
+import type { CompiledPolicy, PolicyAttachment } from './policy.js';
 
 type Listed = Result<CompiledFeature> | undefined;
 
@@ -34,6 +34,16 @@ function localityIn({ locality: written, loadBalancer }: Upstream): ServicePolic
   return written?.mode === undefined ? undefined : (localityOf(written) ?? 'none');
 }
 
+/** Members of `upstream` are taken whole from one policy: each is compiled once, wherever it is in force. */
+const membersOf = memoised((policy: CompiledPolicy): ReadonlyMap<string, PolicyInForce> => {
+  const found = upstreamFeatures.map((feature) => [feature.key, feature.from(policy.blocks.upstream ?? {})] as const);
+  return new Map(
+    found.flatMap(([key, compiled]): [string, PolicyInForce][] =>
+      compiled?.ok === true ? [[key, { origin: originOf(policy, `upstream.${key}`), feature: compiled.value }]] : [],
+    ),
+  );
+});
+
 /** What policies say of calls to a port of a Service. */
 export const servicePoliciesOf = memoised((reaching: readonly PolicyAttachment[]): ServicePolicies => {
   const effective = mergePolicies(reaching);
@@ -41,9 +51,10 @@ export const servicePoliciesOf = memoised((reaching: readonly PolicyAttachment[]
   const nearness = localityIn(upstream);
   return {
     ...(nearness === undefined ? {} : { locality: nearness }),
-    inForce: upstreamFeatures.flatMap((feature) =>
-      inForce(effective, `upstream.${feature.key}`, feature.from(upstream)),
-    ),
+    inForce: upstreamFeatures.flatMap(({ key }) => {
+      const policy = effective.sources.get(`upstream.${key}`);
+      return policy === undefined ? [] : (membersOf(policy).get(key) ?? []);
+    }),
     defaults: { ...builtInDefaults, ...routeDefaultsOf(upstream) },
   };
 });

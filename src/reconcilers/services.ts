@@ -5,7 +5,7 @@ import type { Service, ServicePort, Table } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
 import type { Origin } from '../model/delivery.js';
-import type { HostRules, PortModel, ServiceModel, Subset } from '../model/mesh.js';
+import type { HostRules, PortModel, ServiceModel, ServicePolicies, Subset } from '../model/mesh.js';
 import { attachment, byAge, contestPort, type Attachment, type Displacement } from './contest.js';
 import type { Delegation } from './delegation.js';
 import type { InstanceList } from './instances.js';
@@ -64,7 +64,7 @@ function poolPort(service: Service, port: ServicePort, inputs: PortInputs): Pool
   const produced = pool(producers);
   const consumed = [...consumers].map(([name, routes]) => ({ name, ...pool(routes) }));
   const pools = [produced, ...consumed];
-  const policies = servicePoliciesOf(inputs.policies(port));
+  const policies = policiesAt(port, servicePoliciesOf(inputs.policies(port)));
   const preference = preferenceOf(service, policies);
   return {
     model: {
@@ -82,6 +82,12 @@ function poolPort(service: Service, port: ServicePort, inputs: PortInputs): Pool
     live: new Set(pools.flatMap(({ live }) => [...live])),
   };
 }
+
+/** What Envoy refuses on one port may be good on another: each has parts of its own. */
+const policiesAt = memoised((_: ServicePort, policies: ServicePolicies): ServicePolicies => ({
+  ...policies,
+  inForce: policies.inForce.map((part) => ({ ...part })),
+}));
 
 interface PortInputs {
   readonly attachments: readonly Attachment[];

@@ -117,7 +117,7 @@ function clusterOf(service: ServiceModel, port: PortModel, part: Pick<Target, 's
   const target = { namespace, name, port: port.port, ...part };
   const message = outboundCluster(target, port);
   const origins = [service.origin, ...port.policies.inForce.map(({ origin }) => origin)];
-  return { type: 'cluster', name: message.name, message, origins } as const;
+  return { type: 'cluster', name: message.name, message, origins, parts: port.policies.inForce } as const;
 }
 
 /** The clusters of a Service. */

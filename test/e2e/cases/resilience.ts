@@ -262,3 +262,35 @@ misuse('1.3-defaults', 'of two policies of one level the older wins, and the oth
   const told = await mesh.condition('MeshPolicy', 'resilience', 'Conflicted');
   expectCondition(told, 'True OlderWins', '`upstream.retry`', `'${mesh.namespace}/older'`);
 });
+
+/** The cluster of a port as the caller's Envoy has it. */
+const clusterAt = (mesh: TestMesh, port: number): Promise<string> =>
+  mesh
+    .envoy('web')
+    .admin(`/config_dump?resource=dynamic_active_clusters&name_regex=o/${mesh.namespace}/shop/${String(port)}`);
+
+misuse('1.3-health', 'what Envoy refuses costs that member on that port, and nothing else', async (mesh) => {
+  const shop = service('shop', ['v1'], { ports: { 80: 'http', 81: 'tcp' } });
+  await mesh.apply(shop, policy('outlierDetection: { consecutive5xx: 2 }'));
+  // Envoy asks by gRPC only where HTTP/2 is spoken.
+  await mesh.attempt(shop, policy('outlierDetection: { consecutive5xx: 3 }, healthCheck: { protocol: GRPC }'));
+  const told = await mesh.condition('MeshPolicy', 'resilience', 'Programmed');
+  expectCondition(
+    told,
+    'False RejectedByProxy',
+    '`spec.upstream.healthCheck`',
+    'HTTP/2',
+    `o/${mesh.namespace}/shop/81`,
+  );
+  await eventually(async () => (await clusterAt(mesh, 81)).includes('"consecutive_5xx": 3'), {
+    what: 'the rest of the policy to be in force',
+  });
+  expect(await clusterAt(mesh, 81)).not.to.include('grpc_health_check');
+  expect(await clusterAt(mesh, 80))
+    .to.include('"consecutive_5xx": 3')
+    .and.to.include('grpc_health_check');
+  await mesh.apply(shop, policy('outlierDetection: { consecutive5xx: 4 }, healthCheck: { protocol: TCP }'));
+  expect(await clusterAt(mesh, 81))
+    .to.include('"consecutive_5xx": 4')
+    .and.to.include('tcp_health_check');
+});
