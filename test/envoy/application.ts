@@ -104,6 +104,9 @@ function treatmentOf({ pod, path, headers }: Arrival, count: number) {
 
 const isGrpc = (headers: IncomingHttpHeaders): boolean => textIn(headers, 'content-type') === 'application/grpc';
 
+/** Envoys check on, of their own accord, while another test has begun: it is not told. */
+const isCheck = ({ headers }: Arrival): boolean => textIn(headers, 'user-agent') === 'Envoy/HC';
+
 const isHealthCall = ({ path }: Arrival): boolean => path === '/grpc.health.v1.Health/Check';
 
 /** The answer to `grpc.health.v1.Health/Check`: SERVING or NOT_SERVING. */
@@ -135,13 +138,17 @@ export function createApplications(): Applications {
   const tries = new Map<string, number>();
   const closers: (() => Promise<void>)[] = [];
 
+  const note = (arrival: Arrival): void => {
+    if (!isCheck(arrival)) arrivals.push(arrival);
+  };
+
   async function answer(
     pod: string,
     request: IncomingMessage | Http2ServerRequest,
     response: ServerResponse | Http2ServerResponse,
   ): Promise<void> {
     const arrival = arrivalOf(pod, request);
-    arrivals.push(arrival);
+    note(arrival);
     if (isHealthCall(arrival) && 'stream' in request && 'stream' in response) {
       answerCall(response, await healthOf(pod, request));
       return;
