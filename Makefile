@@ -81,6 +81,10 @@ envoy: build ## run the tests against real Envoys
 e2e-traffic: build ## show every feature of traffic management on every Envoy; writes docs/reference/features.md
 	@$(RUN) e2e-traffic
 
+.PHONY: soak-traffic
+soak-traffic: build ## swap routes under load, and count every request; SWAPS= and SEED= override
+	@$(RUN) soak-traffic
+
 .PHONY: netns
 netns: build ## run the tests of redirected traffic in network namespaces; needs root
 	@$(RUN) netns

@@ -34,6 +34,7 @@ const parts: Readonly<Record<string, Part>> = {
   fuzz: { kind: 'mocha', path: 'test/fuzz', timeoutMs: 20_000 },
   envoy: { kind: 'mocha', path: 'test/envoy', timeoutMs: 120_000, envoys: supportedEnvoys },
   'e2e-traffic': { kind: 'mocha', path: 'test/e2e', timeoutMs: 30_000, envoys: supportedEnvoys },
+  'soak-traffic': { kind: 'mocha', path: 'test/soak', timeoutMs: 60_000, envoys: supportedEnvoys },
   netns: { kind: 'mocha', path: 'test/netns', timeoutMs: 60_000, envoys: supportedEnvoys },
   'fuzz-envoy': { kind: 'mocha', path: 'test/envoy/fuzz.test.ts', timeoutMs: 120_000, envoys: supportedEnvoys },
 };

@@ -1,9 +1,11 @@
 // Active health checks, for endpoints that Kubernetes does not probe. Knows no kind.
 
+import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
 import { CodecClientType } from '../gen/envoy/type/v3/http.js';
 import { dur } from '../api/fields.js';
 import { integer, list, object, oneOf, text, type Static } from '../api/schema.js';
 import { ok } from '../lib/result.js';
+import { packAny } from './any.js';
 import { durationOf } from './envoy-values.js';
 import { defineFeature, type ClusterContext, type Patch } from './feature.js';
 import type { EnvoyHealthCheck } from './envoy-types.js';
@@ -78,6 +80,19 @@ function checkerOf(
   };
 }
 
+/** gRPC checks are HTTP/2, also of endpoints that are sent bytes only. */
+const http2ForChecks = {
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': packAny(
+    HttpProtocolOptions,
+    HttpProtocolOptions.fromPartial({
+      upstreamProtocolOptions: {
+        $case: 'explicitHttpConfig',
+        value: { protocolConfig: { $case: 'http2ProtocolOptions', value: {} } },
+      },
+    }),
+  ),
+};
+
 /** `upstream.healthCheck`. An endpoint that Kubernetes takes away is gone, whatever its checks say. */
 export const healthCheck = defineFeature<'healthCheck', HealthCheck, HealthCheck>({
   key: 'healthCheck',
@@ -96,6 +111,7 @@ export const healthCheck = defineFeature<'healthCheck', HealthCheck, HealthCheck
           healthChecker: checkerOf(config, context),
         },
       ],
+      ...(config.protocol === 'GRPC' && !context.http ? { typedExtensionProtocolOptions: http2ForChecks } : {}),
     },
   }),
 });

@@ -3,8 +3,10 @@
 
 import { circuitBreaker } from './circuit-breaker.js';
 import { connection } from './connection.js';
+import { cors } from './cors.js';
 import type { CompiledFeature } from './feature.js';
 import { directResponse } from './direct-response.js';
+import { fault } from './fault.js';
 import { requestHeaderModifier, responseHeaderModifier } from './header-modifiers.js';
 import { healthCheck } from './health-check.js';
 import { inbound } from './inbound.js';
@@ -15,11 +17,12 @@ import { requestMirror } from './request-mirror.js';
 import { requestRedirect } from './request-redirect.js';
 import { retry } from './retry.js';
 import { retryBudget } from './retry-budget.js';
+import { sessionPersistence } from './session-persistence.js';
 import { timeouts } from './timeouts.js';
 import { urlRewrite } from './url-rewrite.js';
 
-/** Members of a rule. */
-export const ruleFeatures = [timeouts, retry] as const;
+/** Members of a rule; `fault` is all of its Fault filters. */
+export const ruleFeatures = [timeouts, retry, sessionPersistence, fault] as const;
 
 /** What a rule has that says nothing. */
 export const silentRule: readonly CompiledFeature[] = ruleFeatures
@@ -33,6 +36,7 @@ export const filterFeatures = [
   requestMirror,
   urlRewrite,
   requestRedirect,
+  cors,
   directResponse,
 ] as const;
 

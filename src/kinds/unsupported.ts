@@ -26,11 +26,8 @@ const trafficRoute: readonly Unsupported[] = [
   ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
   ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
-  ...fields(['rules[].filters[].cors', 'rules[].filters[].fault'], 'all other filters work'),
   ...only('rules[].filters[].requestMirror.backendRef.kind', ['Host'], services),
   ...only('rules[].backendRefs[].kind', ['Host'], services),
-  ...only('rules[].backendRefs[].fallback', [true], 'use `weight`'),
-  ...fields(['rules[].sessionPersistence'], 'leave it out; any endpoint of the Service answers'),
   ...fields(['rules[].weightsFrom'], 'write `weight` at the backends'),
 ];
 

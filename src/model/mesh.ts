@@ -34,11 +34,13 @@ export type Backend =
       readonly kind: 'service';
       readonly target: Target;
       readonly weight: number;
+      /** Used when no other backend of the rule has a healthy endpoint, and then whatever the weights are. */
+      readonly fallback: boolean;
       readonly features: readonly CompiledFeature[];
       /** What policies say of calls to the target. */
       readonly policies: readonly PolicyInForce[];
     }
-  | { readonly kind: 'invalid'; readonly weight: number; readonly problem: Problem };
+  | { readonly kind: 'invalid'; readonly weight: number; readonly fallback: boolean; readonly problem: Problem };
 
 /** How a value is compared. */
 export type TextMatch =
@@ -126,6 +128,8 @@ export interface Rule {
   /** Other targets that its features name and that resolved: mirrors. */
   readonly references: readonly Target[];
   readonly features: readonly CompiledFeature[];
+  /** What the receiving proxy would hold is held by the caller's: not everyone who receives can. */
+  readonly fallsBack?: boolean;
   /** What policies on the route say where the rule says nothing, before those of the Service. */
   readonly defaults?: Partial<RouteDefaults>;
 }
@@ -155,6 +159,8 @@ export interface PortModel {
   readonly consumers: ReadonlyMap<string, readonly HostRules[]>;
   /** Subsets that some rule of the mesh names. */
   readonly subsets: readonly Subset[];
+  /** Whether some rule of the mesh sends clients back to endpoints that drain. */
+  readonly keepsEndpoints: boolean;
   readonly policies: ServicePolicies;
   /** Whom callers get first, by where they are. */
   readonly preference?: Preference;
@@ -195,6 +201,13 @@ export interface EndpointSet {
 /** How requests reach the proxy. */
 export type Capture = 'redirect' | 'explicit';
 
+/** A Service that a pod is called as, with its rules as their requests arrive: after the caller's rewrites. */
+export interface InboundService {
+  readonly ref: ObjectRef;
+  readonly addresses: readonly string[];
+  readonly hosts: readonly HostRules[];
+}
+
 /** A port on which the proxy's own pod is called. */
 export interface InboundPort {
   /** Where callers call. */
@@ -202,6 +215,8 @@ export interface InboundPort {
   readonly protocol: Protocol;
   /** What policies say of calls to this port. */
   readonly policies: readonly PolicyInForce[];
+  /** All that it is called as, if rules of one of them hold here. */
+  readonly services: readonly InboundService[];
 }
 
 /** A class of callers: they get the same routes. Equal classes are one object, see `caller.ts`. */

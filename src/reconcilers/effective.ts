@@ -37,9 +37,10 @@ export function effectiveOf(tree: RouteTree): string | undefined {
   const { route } = tree;
   const lines = route.rules.flatMap(({ rule, delegate }) => {
     if (delegate !== undefined) return [delegatedTo(rule.name, tree)];
-    const total = rule.backends.reduce((sum, backend) => sum + backend.weight, 0);
-    if (rule.backends.length < 2 || total === 0) return [];
-    const shares = rule.backends.map((backend) => `${nameOf(backend, route)} ${percent(backend.weight, total)}`);
+    const weighted = rule.backends.filter(({ fallback }) => !fallback);
+    const total = weighted.reduce((sum, backend) => sum + backend.weight, 0);
+    if (weighted.length < 2 || total === 0) return [];
+    const shares = weighted.map((backend) => `${nameOf(backend, route)} ${percent(backend.weight, total)}`);
     return [`${rule.name}: ${shares.join(', ')} (weights from spec)`];
   });
   if (lines.length === 0) return undefined;

@@ -9,7 +9,7 @@ import type { EndpointModel, EndpointSet, Subset, Target } from '../model/mesh.j
 import { keysOf, placeOf, type Preference } from '../model/place.js';
 import { instancesOf } from './instances.js';
 import { labelAt, type PreferenceList, type PreferenceTable, type Whereabouts } from './places.js';
-import type { SubsetList } from './services.js';
+import { noUses, type ServiceUses } from './services.js';
 
 /** How many of a Service's pods a subset selects. */
 export interface SubsetSize {
@@ -127,7 +127,7 @@ function ofOneFamily(service: Service, slices: readonly EndpointSlice[]): readon
 
 interface Inputs {
   readonly slices: readonly EndpointSlice[];
-  readonly list: SubsetList;
+  readonly list: ServiceUses;
   readonly preferences: PreferenceList;
   readonly located: readonly LocatedSlice[];
 }
@@ -210,7 +210,7 @@ const located = memoised(
   (
     service: Service,
     slices: readonly EndpointSlice[],
-    { tables, list, preferences }: { tables: Tables; list: SubsetList; preferences: PreferenceList },
+    { tables, list, preferences }: { tables: Tables; list: ServiceUses; preferences: PreferenceList },
   ) => {
     const own = ofOneFamily(service, slices).map((slice) => ({
       slice,
@@ -220,27 +220,26 @@ const located = memoised(
   },
 );
 
-const inputsOf = memoised((tables: Tables, list: SubsetList, preferences: PreferenceList) => ({
+const inputsOf = memoised((tables: Tables, list: ServiceUses, preferences: PreferenceList) => ({
   tables,
   list,
   preferences,
 }));
 
 const noPreferences: PreferenceList = { service: '', byPort: new Map() };
-const noSubsets: SubsetList = { subsets: [] };
 const noSlices: readonly EndpointSlice[] = [];
 
 /** The endpoints of all Services. */
 export function reconcileEndpoints(
   world: Pick<World, 'services' | 'endpointSlices' | 'pods' | 'nodes'>,
-  subsets: ReadonlyMap<ObjectKey, SubsetList>,
+  subsets: ReadonlyMap<ObjectKey, ServiceUses>,
   preferences: PreferenceTable,
 ): ReadonlyMap<ObjectKey, ServiceEndpoints> {
   const tables = tablesOf(world.pods, world.nodes);
   const found = new Map<ObjectKey, ServiceEndpoints>();
   for (const [key, service] of world.services) {
     if (service.type === 'ExternalName') continue;
-    const inputs = inputsOf(tables, subsets.get(key) ?? noSubsets, preferences.get(key) ?? noPreferences);
+    const inputs = inputsOf(tables, subsets.get(key) ?? noUses, preferences.get(key) ?? noPreferences);
     found.set(key, located(service, world.endpointSlices.get(key) ?? noSlices, inputs));
   }
   return found;

@@ -7,14 +7,16 @@ import type { Service, Table, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
 import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
+import { arrivalsOf, type Arrivals } from './arrivals.js';
 import { delegationOf, type Delegation } from './delegation.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
+import { placeRoutes } from './held-rules.js';
 import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
-import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
 import { placingOf, preferencesIn, type PreferenceTable } from './places.js';
+import { attachmentsOf, poolServices, usesOf, type PooledService, type ServiceUses } from './services.js';
 import { sourcesOf } from './source.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
@@ -57,7 +59,7 @@ const compileRoutes = memoised((tables: RouteTables, referents: Referents): read
 
 const sourcesIn = memoised((routes: readonly CompiledRoute[]) => sourcesOf(routes));
 
-const subsetsIn = memoised((routes: readonly CompiledRoute[]) => subsetsOf(routes));
+const usesIn = memoised((routes: readonly CompiledRoute[]) => usesOf(routes, delegationOf(routes)));
 
 const attachmentsIn = memoised((routes: readonly CompiledRoute[]) => attachmentsOf(routes, delegationOf(routes)));
 
@@ -73,7 +75,7 @@ const contextOf = memoised((policies: PolicyIndex, instances: ReadonlyMap<Servic
 }));
 
 const pooledServices = memoised((services: Table<Service>, routes: readonly CompiledRoute[], context: ServiceContext) =>
-  poolServices(services, { attachments: attachmentsIn(routes), subsets: subsetsIn(routes), ...context }),
+  poolServices(services, { attachments: attachmentsIn(routes), uses: usesIn(routes), ...context }),
 );
 
 const modelsOf = memoised(
@@ -95,8 +97,8 @@ const endpointTables = memoised(
 );
 
 const endpointsOf = memoised(
-  (tables: EndpointTables, subsets: ReadonlyMap<string, SubsetList>, preferences: PreferenceTable) =>
-    reconcileEndpoints(tables, subsets, preferences),
+  (tables: EndpointTables, uses: ReadonlyMap<string, ServiceUses>, preferences: PreferenceTable) =>
+    reconcileEndpoints(tables, uses, preferences),
 );
 
 const setsOf = memoised(
@@ -104,11 +106,19 @@ const setsOf = memoised(
     new Map([...endpoints].map(([key, one]) => [key, one.sets])),
 );
 
-/** What says on which ports pods are called, how, and what policies say of it. */
-const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: SpokenTable, policies: PolicyIndex) => ({
+/** What is said of calls to pods. */
+interface Said {
+  readonly policies: PolicyIndex;
+  readonly arrivals: Arrivals;
+}
+
+const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals): Said => ({ policies, arrivals }));
+
+/** What says on which ports pods are called, and how, with what is said of it. */
+const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: SpokenTable, said: Said) => ({
   endpointSlices,
   spoken,
-  policies,
+  ...said,
 }));
 
 const proxiesOf = memoised((behind: ReturnType<typeof podTables>, calls: ReturnType<typeof callsOf>, mode: Mode) =>
@@ -123,17 +133,17 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
   const policies = indexPolicies(world.meshPolicies);
   const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
-  const routes = compileRoutes(tables, referentsOf(services, referenceGrants, policies));
+  const routes = placeRoutes(compileRoutes(tables, referentsOf(services, referenceGrants, policies)), world);
   const delegation = delegationOf(routes);
   const context = contextOf(policies, instancesIn(services, world.endpointSlices));
   const pooled = pooledServices(services, routes, context);
   const behind = endpointTables(services, world.endpointSlices, podTables(world.pods, world.nodes));
   const models = modelsOf(pooled);
   const preferences = preferencesIn(models);
-  const endpoints = endpointsOf(behind, subsetsIn(routes), preferences);
+  const endpoints = endpointsOf(behind, usesIn(routes), preferences);
   const placing = placingOf(preferences);
   const mode = modeOf(options.capture, sourcesIn(routes), placing);
-  const calls = callsOf(world.endpointSlices, spokenIn(models), policies);
+  const calls = callsOf(world.endpointSlices, spokenIn(models), saidOf(policies, arrivalsOf(models)));
   const model: MeshModel = {
     revision: world.revision,
     services: models,

@@ -25,11 +25,13 @@ export const inheriting = memoised((lower: CompiledRule, upper: CompiledRule): C
   const written = [...lower.written, ...taken.map((feature) => bound(feature, namespace))];
   // What the upper route may refer to is no permission for the lower one.
   const references = taken.some(({ key }) => key === requestMirror.key) ? upper.rule.references : [];
+  const fallsBack = lower.rule.fallsBack ?? upper.rule.fallsBack;
   return {
     ...lower,
     written,
     rule: {
       ...lower.rule,
+      ...(fallsBack === undefined ? {} : { fallsBack }),
       references: [...lower.rule.references, ...references],
       features: featuresInForce(written, lower.delegate !== undefined),
     },

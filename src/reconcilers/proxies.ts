@@ -9,6 +9,7 @@ import {
   isHttp,
   type Capture,
   type InboundPort,
+  type InboundService,
   type MeshModel,
   type PolicyInForce,
   type Protocol,
@@ -16,6 +17,8 @@ import {
   type ServiceModel,
 } from '../model/mesh.js';
 import { placeOf, type Place } from '../model/place.js';
+import type { Arrivals } from './arrivals.js';
+import { hasProxy } from './held-rules.js';
 import { labelAt, type Placing } from './places.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf } from './policies-in-force.js';
@@ -125,7 +128,12 @@ function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
   return [...new Set([...declared.keys(), ...called.keys()])]
     .filter((port) => !reserved.has(port))
     .sort((left, right) => left - right)
-    .map((port) => ({ port, protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto', policies: [] }));
+    .map((port) => ({
+      port,
+      protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
+      policies: [],
+      services: [],
+    }));
 }
 
 /** What holds for the proxies of all pods. */
@@ -161,20 +169,36 @@ const bareProxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyM
   return internProxies(JSON.stringify(proxy), () => proxy);
 });
 
-/** Policies on each of the inbound ports, in their order. */
-type PoliciesOfPorts = readonly (readonly PolicyInForce[])[];
+/** What is said of calls to one inbound port. */
+type Inbound = Pick<InboundPort, 'policies' | 'services'>;
 
-const internPolicies = listInterner<PoliciesOfPorts[number]>();
-
-const withPolicies = memoised((proxy: ProxyModel, ofPorts: PoliciesOfPorts): ProxyModel => ({
-  ...proxy,
-  inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, policies: ofPorts[index] ?? [] })),
+const inboundFor = memoised((policies: readonly PolicyInForce[], services: readonly InboundService[]): Inbound => ({
+  policies,
+  services,
 }));
+
+const internInbound = listInterner<Inbound>();
+
+/** A route has said that requests are sent there, whatever the port says: the proxy has to look for them. */
+const ruled = (inbound: InboundPort): InboundPort =>
+  inbound.services.length === 0 || isHttp(inbound.protocol) ? inbound : { ...inbound, protocol: 'auto' };
+
+const withInbound = memoised((proxy: ProxyModel, ofPorts: readonly Inbound[]): ProxyModel => ({
+  ...proxy,
+  inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
+}));
+
+/** What is said of calls to pods, and of the nodes that they are on. */
+interface Sources {
+  readonly policies: PolicyIndex;
+  readonly arrivals: Arrivals;
+  readonly nodes: World['nodes'];
+}
 
 const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
 
 /** Where a pod is, as far as it counts. */
-function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: About): ProxyModel {
+function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Sources & { readonly mode: Mode }): ProxyModel {
   const { keys } = mode.placing;
   if (keys.length === 0) return proxy;
   const node = pod.nodeName === undefined ? undefined : nodes.get(`/${pod.nodeName}`);
@@ -185,18 +209,15 @@ function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: About): ProxyModel
   );
 }
 
-/** What proxies depend on besides their pod. */
-interface About {
-  readonly mode: Mode;
-  readonly policies: PolicyIndex;
-  readonly nodes: World['nodes'];
-}
-
-function proxyOf(pod: Pod, called: CalledPorts, about: About): ProxyModel {
-  const { mode, policies } = about;
+function proxyOf(pod: Pod, called: CalledPorts, about: Sources & { readonly mode: Mode }): ProxyModel {
+  const { mode, policies, arrivals } = about;
   const bare = placed(bareProxyOf(pod, called, mode), pod, about);
-  const ofPorts = bare.inbound.map(({ port }) => inboundPoliciesOf(policies.reachingPod(pod, called.get(port)?.by)));
-  return ofPorts.every((one) => one.length === 0) ? bare : withPolicies(bare, internPolicies(ofPorts));
+  const ofPorts = bare.inbound.map(({ port }) => {
+    const by = called.get(port)?.by ?? [];
+    return inboundFor(inboundPoliciesOf(policies.reachingPod(pod, by)), arrivals.at(by));
+  });
+  const silent = ofPorts.every((one) => one.policies.length === 0 && one.services.length === 0);
+  return silent ? bare : withInbound(bare, internInbound(ofPorts));
 }
 
 const modesOf = (capture: Capture) =>
@@ -211,19 +232,16 @@ export const modeOf = (capture: Capture, sources: SourceList, placing: Placing):
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'nodes' | 'endpointSlices'> & {
-    readonly spoken: SpokenTable;
-    readonly policies: PolicyIndex;
-  },
+  world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, nodes } = world;
+  const { policies, arrivals, nodes } = world;
   const calls = [...world.endpointSlices].map(([key, slices]) => callsOf(slices, world.spoken.get(key) ?? unknown));
   const called = calledPorts(everything, calls);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
-    if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, nodes }));
+    if (!hasProxy(pod)) continue;
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, nodes }));
   }
   return proxies;
 }

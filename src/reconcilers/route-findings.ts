@@ -4,10 +4,12 @@
 import type { Reason } from '../api/conditions.js';
 import { describeRef } from '../api/meta.js';
 import type { Finding } from '../model/finding.js';
+import { arrivalOf, isHeldAtDestination } from './arrival.js';
+import { holdsRules } from './arrivals.js';
 import { describeDisplacement } from './contest.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import { deadRules, overlapMessage, overlapsOf, type DeadRule } from './overlap-findings.js';
-import { lostInPart, parentFinding, type RouteContext } from './parent-findings.js';
+import { lostInPart, parentFinding, servicesOf, type RouteContext } from './parent-findings.js';
 import type { Overlap } from './pool.js';
 import { describeRule, lossOf } from './rule.js';
 import { subsetFindings } from './subset-findings.js';
@@ -85,6 +87,29 @@ function resolvedFinding(route: CompiledRoute): Judgement {
   };
 }
 
+/** Rules that proxies would have to know again, to tell their requests from those of rules that hold where they arrive. */
+function unknownOnArrival(route: CompiledRoute, context: RouteContext): readonly string[] {
+  const holds = servicesOf(route, context).some(({ model }) => holdsRules(model));
+  if (!holds) return [];
+  return route.rules
+    .filter(({ rule }) => !isHeldAtDestination(rule) && rule.backends.length > 0)
+    .filter(({ rule }) => rule.matches.some((match) => arrivalOf({ match, rule }) === undefined))
+    .map(
+      ({ rule }) => `Requests of rule '${rule.name}' cannot be told where they arrive; other rules may hold for them`,
+    );
+}
+
+function weakenedFindings(route: CompiledRoute, context: RouteContext): readonly Judgement[] {
+  const messages = [
+    ...route.rules.flatMap(({ weakened }) => weakened.map(({ message }) => message)),
+    ...unknownOnArrival(route, context),
+  ];
+  const [first] = messages;
+  if (first === undefined) return [];
+  const message = `${first}${more(messages.length)}`;
+  return [{ condition: 'Degraded', status: 'True', reason: 'FallbackActive', message }];
+}
+
 /** Why nothing of the route is in force, or undefined where something is. */
 function whollyRefused(route: CompiledRoute): Judgement | undefined {
   const [refused] = route.refused;
@@ -129,6 +154,7 @@ export function routeFindings(route: CompiledRoute, context: RouteContext): read
     ...conflictFindings(route, overlaps, context),
     resolvedFinding(route),
     ...subsetFindings(route, context),
+    ...weakenedFindings(route, context),
   ];
   return judgements.map((one) => judge(route, one));
 }

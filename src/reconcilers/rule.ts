@@ -32,6 +32,8 @@ export interface CompiledRule {
   /** Namespaces whose routes may attach to the rule, or `*`; absent: it hands nothing on. */
   readonly delegate?: readonly string[] | undefined;
   readonly unresolved: readonly Problem[];
+  /** What is in force otherwise than written. */
+  readonly weakened: readonly Problem[];
 }
 
 /** The name of a rule: as written, or by its place. */
@@ -54,8 +56,10 @@ function inPlace(results: readonly (readonly Compiled[])[], path: string): Resul
 }
 
 function writtenFeatures(rule: RouteRule, path: string): Result<readonly CompiledFeature[]> {
+  const faults = (rule.filters ?? []).flatMap((filter) => filter.fault ?? []);
+  const holder = { ...rule, fault: faults.length === 0 ? undefined : faults };
   const written = ruleFeatures.flatMap((feature) =>
-    rule[feature.key] === undefined ? [] : (feature.from(rule) ?? []),
+    holder[feature.key] === undefined ? [] : (feature.from(holder) ?? []),
   );
   const ofFilters = (rule.filters ?? []).map((filter) => filterFeatures.map((feature) => feature.from(filter)));
   const all = collect([
@@ -82,14 +86,21 @@ function backendOf(backend: BackendRef, place: Place, referents: Referents): Res
   const ofFilters = (backend.filters ?? []).map((filter) => backendFeatures.map((feature) => feature.from(filter)));
   const features = inPlace(ofFilters, `${place.path}.filters`);
   if (!features.ok) return features;
-  const { name, port, weight } = backend;
+  const { name, port, fallback } = backend;
+  if (fallback && (backend.filters ?? []).length > 0) {
+    const path = `${place.path}.filters`;
+    const message = `\`${path}\` must not be set on a fallback; filters of the rule hold for it, too`;
+    return err([{ path, reason: 'UnsupportedValue', message }]);
+  }
+  const weight = fallback ? 0 : backend.weight;
   const namespace = backend.namespace ?? place.ref.namespace;
   const target = resolveService(place.ref, { namespace, name, port, path: place.path }, referents);
-  if (!target.ok) return ok({ kind: 'invalid', weight, problem: target.error });
+  if (!target.ok) return ok({ kind: 'invalid', weight, fallback, problem: target.error });
   return ok({
     kind: 'service',
     target: { ...target.value, subset: subsetOf(backend) },
     weight,
+    fallback,
     features: features.value,
     policies: referents.policiesOf(target.value),
   });
@@ -151,7 +162,10 @@ function assemble(rule: RouteRule, place: RulePlace, { written, backends, mirror
   const name = nameOf(rule, place.index);
   const some = rule.matches ?? [];
   const matches = some.length === 0 ? [anyOf(place.protocol)] : some.map((one) => matchOf(one, place.protocol));
-  const broken = backends.flatMap((backend) => (backend.kind === 'invalid' ? [backend.problem] : []));
+  const broken = backends.filter((backend) => backend.kind === 'invalid');
+  const weighted = backends.filter(({ weight }) => weight > 0);
+  const loss = lossOf(place.protocol, 500);
+  const scattered = weighted.length > 1 && written.some(({ keepsEndpoint }) => keepsEndpoint);
   return {
     index: place.index,
     matches,
@@ -166,13 +180,23 @@ function assemble(rule: RouteRule, place: RulePlace, { written, backends, mirror
     written,
     delegate: rule.delegate?.namespaces,
     unresolved: [
-      ...broken.map(said(`rule '${name}' ${lossOf(place.protocol, 500)} for its share`)),
+      ...broken.map(({ problem, fallback }) =>
+        said(fallback ? `rule '${name}' has no such fallback` : `rule '${name}' ${loss} for its share`)(problem),
+      ),
       ...mirrors
         .flatMap((mirror) => (mirror.ok ? [] : [mirror.error]))
         .map(said(`the mirror of rule '${name}' is off, requests are served`)),
     ],
+    weakened: scattered ? [scatteredSession(name, place)] : [],
   };
 }
+
+/** A backend is drawn for each request, before its endpoint. */
+const scatteredSession = (name: string, { index }: RulePlace): Problem => ({
+  path: `spec.rules[${String(index)}].sessionPersistence`,
+  reason: 'FallbackActive',
+  message: `Sessions of rule '${name}' hold inside of a backend only: its weights are drawn for each request`,
+});
 
 /** What callers see of a rule, or of its share, that cannot serve them. */
 export function lossOf(protocol: RouteProtocol, status: number): string {

@@ -16,6 +16,7 @@ import type { PolicyAttachment } from './policy.js';
 import { pool, type Overlap } from './pool.js';
 import { compareText } from './precedence.js';
 import type { RouteParent } from './route-source.js';
+import type { CompiledRule } from './rule.js';
 import type { CompiledRoute } from './traffic-route.js';
 
 /** A Service with what was found out about the routes on it. */
@@ -73,7 +74,8 @@ function poolPort(service: Service, port: ServicePort, inputs: PortInputs): Pool
       protocol,
       hosts: produced.hosts,
       consumers: new Map<string, readonly HostRules[]>(consumed.map(({ name, hosts }) => [name, hosts])),
-      subsets: inputs.subsets,
+      subsets: inputs.uses.subsets,
+      keepsEndpoints: inputs.uses.keepsEndpoints,
       policies,
       ...(preference === undefined ? {} : { preference }),
     },
@@ -91,7 +93,7 @@ const policiesAt = memoised((_: ServicePort, policies: ServicePolicies): Service
 
 interface PortInputs {
   readonly attachments: readonly Attachment[];
-  readonly subsets: readonly Subset[];
+  readonly uses: ServiceUses;
   readonly policies: (port: ServicePort) => readonly PolicyAttachment[];
 }
 
@@ -99,22 +101,23 @@ interface PortInputs {
 type PoliciesOfPorts = readonly (readonly PolicyAttachment[])[];
 
 /** What one Service is pooled from. */
-type PoolInput = Attachment | SubsetList | InstanceList | PoliciesOfPorts[number];
+type PoolInput = Attachment | ServiceUses | InstanceList | PoliciesOfPorts[number];
 
 const isPolicies = (input: PoolInput): input is PoliciesOfPorts[number] => Array.isArray(input);
 const isAttachment = (input: PoolInput): input is Attachment => 'route' in input;
+const isUses = (input: PoolInput): input is ServiceUses => 'subsets' in input;
 
 const poolService = memoisedList((service: Service, inputs: readonly PoolInput[]): PooledService => {
   // A route without a rule in force is not there: what it would have displaced stays.
   const attachments = inputs.filter(isAttachment).filter(({ route }) => route.rules.length > 0);
-  const subsets = inputs.flatMap((input) => ('subsets' in input ? input.subsets : []));
+  const uses = inputs.find(isUses) ?? noUses;
   const instances = inputs.flatMap((input) => ('instances' in input ? input.instances : []));
   const ofPorts = inputs.filter(isPolicies);
   const policies = (port: ServicePort) => ofPorts[service.ports.indexOf(port)] ?? none;
   const ref: ObjectRef = { kind: 'Service', namespace: service.meta.namespace, name: service.meta.name };
   const ports = service.ports
     .filter((port) => port.protocol === 'TCP')
-    .map((port) => poolPort(service, port, { attachments, subsets, policies }));
+    .map((port) => poolPort(service, port, { attachments, uses, policies }));
   const origin = { ref, generation: service.meta.generation };
   return {
     model: { ref, origin, addresses: service.clusterIPs, ports: ports.map(({ model }) => model), instances },
@@ -124,47 +127,71 @@ const poolService = memoisedList((service: Service, inputs: readonly PoolInput[]
   };
 });
 
-/** Subsets of one Service. */
-export interface SubsetList {
+/** What the rules of the mesh want of one Service. */
+export interface ServiceUses {
   readonly subsets: readonly Subset[];
+  readonly keepsEndpoints: boolean;
 }
 
-const internSubsets = createInterner<SubsetList>(10_000);
+/** What a rule wants of a Service that it sends to. */
+interface Use {
+  readonly service: ObjectKey;
+  readonly subset: Subset | undefined;
+  readonly keepsEndpoints: boolean;
+}
 
-/** Subsets that the rules of the mesh name, by Service; equal sets are one object. */
-export function subsetsOf(routes: readonly CompiledRoute[]): ReadonlyMap<ObjectKey, SubsetList> {
-  const found = new Map<ObjectKey, Map<string, Subset>>();
-  for (const { service, subset } of routes.flatMap(subsetTargets)) {
-    const ofService = found.get(service) ?? new Map<string, Subset>();
-    found.set(service, ofService.set(subsetKey(subset), subset));
+export const noUses: ServiceUses = { subsets: [], keepsEndpoints: false };
+
+const internUses = createInterner<ServiceUses>(10_000);
+
+/** What the rules of the mesh want of Services; equal uses are one object, and plain ones are not there. */
+export function usesOf(routes: readonly CompiledRoute[], delegation: Delegation): ReadonlyMap<ObjectKey, ServiceUses> {
+  const found = new Map<ObjectKey, Use[]>();
+  for (const use of routes.flatMap((route) => usesOfRoute(route, rulesAbove(route, delegation)))) {
+    const list = found.get(use.service) ?? [];
+    list.push(use);
+    found.set(use.service, list);
   }
-  return new Map([...found].map(([key, ofService]) => [key, internedList(ofService)]));
+  return new Map([...found].map(([key, uses]) => [key, joinedUses(uses)]));
 }
 
-function internedList(subsets: ReadonlyMap<string, Subset>): SubsetList {
+function joinedUses(uses: readonly Use[]): ServiceUses {
+  const subsets = new Map(uses.flatMap(({ subset }) => (subset === undefined ? [] : [[subsetKey(subset), subset]])));
   const sorted = [...subsets].sort(([left], [right]) => compareText(left, right));
-  const key = sorted.map(([text]) => text).join('\n');
-  return internSubsets(key, () => ({ subsets: sorted.map(([, subset]) => subset) }));
+  const keepsEndpoints = uses.some((use) => use.keepsEndpoints);
+  const key = [String(keepsEndpoints), ...sorted.map(([text]) => text)].join('\n');
+  return internUses(key, () => ({ subsets: sorted.map(([, subset]) => subset), keepsEndpoints }));
 }
 
 /** A text that is equal for equal labels. */
 export const subsetKey = (subset: Subset): string =>
   JSON.stringify(Object.entries(subset).sort(([left], [right]) => compareText(left, right)));
 
-const subsetTargets = memoised((route: CompiledRoute) =>
-  route.rules.flatMap(({ rule }) =>
-    rule.backends.flatMap((backend) =>
-      backend.kind === 'service' && backend.target.subset !== undefined
-        ? [{ service: keyOf(backend.target), subset: backend.target.subset }]
-        : [],
-    ),
-  ),
+/** Rules whose requests the rules of a route may take, with what those set. */
+const rulesAbove = (route: CompiledRoute, delegation: Delegation): readonly CompiledRule[] =>
+  delegation.descentOf(route).above.flatMap(({ to, rule }) => [rule, ...rulesAbove(to, delegation)]);
+
+const keepsEndpoint = ({ rule }: CompiledRule): boolean => rule.features.some((feature) => feature.keepsEndpoint);
+
+/** What the rules above keep, those of the route may inherit. */
+const usesOfRoute = memoisedList((route: CompiledRoute, above: readonly CompiledRule[]): readonly Use[] =>
+  route.rules.flatMap((compiled) => {
+    const { rule } = compiled;
+    const keepsEndpoints = [compiled, ...above].some(keepsEndpoint);
+    return rule.backends.flatMap((backend) => {
+      if (backend.kind === 'invalid') return [];
+      const { subset } = backend.target;
+      return subset === undefined && !keepsEndpoints
+        ? []
+        : [{ service: keyOf(backend.target), subset, keepsEndpoints }];
+    });
+  }),
 );
 
 /** What Services are pooled from. */
 export interface PoolInputs {
   readonly attachments: ReadonlyMap<ObjectKey, readonly Attachment[]>;
-  readonly subsets: ReadonlyMap<ObjectKey, SubsetList>;
+  readonly uses: ReadonlyMap<ObjectKey, ServiceUses>;
   readonly policies: PolicyIndex;
   readonly instances: ReadonlyMap<Service, InstanceList>;
 }
@@ -174,7 +201,7 @@ export function poolServices(table: Table<Service>, inputs: PoolInputs): Readonl
   const services = new Map<ObjectKey, PooledService>();
   for (const [key, service] of table) {
     if (service.type === 'ExternalName') continue;
-    const lists = [inputs.subsets.get(key), inputs.instances.get(service)].filter((list) => list !== undefined);
+    const lists = [inputs.uses.get(key), inputs.instances.get(service)].filter((list) => list !== undefined);
     const attachments = inputs.attachments.get(key) ?? none;
     const policies = service.ports.map((port) => inputs.policies.reachingService(key, port.name));
     services.set(key, poolService(service, [...attachments, ...lists, ...policies]));

@@ -4,12 +4,13 @@ import { keyOf, type ObjectRef } from '../api/meta.js';
 import type { ReferenceGrant } from '../kinds/reference-grant.js';
 import type { Service, World } from '../kinds/world.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
-import { err, ok, type Problem, type Result } from '../lib/result.js';
+import { err, type Problem, type Result } from '../lib/result.js';
 import type { PolicyIndex } from './policies.js';
 import { ruleDefaultsOf, servicePoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
 import type { RouteProtocol } from './protocol.js';
 import type { Referents } from './references.js';
+import { holdRule } from './held-rules.js';
 import {
   servicesNamed,
   sourceOf,
@@ -97,7 +98,10 @@ const compile = memoisedList((source: RouteSource, referents: readonly Referent[
   const { ofRules } = policiesIn(referents);
   const outcomes = source.rules.map((one, index) => {
     const result = compileOne(one, source, lookup);
-    return { one, result: result.ok ? ok(withDefaults(result.value, ofRules[index] ?? noPolicies)) : result };
+    return {
+      one,
+      result: result.ok ? holdRule(withDefaults(result.value, ofRules[index] ?? noPolicies), source) : result,
+    };
   });
   const dropped = outcomes.flatMap(({ one, result }) =>
     result.ok ? [] : result.error.slice(0, 1).map((problem) => ({ name: nameOf(one.rule, one.index), problem })),

@@ -1,11 +1,16 @@
 // What a request says: that a response was taken or refused, and what the client wants from now on.
 
+import { lately } from '../lib/memo.js';
 import type { NameTable } from './name-table.js';
-import { isOwnName } from './names.js';
-import { heldWhenCurrent, ownPlanFor, planFor, wantedOf, withEntries, withoutTrust, withoutUnwanted } from './plan.js';
+import { heldWhenCurrent, ownPlanFor, planFor, wantedOf, withoutTrust } from './plan.js';
+import type { Push } from './push.js';
 import { onRefusal } from './refusal.js';
 import { isWildcardType, type EncodedResource, type ResourceType } from './resources.js';
 import {
+  changedType,
+  isCommon,
+  shared,
+  stepsRemembered,
   withType,
   type InFlight,
   type StreamInput,
@@ -13,19 +18,11 @@ import {
   type Turn,
   type TypeState,
 } from './stream-state.js';
+import { afterVoid, askedOf, resubscribed } from './resubscribe.js';
 import { readStatement } from './statement.js';
-import { idsOf, readSubscription, type Asked } from './subscription.js';
-import {
-  hasVersion,
-  noSubscription,
-  nothingHeld,
-  versionOfSet,
-  wants,
-  type HeldEntry,
-  type OwnHeld,
-  type Subscription,
-} from './view.js';
-import type { RawRequest } from './wire.js';
+import { readSubscription } from './subscription.js';
+import { noSubscription, nothingHeld, versionOfSet, type OwnHeld } from './view.js';
+import type { RawRequest } from './wire-read.js';
 
 type RequestInput = Extract<StreamInput, { kind: 'request' }>;
 
@@ -34,18 +31,33 @@ export function onRequest(state: StreamState, input: RequestInput, turn: Turn): 
   const { type, request } = input;
   const before = state.types[type];
   if (before === undefined) return firstRequest(state, type, request);
+  const said = { stream: state, type, before, request };
   if (state.protocol === 'sotw' && request.nonce !== '' && request.nonce !== before.lastNonce)
-    return withType(state, type, afterVoid(state, type, { before, request }));
+    return withType(state, type, afterVoid(state, type, said));
+  const isShared = isPlain(state, request) && isCommon(before);
+  return withType(
+    state,
+    type,
+    isShared ? acknowledged(before, request.nonce, state.names[type]) : afterRequest(said, turn),
+  );
+}
+
+/** Most requests say no more than that a response was taken. */
+const isPlain = ({ protocol }: StreamState, { error, subscribe, unsubscribe }: RawRequest): boolean =>
+  protocol === 'delta' && error === undefined && subscribe.bounds.length + unsubscribe.bounds.length === 0;
+
+function afterRequest(said: Omit<Answer, 'answered'>, turn: Turn): TypeState {
+  const { stream, type, before, request } = said;
   const answered = before.inFlight.find((one) => one.push.nonce === request.nonce);
-  const after = answered === undefined ? before : onAnswer({ stream: state, type, before, answered, request }, turn);
-  return withType(state, type, resubscribed(state, type, { before: after, request }));
+  const after = answered === undefined ? before : onAnswer({ ...said, answered }, turn);
+  return resubscribed(stream, type, { before: after, request });
 }
 
 const noOwn: OwnHeld = new Map();
 const noRefusals: TypeState['refused'] = new Map();
 const noPriors: ReadonlyMap<string, EncodedResource> = new Map();
 
-const unasked: Omit<TypeState, 'last'> = {
+const unasked: Omit<TypeState, 'workedOut'> = {
   subscription: noSubscription,
   everNamed: false,
   sent: nothingHeld,
@@ -71,13 +83,13 @@ function firstRequest(state: StreamState, type: ResourceType, request: RawReques
     first: true,
     everNamed: false,
   });
-  const start = { ...unasked, subscription, everNamed: asked.named, last: {} };
+  const start = { ...unasked, subscription, everNamed: asked.named, workedOut: {} };
   const known =
     state.protocol === 'delta'
       ? knownToDelta(state, type, { start, request })
       : knownToSotw(state, type, { start, request });
   if (type !== 'endpoint' || state.owed.length === 0) return withType(state, type, known);
-  return withType({ ...state, owed: [] }, type, { ...known, sent: withoutTrust(known.sent, state.owed) });
+  return withType({ ...state, owed: [] }, type, changedType(known, { sent: withoutTrust(known.sent, state.owed) }));
 }
 
 interface Starting {
@@ -92,8 +104,8 @@ function knownToDelta(state: StreamState, type: ResourceType, { start, request }
     own: state.own[type] ?? [],
     subscription: start.subscription,
   });
-  const unanswered = isWildcardType(type) && request.initial.bounds.length === 0;
-  return { ...start, sent: planFor(view, held, start.subscription).canonical, own, unanswered };
+  const unanswered = isWildcardType(type) && request.initial.runs.length === 0;
+  return shared(changedType(start, { sent: planFor(view, held, start.subscription).canonical, own, unanswered }));
 }
 
 /**
@@ -131,148 +143,28 @@ interface Answer {
 function onAnswer({ stream, type, before, answered, request }: Answer, turn: Turn): TypeState {
   const isSotw = stream.protocol === 'sotw';
   const others = before.inFlight.filter((one) => one !== answered);
-  const after = { ...before, inFlight: isSotw ? [] : others };
+  const after = changedType(before, { inFlight: isSotw ? [] : others });
   const earlier = isSotw && isWildcardType(type) ? others.map((one) => one.push) : [];
   const newest = answered.push;
   if (request.error !== undefined)
     return onRefusal({ stream, type, before: after, newest, earlier, text: request.error }, turn);
-  if (after.blind) return { ...after, blind: false, blocked: undefined };
+  return onAck(after, [...earlier, newest], stream.names[type]);
+}
+
+function onAck(after: TypeState, taken: readonly Push[], names: NameTable): TypeState {
+  if (after.blind) return changedType(after, { blind: false, blocked: undefined });
   if (after.priors.size === 0) return after;
-  const told = new Set([...earlier, newest].flatMap((push) => push.names));
-  const isInDoubt = (name: string): boolean =>
-    (after.own.get(name) ?? after.sent[stream.names[type].idOf(name)]) === 'doubt';
-  return { ...after, priors: new Map([...after.priors].filter(([name]) => !told.has(name) || isInDoubt(name))) };
-}
-
-interface Asking {
-  readonly added: Asked;
-  readonly dropped: Asked;
-  readonly named: boolean;
-}
-
-function askedOf(state: StreamState, type: ResourceType, request: RawRequest): Asking {
-  const added = idsOf(request.subscribe, state.names[type]);
-  return { added, dropped: idsOf(request.unsubscribe, state.names[type]), named: added.star || added.ids.length > 0 };
-}
-
-interface Change {
-  readonly before: TypeState;
-  readonly request: RawRequest;
-}
-
-function resubscribed(state: StreamState, type: ResourceType, { before, request }: Change): TypeState {
-  const { protocol } = state;
-  if (protocol === 'delta' && request.subscribe.bounds.length + request.unsubscribe.bounds.length === 0) return before;
-  const names = state.names[type];
-  const asked = askedOf(state, type, request);
-  const subscription = readSubscription({
-    ...asked,
-    protocol,
-    type,
-    names,
-    before: before.subscription,
-    first: false,
-    everNamed: before.everNamed,
+  const told = new Set(taken.flatMap((push) => push.names));
+  const isInDoubt = (name: string): boolean => (after.own.get(name) ?? after.sent[names.idOf(name)]) === 'doubt';
+  return changedType(after, {
+    priors: new Map([...after.priors].filter(([name]) => !told.has(name) || isInDoubt(name))),
   });
-  const everNamed = before.everNamed || asked.named;
-  if (protocol === 'sotw' && subscription === before.subscription)
-    return everNamed === before.everNamed ? before : { ...before, everNamed };
-  const next = { ...before, subscription, everNamed, ...stillHeld(before, subscription, names) };
-  return protocol === 'sotw' ? next : answering({ next, before, asked }, names);
 }
 
-/**
- * State of the world: a request that answers an older response is void as a whole. But what it does not list the client
- * has given up, and must be sent again if its next valid request lists it; and who has named something has named it.
- */
-function afterVoid(state: StreamState, type: ResourceType, { before, request }: Change): TypeState {
-  const { subscription, everNamed } = resubscribed(state, type, { before, request });
-  if (subscription === before.subscription) return everNamed === before.everNamed ? before : { ...before, everNamed };
-  const names = state.names[type];
-  const isGivenUp = (id: number): boolean => !wants(subscription, id);
-  const ids = before.sent.flatMap((entry, id) => (hasVersion(entry) && isGivenUp(id) ? id : []));
-  const own = [...before.own].map(([name, entry]): [string, HeldEntry] => [
-    name,
-    hasVersion(entry) && isGivenUp(names.idOf(name)) ? 'stale' : entry,
-  ]);
-  const sent = ids.length === 0 ? before.sent : withoutTrust(before.sent, ids);
-  return { ...before, everNamed, sent, own: own.length === 0 ? before.own : new Map(own) };
-}
-
-type Holdings = Pick<TypeState, 'sent' | 'own' | 'priors'>;
-
-function stillHeld(before: TypeState, subscription: Subscription, names: NameTable): Holdings {
-  const kept = {
-    sent: withoutUnwanted(before.sent, subscription),
-    own: ownWanted(before.own, subscription, names),
-    priors: ownWanted(before.priors, subscription, names),
-  };
-  return before.inFlight.length > 0 ? stillComing(before, kept, { subscription, names }) : kept;
-}
-
-/** Who asks again for what it gave up takes also what was sent before and is only now read. */
-function stillComing(
-  { inFlight, subscription: former }: TypeState,
-  kept: Holdings,
-  { subscription, names }: { readonly subscription: Subscription; readonly names: NameTable },
-): Holdings {
-  const isAnew = ({ name }: EncodedResource): boolean =>
-    wants(subscription, names.idOf(name)) && !wants(former, names.idOf(name));
-  const coming = inFlight.flatMap((one) => one.push.resources).filter(isAnew);
-  if (coming.length === 0) return kept;
-  const entries: [number, HeldEntry][] = [];
-  const own = new Map(kept.own);
-  const priors = new Map(kept.priors);
-  for (const one of coming) {
-    const id = names.idOf(one.name);
-    if (!isOwnName(one.name)) entries.push([id, kept.sent[id] ?? 'doubt']);
-    else if (!own.has(one.name)) own.set(one.name, 'doubt');
-    priors.set(one.name, one);
-  }
-  return { sent: withEntries(kept.sent, entries), own, priors };
-}
-
-function ownWanted<T>(
-  own: ReadonlyMap<string, T>,
-  subscription: Subscription,
-  names: NameTable,
-): ReadonlyMap<string, T> {
-  const isWanted = (name: string): boolean => wants(subscription, names.idOf(name));
-  return [...own.keys()].every(isWanted) ? own : new Map([...own].filter(([name]) => isWanted(name)));
-}
-
-interface Mention {
-  readonly next: TypeState;
-  readonly before: TypeState;
-  readonly asked: Asking;
-}
-
-/** Delta: a name that is asked for again is sent again, and so is one that is given up and still wanted for `*`. */
-function answering({ next, before, asked }: Mention, names: NameTable): TypeState {
-  const entries: [number, HeldEntry | undefined][] = [];
-  const own = new Map(next.own);
-  for (const id of [...asked.added.ids, ...asked.dropped.ids]) {
-    const name = names.nameOf(id);
-    if (isOwnName(name)) setOrDelete(own, name, afterMention(before.own.get(name), next.subscription, id));
-    else entries.push([id, afterMention(before.sent[id], next.subscription, id)]);
-  }
-  const isSame = entries.every(([id, entry]) => next.sent[id] === entry);
-  return {
-    ...next,
-    sent: isSame ? next.sent : withEntries(next.sent, entries),
-    own: own.size + next.own.size === 0 ? next.own : own,
-  };
-}
-
-function setOrDelete(own: Map<string, HeldEntry>, name: string, entry: HeldEntry | undefined): void {
-  if (entry === undefined) own.delete(name);
-  else own.set(name, entry);
-}
-
-/** What the client is taken to have under a name that it has just mentioned: never the current version. */
-function afterMention(entry: HeldEntry | undefined, subscription: Subscription, id: number): HeldEntry | undefined {
-  if (!wants(subscription, id)) return undefined;
-  if (hasVersion(entry)) return 'stale';
-  // Given up, but covered by `*`: it must hear how things are, be it that there is nothing.
-  return subscription.ids[id] === 1 || entry === undefined ? undefined : 'doubt';
-}
+/** What an ACK makes of a state that many streams are in. */
+const acknowledged = lately(stepsRemembered, (before: TypeState, nonce: string, names: NameTable): TypeState => {
+  const answered = before.inFlight.find((one) => one.push.nonce === nonce);
+  if (answered === undefined) return before;
+  const after = changedType(before, { inFlight: before.inFlight.filter((one) => one !== answered) });
+  return shared(onAck(after, [answered.push], names));
+});

@@ -3,6 +3,7 @@
 import { Cluster, Cluster_DiscoveryType, Cluster_LbPolicy } from '../gen/envoy/config/cluster/v3/cluster.js';
 import { Http2ProtocolOptions } from '../gen/envoy/config/core/v3/protocol.js';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
+import { HealthStatus } from '../gen/envoy/config/core/v3/health_check.js';
 import type { ClusterPatch } from '../features/feature.js';
 import { balancing, leastRequest } from '../features/load-balancer.js';
 import { detection, usualDetection } from '../features/outlier-detection.js';
@@ -72,6 +73,13 @@ const noBreakers = {
   retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 10 },
 };
 
+/** Draining endpoints get no new clients, and keep those that name them. */
+const drainingToo = {
+  overrideHostStatus: {
+    statuses: [HealthStatus.UNKNOWN, HealthStatus.HEALTHY, HealthStatus.DEGRADED, HealthStatus.DRAINING],
+  },
+};
+
 /** A fixed number of retries stands in place of the budget: Envoy would prefer the budget. */
 function limits(patch: ClusterPatch['thresholds']) {
   const { retryBudget, ...others } = overridden(noBreakers, patch);
@@ -79,7 +87,10 @@ function limits(patch: ClusterPatch['thresholds']) {
 }
 
 /** What policies say of a cluster, joined. */
-function patchOf({ namespace, name }: Target, { policies, port, protocol }: PortModel): ClusterPatch {
+function patchOf(
+  { namespace, name }: Pick<Target, 'namespace' | 'name'>,
+  { policies, port, protocol }: PortModel,
+): ClusterPatch {
   const host = `${name}.${namespace}.svc.${clusterDomain}`;
   const context = { host, port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol) };
   return (
@@ -89,6 +100,15 @@ function patchOf({ namespace, name }: Target, { policies, port, protocol }: Port
     ) ?? {}
   );
 }
+
+/** Limits of a cluster of this port. */
+export const thresholdsOf = ({ ref }: ServiceModel, port: PortModel) => limits(patchOf(ref, port).thresholds);
+
+/** Who has a say in clusters of this port. */
+export const originsOf = (service: ServiceModel, port: PortModel): readonly Origin[] => [
+  service.origin,
+  ...port.policies.inForce.map(({ origin }) => origin),
+];
 
 function outboundCluster(target: Target, port: PortModel): Cluster {
   const name = nameOfCluster(target);
@@ -100,7 +120,7 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     connectTimeout: durationOfSeconds(5),
     perConnectionBufferLimitBytes: 1_048_576,
     ...balancing('LeastRequest', leastRequest()),
-    commonLbConfig: { healthyPanicThreshold: { value: 0 } },
+    commonLbConfig: { healthyPanicThreshold: { value: 0 }, ...(port.keepsEndpoints ? drainingToo : {}) },
     ignoreHealthOnHostRemoval: true,
     // Who is far is asked once it is known that those who are near fail.
     ...(port.preference?.kind === 'failover' ? detection(usualDetection) : {}),
@@ -116,7 +136,7 @@ function clusterOf(service: ServiceModel, port: PortModel, part: Pick<Target, 's
   const { namespace, name } = service.ref;
   const target = { namespace, name, port: port.port, ...part };
   const message = outboundCluster(target, port);
-  const origins = [service.origin, ...port.policies.inForce.map(({ origin }) => origin)];
+  const origins = originsOf(service, port);
   return { type: 'cluster', name: message.name, message, origins, parts: port.policies.inForce } as const;
 }
 

@@ -36,6 +36,15 @@ export const nameOfCluster = (target: {
   return variant === undefined ? nameOfOutbound(target) : `${nameOfOutbound(target)}/${variant}`;
 };
 
+/** `f/shop/cart/8080/3fa9c1d2`: clusters that stand in for each other, in this order, for rules of a Service port. */
+export const nameOfChain = (
+  service: { namespace: string; name: string; port: number },
+  clusters: readonly string[],
+): string => {
+  const { namespace, name, port } = service;
+  return `f/${namespace}/${name}/${String(port)}/${hash('sha256', clusters.join('\n'), 'hex').slice(0, 8)}`;
+};
+
 const inboundPrefix = 'i/';
 
 /** `i/8080`: listener, route configuration and delivery cluster of a port of the proxy's own pod. */
@@ -54,6 +63,12 @@ export const nameOfScope = (callerNamespace: string, authority: string): string 
 export const nameOfHost = (service: string, hostnames: readonly string[]): string => {
   const [domain = '*'] = hostnames;
   return domain === '*' ? service : `host/${domain}`;
+};
+
+/** `shop/reviews`, or `shop/reviews/host/x`: names by which a pod is called that stands behind several. */
+export const nameOfArrival = (service: { namespace: string; name: string }, hostnames: readonly string[]): string => {
+  const [domain = '*'] = hostnames;
+  return `${service.namespace}/${service.name}${domain === '*' ? '' : `/host/${domain}`}`;
 };
 
 /** `shop/reviews/main`: a rule, in access logs and statistics. */

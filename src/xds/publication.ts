@@ -238,8 +238,14 @@ const claimant = (namespace: string) => claimants(namespace, () => ({ namespace 
 
 const ownOf = memoised((proxy: ProxyModel): OwnResources => {
   const { resources } = encode(translateProxy(proxy));
-  return forEachType((type) => resources.filter((one) => one.type === type));
+  return forEachType((type) => {
+    const ofType = resources.filter((one) => one.type === type);
+    // One object for all that have none: what is worked out with it is shared.
+    return ofType.length === 0 ? nothingOwn : ofType;
+  });
 });
+
+const nothingOwn: readonly EncodedResource[] = [];
 
 const proxyEntries = memoised(
   (proxies: MeshModel['proxies'], versions: ReadonlySet<string>): ReadonlyMap<string, ProxyEntry> =>

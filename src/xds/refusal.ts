@@ -5,7 +5,7 @@ import { culpritsOf, isRestApplied } from './nack.js';
 import type { NameTable } from './name-table.js';
 import { heldAfterRefusal, ownAfterRefusal, type Push } from './push.js';
 import type { EncodedResource, ResourceType } from './resources.js';
-import type { StreamState, Turn, TypeState } from './stream-state.js';
+import { changedType, type StreamState, type Turn, type TypeState } from './stream-state.js';
 import { isCurrent, resourceIn } from './view.js';
 
 /** A refusal, with Envoy's text. */
@@ -35,8 +35,7 @@ export function onRefusal(refusal: Refusal, turn: Turn): TypeState {
       ? before.refused
       : new Map([...before.refused, ...culprits.map((one) => [one.resource.version, one] as const)]);
   const taken = culprits.length > 0 && isNamed ? broughtBy(refusal) : [];
-  return {
-    ...before,
+  return changedType(before, {
     refused,
     priors: priorsAfter({ ...before, refused }, [...formerOf(push, names), ...taken]),
     sent: heldAfterRefusal(before.sent, push, names),
@@ -46,7 +45,7 @@ export function onRefusal(refusal: Refusal, turn: Turn): TypeState {
       culprits.length > 0 || push.resources.length === 0
         ? undefined
         : Math.max(1, Math.floor(push.resources.length / 2)),
-  };
+  });
 }
 
 /** What a response holds, as far as the client has not said that it took it. */

@@ -12,7 +12,7 @@ import {
 } from '../gen/envoy/config/route/v3/route_components.js';
 import type { CompiledFeature, RouteContext, RoutePatch } from '../features/feature.js';
 import { silentRule } from '../features/index.js';
-import { builtInDefaults, type RouteDefaults } from '../features/route-defaults.js';
+import type { RouteDefaults } from '../features/route-defaults.js';
 import { everyone, isFor } from '../model/caller.js';
 import type { Origin } from '../model/delivery.js';
 import {
@@ -20,7 +20,6 @@ import {
   type Backend,
   type Caller,
   type HostRules,
-  type InboundPort,
   type Match,
   type PolicyInForce,
   type PortModel,
@@ -29,15 +28,17 @@ import {
   type ServiceModel,
   type Target,
 } from '../model/mesh.js';
+import { nameOfBackend } from './chains.js';
 import { defaultsFor } from './defaults.js';
 import { mergePatches } from './merge.js';
-import { clusterDomain, nameOfCluster, nameOfHost, nameOfInbound, nameOfRule, unresolvedCluster } from './names.js';
+import { nameOfCluster, nameOfHost, nameOfRule, unresolvedCluster } from './names.js';
+import { withPreflight } from './preflight.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import { withoutUsualPort, type CallNames } from './redirect-port.js';
 import type { Resource } from './resources.js';
-import { hostsOf } from './scopes.js';
+import { hostNamesOf } from './scopes.js';
 import { pathBy, pathTo, ruleOf } from './tcp.js';
-import { onlyTunnels, tunnel } from './tunnels.js';
+import { forwardedTunnel, onlyTunnels, tunnel } from './tunnels.js';
 
 /** The Service port that a route configuration is for, and its callers. */
 export interface RouteOwner {
@@ -64,8 +65,8 @@ function clusterOf(rule: Rule): RouteContext['clusterOf'] {
 
 type WeightedBackend = { readonly name: string; readonly weight: number; readonly backend: Backend };
 
-const weighted = (backend: Backend): WeightedBackend => ({
-  name: backend.kind === 'service' ? nameOfCluster(backend.target) : unresolvedCluster,
+const weighted = (backend: Backend, rule: Rule, owner: RouteOwner): WeightedBackend => ({
+  name: backend.kind === 'service' ? nameOfBackend(backend.target, rule, owner) : unresolvedCluster,
   weight: backend.weight,
   backend,
 });
@@ -79,8 +80,8 @@ const failures = {
 const failureOf = ({ grpc }: Match) => (grpc === undefined ? failures.http : failures.grpc);
 
 /** Sends to the backends by weight. What does not resolve answers a failure for its share. */
-function destination({ rule: { backends }, match }: RouteEntry): Partial<RouteAction> {
-  const live = backends.map(weighted).filter((one) => one.weight > 0);
+function destination({ rule, match }: RouteEntry, owner: RouteOwner): Partial<RouteAction> {
+  const live = rule.backends.map((one) => weighted(one, rule, owner)).filter((one) => one.weight > 0);
   const [first] = live;
   const plain = live.length === 1 && first?.backend.kind === 'service' && first.backend.features.length === 0;
   if (plain) return { clusterSpecifier: { $case: 'cluster', value: first.name } };
@@ -101,12 +102,7 @@ function destination({ rule: { backends }, match }: RouteEntry): Partial<RouteAc
   return { clusterSpecifier: action.clusterSpecifier, clusterNotFoundResponseCode: action.clusterNotFoundResponseCode };
 }
 
-/** A tunnel is an upgrade: the backend is asked for it. */
-const forwardedTunnel = {
-  upgradeConfigs: RouteAction.fromPartial({ upgradeConfigs: [{ upgradeType: 'CONNECT' }] }).upgradeConfigs,
-};
-
-function actionOf(entry: RouteEntry, patches: readonly RoutePatch[]): Route['action'] {
+function actionOf(entry: RouteEntry, patches: readonly RoutePatch[], owner: RouteOwner): Route['action'] {
   const { rule, match } = entry;
   const answer = patches.find((patch) => patch.answer !== undefined)?.answer;
   if (answer?.kind === 'redirect') return { $case: 'redirect', value: RedirectAction.fromPartial(answer.action) };
@@ -122,7 +118,7 @@ function actionOf(entry: RouteEntry, patches: readonly RoutePatch[]): Route['act
     'route',
   );
   const upgrade = match.method === 'CONNECT' ? forwardedTunnel : {};
-  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...upgrade, ...destination(entry) }) };
+  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...upgrade, ...destination(entry, owner) }) };
 }
 
 interface RouteVariant {
@@ -154,6 +150,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
   const { match, rule } = entry;
   const context: RouteContext = {
     direction: 'outbound',
+    fallsBack: rule.fallsBack ?? false,
     port: owner.port.port,
     path: match.path,
     methods: variant.methods,
@@ -172,7 +169,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     name,
     statPrefix: name,
     match: buildMatch(match, variant.onlySafe),
-    action: actionOf(entry, patches),
+    action: actionOf(entry, patches, owner),
   });
 }
 
@@ -181,6 +178,7 @@ function plainRoute(owner: RouteOwner): Route {
   const { port } = owner;
   const context: RouteContext = {
     direction: 'outbound',
+    fallsBack: false,
     port: port.port,
     path: { kind: 'prefix', value: '/', ignoreCase: false },
     methods: 'safe',
@@ -213,7 +211,7 @@ const entriesFor = (rules: HostRules, caller: Caller): readonly RouteEntry[] =>
 /** The names by which a host is called, as far as they are known. */
 function callNames({ hostnames }: HostRules, { service, port }: RouteOwner): CallNames {
   const [hostname = '*'] = hostnames;
-  const names = hostname === '*' ? [service.ref.name, ...hostsOf(service, clusterDomain)] : [hostname];
+  const names = hostname === '*' ? [service.ref.name, ...hostNamesOf(service.ref)] : [hostname];
   return { names: names.filter((name) => !name.startsWith('*')), port: port.port };
 }
 
@@ -222,6 +220,7 @@ const requestRoutes = (rules: HostRules, owner: RouteOwner): readonly Route[] =>
   rules.entries.length === 0
     ? [plainRoute(owner)]
     : entriesFor(rules, owner.caller)
+        .flatMap(withPreflight)
         .flatMap((entry) =>
           variantsOf(entry, defaultsFor(entry.rule, owner.port)).map((variant) => buildRoute(entry, variant, owner)),
         )
@@ -236,7 +235,7 @@ function routesOf(rules: HostRules, owner: RouteOwner): readonly Route[] {
   if (protocol === 'auto') return [...requestRoutes(rules, owner), plainTunnel(owner)];
   if (isHttp(protocol)) return requestRoutes(rules, owner);
   const rule = ruleOf(rules);
-  return [rule === undefined ? plainTunnel(owner) : tunnel(pathBy(rule, owner.port)), onlyTunnels];
+  return [rule === undefined ? plainTunnel(owner) : tunnel(pathBy(rule, owner)), onlyTunnels];
 }
 
 function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
@@ -248,11 +247,14 @@ function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
   });
 }
 
-const clustersOf = (rule: Rule): readonly string[] => {
+const clustersOf = (rule: Rule, owner: RouteOwner): readonly string[] => {
   const targets = rule.backends.flatMap((backend): readonly Target[] =>
     backend.kind === 'service' ? [backend.target] : [],
   );
-  return [...targets, ...rule.references].map(nameOfCluster);
+  const sentTo = rule.backends.flatMap((backend) =>
+    backend.kind === 'service' && backend.weight > 0 ? [nameOfBackend(backend.target, rule, owner)] : [],
+  );
+  return [...[...targets, ...rule.references].map(nameOfCluster), ...sentTo];
 };
 
 const distinctOrigins = (rules: readonly Rule[]): readonly Origin[] => [...new Set(rules.map((rule) => rule.origin))];
@@ -273,7 +275,7 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
     }),
     origins: [service.origin, ...distinctOrigins(rules), ...owner.port.policies.inForce.map(({ origin }) => origin)],
     parts: [...new Set(rules)],
-    clusters: [...new Set([name, ...rules.flatMap(clustersOf)])],
+    clusters: [...new Set([name, ...rules.flatMap((rule) => clustersOf(rule, owner))])],
   };
 }
 
@@ -284,63 +286,3 @@ export const buildInstanceRoutes = (service: ServiceModel): readonly Resource<'r
   service.ports.flatMap((port) =>
     service.instances.map((instance) => buildRoutes({ service, port, caller: everyone, instance }, noRules)),
   );
-
-const inboundRetry = { retryOn: 'reset-before-request', numRetries: 2 };
-
-const off = { seconds: 0n, nanos: 0 };
-
-function delivery(name: string): RouteAction {
-  return RouteAction.fromPartial({
-    clusterSpecifier: { $case: 'cluster', value: name },
-    timeout: off,
-    idleTimeout: off,
-    maxStreamDuration: { grpcTimeoutHeaderMax: off },
-    retryPolicy: inboundRetry,
-  });
-}
-
-/** What becomes of a request to the proxy's own pod: it is delivered, and never cut short here. */
-export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resource<'route'> {
-  const name = nameOfInbound(inbound.port);
-  const context: RouteContext = {
-    direction: 'inbound',
-    port: inbound.port,
-    path: { kind: 'prefix', value: '/', ignoreCase: false },
-    methods: 'unsafe',
-    defaults: builtInDefaults,
-    clusterOf: () => undefined,
-  };
-  const patch = mergePatches(
-    inbound.policies.map(({ feature }) => feature.onRoute(context)),
-    'route',
-  );
-  const action = { ...delivery(name), ...patch?.forward };
-  return {
-    type: 'route',
-    name,
-    message: RouteConfiguration.fromPartial({
-      name,
-      virtualHosts: [
-        {
-          name: 'inbound',
-          domains: ['*'],
-          routes: [
-            {
-              ...patch?.route,
-              name,
-              match: { pathSpecifier: { $case: 'prefix', value: '/' } },
-              action: { $case: 'route', value: action },
-            },
-            {
-              ...patch?.route,
-              name,
-              match: { pathSpecifier: { $case: 'connectMatcher', value: {} } },
-              action: { $case: 'route', value: { ...action, ...forwardedTunnel } },
-            },
-          ],
-        },
-      ],
-    }),
-    origins: [origin, ...inbound.policies.map((one) => one.origin)],
-  };
-}

@@ -3,7 +3,7 @@
 import { ScopedRouteConfiguration } from '../gen/envoy/config/route/v3/scoped_route.js';
 import { keyOf } from '../api/meta.js';
 import type { HostRules, PortModel, ServiceModel } from '../model/mesh.js';
-import { nameOfCluster, nameOfScope } from './names.js';
+import { clusterDomain, nameOfCluster, nameOfScope } from './names.js';
 import type { Resource } from './resources.js';
 
 const forms = (host: string, port: number): readonly string[] =>
@@ -28,18 +28,18 @@ function scope(
 }
 
 /** The names by which every namespace may call a Service. */
-export function hostsOf({ ref }: ServiceModel, clusterDomain: string): readonly string[] {
-  const stem = `${ref.name}.${ref.namespace}`;
+export function hostNamesOf(service: { readonly namespace: string; readonly name: string }): readonly string[] {
+  const stem = `${service.name}.${service.namespace}`;
   return [stem, `${stem}.svc`, `${stem}.svc.${clusterDomain}`];
 }
 
-const authoritiesOf = (service: ServiceModel, port: PortModel, clusterDomain: string): readonly string[] =>
-  hostsOf(service, clusterDomain).flatMap((host) => forms(host, port.port));
+const authoritiesOf = ({ ref }: ServiceModel, port: PortModel): readonly string[] =>
+  hostNamesOf(ref).flatMap((host) => forms(host, port.port));
 
 /** Scopes for those names. */
-export const buildScopes = (service: ServiceModel, clusterDomain: string): readonly Resource<'scope'>[] =>
+export const buildScopes = (service: ServiceModel): readonly Resource<'scope'>[] =>
   service.ports.flatMap((port) =>
-    authoritiesOf(service, port, clusterDomain).map((authority) => scope(service, port, { namespace: '', authority })),
+    authoritiesOf(service, port).map((authority) => scope(service, port, { namespace: '', authority })),
   );
 
 /** The bare name, by which only its own namespace may call a Service. */
@@ -70,10 +70,10 @@ const claimsOfPort = (service: ServiceModel, port: PortModel, namespace: string)
 };
 
 /** The names of pods: `db-0.db` in the Service's own namespace, `db-0.db.shop` and longer ones in all. */
-function claimsOfPods(service: ServiceModel, caller: Caller): readonly Claim[] {
+function claimsOfPods(service: ServiceModel, callerNamespace: string): readonly Claim[] {
   const { name, namespace } = service.ref;
-  const all = hostsOf(service, caller.clusterDomain).map((host) => ({ host, namespace: '' }));
-  const stems = caller.namespace === namespace ? [{ host: name, namespace }, ...all] : all;
+  const all = hostNamesOf(service.ref).map((host) => ({ host, namespace: '' }));
+  const stems = callerNamespace === namespace ? [{ host: name, namespace }, ...all] : all;
   return service.ports.flatMap((port) =>
     service.instances.flatMap((instance) =>
       stems.flatMap(({ host, namespace: to }) =>
@@ -83,12 +83,6 @@ function claimsOfPods(service: ServiceModel, caller: Caller): readonly Claim[] {
       ),
     ),
   );
-}
-
-/** Who asks, and in which domain. */
-interface Caller {
-  readonly namespace: string;
-  readonly clusterDomain: string;
 }
 
 /** A caller's own routes stand in for the producer's, with the names that they claim. */
@@ -101,16 +95,17 @@ const byName = (left: ServiceModel, right: ServiceModel): number => (keyOf(left.
  * Names of pods, and host names that the routes of Services claim, for callers of a namespace. Where two claim one, the
  * first Service by name has it; the name of a Service is nobody else's.
  */
-export function buildClaimedScopes(services: readonly ServiceModel[], caller: Caller): readonly Resource<'scope'>[] {
+export function buildClaimedScopes(
+  services: readonly ServiceModel[],
+  callerNamespace: string,
+): readonly Resource<'scope'>[] {
   const sorted = [...services].sort(byName);
   const claims = [
-    ...sorted.flatMap((service) => claimsOfPods(service, caller)),
-    ...sorted.flatMap((service) => claimsOf(service, caller.namespace)),
+    ...sorted.flatMap((service) => claimsOfPods(service, callerNamespace)),
+    ...sorted.flatMap((service) => claimsOf(service, callerNamespace)),
   ];
   if (claims.length === 0) return [];
-  const taken = new Set(
-    services.flatMap((service) => service.ports.flatMap((port) => authoritiesOf(service, port, caller.clusterDomain))),
-  );
+  const taken = new Set(services.flatMap((service) => service.ports.flatMap((port) => authoritiesOf(service, port))));
   return claims.flatMap((claim) => {
     if (taken.has(claim.authority)) return [];
     taken.add(claim.authority);

@@ -31,9 +31,9 @@ const chainOf = (name: string, path: ConnectionPath): FilterChain =>
   FilterChain.fromPartial({ name, filters: [tcpProxy(path)] });
 
 const chainOfRule =
-  ({ port }: PortOwner) =>
+  (owner: PortOwner) =>
   (rule: Rule): FilterChain => {
-    const path = pathBy(rule, port);
+    const path = pathBy(rule, owner);
     return chainOf(path.name, path);
   };
 

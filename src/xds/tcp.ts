@@ -9,9 +9,10 @@ import { packAny } from '../features/any.js';
 import type { ChainPatch } from '../features/feature.js';
 import { silentRule } from '../features/index.js';
 import { builtInDefaults, type RouteDefaults } from '../features/route-defaults.js';
+import { nameOfBackend, type Owner } from './chains.js';
 import { defaultsFor } from './defaults.js';
 import { mergePatches, overridden } from './merge.js';
-import { nameOfCluster, nameOfRule, unresolvedCluster } from './names.js';
+import { nameOfRule, unresolvedCluster } from './names.js';
 
 const patchOf = (features: readonly CompiledFeature[], defaults: RouteDefaults): ConnectionPatch =>
   mergePatches(
@@ -45,12 +46,11 @@ export const pathTo = (cluster: string, name: string, port?: PortModel): Connect
   patch: port === undefined ? plain : patchOf(silentRule, port.policies.defaults),
 });
 
-const clusterOf = (backend: Backend): string =>
-  backend.kind === 'service' ? nameOfCluster(backend.target) : unresolvedCluster;
-
 /** Shares connections out by weight. What does not resolve closes its share. */
-function destinationOf(backends: readonly Backend[]): TcpProxy['clusterSpecifier'] {
-  const live = backends.filter(({ weight }) => weight > 0);
+function destinationOf(rule: Rule, owner: Owner): TcpProxy['clusterSpecifier'] {
+  const clusterOf = (backend: Backend): string =>
+    backend.kind === 'service' ? nameOfBackend(backend.target, rule, owner) : unresolvedCluster;
+  const live = rule.backends.filter(({ weight }) => weight > 0);
   const [first, ...others] = live;
   if (first === undefined) return { $case: 'cluster', value: unresolvedCluster };
   if (others.length === 0) return { $case: 'cluster', value: clusterOf(first) };
@@ -64,11 +64,11 @@ export const nameOfPath = ({ name, origin: { ref } }: Rule): string =>
   nameOfRule({ namespace: ref.namespace, route: ref.name, rule: name });
 
 /** As a rule says, under its name. */
-export function pathBy(rule: Rule, port: PortModel): ConnectionPath {
+export function pathBy(rule: Rule, owner: Owner): ConnectionPath {
   return {
     name: nameOfPath(rule),
-    to: destinationOf(rule.backends),
-    patch: patchOf(rule.features, defaultsFor(rule, port)),
+    to: destinationOf(rule, owner),
+    patch: patchOf(rule.features, defaultsFor(rule, owner.port)),
   };
 }
 

@@ -19,8 +19,10 @@ import type {
   ServiceModel,
 } from '../model/mesh.js';
 import { nowhere, type Place } from '../model/place.js';
+import { buildChains } from './chains.js';
 import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
+import { buildInboundRoutes } from './inbound-routes.js';
 import {
   buildListeners,
   buildOwnListeners,
@@ -29,9 +31,8 @@ import {
   virtualListeners,
   type Families,
 } from './listeners.js';
-import { clusterDomain } from './names.js';
 import type { Resource, ResourceType } from './resources.js';
-import { buildInboundRoutes, buildInstanceRoutes, buildRoutes } from './routes.js';
+import { buildInstanceRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
 import { forEachType } from './view.js';
 
@@ -86,11 +87,16 @@ const rulesFor = (port: PortModel, caller: Caller): readonly HostRules[] =>
 export const translateService = {
   explicit: (service: ServiceModel): Bundle => [
     ...buildClusters(service),
+    ...buildChains(service),
     ...buildInstanceClusters(service),
-    ...buildScopes(service, clusterDomain),
+    ...buildScopes(service),
     ...buildInstanceRoutes(service),
   ],
-  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildListeners(service)],
+  redirect: (service: ServiceModel): Bundle => [
+    ...buildClusters(service),
+    ...buildChains(service),
+    ...buildListeners(service),
+  ],
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
 
 /** The bare names of a Service, for callers of its own namespace. */
@@ -120,7 +126,7 @@ export const translateEndpoints = (sets: readonly EndpointSet[], place: Place): 
 
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
-  services.some(claimsHosts) ? buildClaimedScopes(services, { namespace, clusterDomain }) : [];
+  services.some(claimsHosts) ? buildClaimedScopes(services, namespace) : [];
 
 const nobody: readonly Origin[] = [];
 

@@ -33,6 +33,11 @@ export const tunnel = (path: ConnectionPath): Route =>
     action: { $case: 'route', value: actionOf(path) },
   });
 
+/** A tunnel is an upgrade: who receives it is asked for it. */
+export const forwardedTunnel = {
+  upgradeConfigs: RouteAction.fromPartial({ upgradeConfigs: [{ upgradeType: 'CONNECT' }] }).upgradeConfigs,
+};
+
 /** What a request is told that found no HTTP. */
 export const onlyTunnels = Route.fromPartial({
   name: 'only-tunnels',

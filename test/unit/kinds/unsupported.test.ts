@@ -81,14 +81,12 @@ describe('unsupported', () => {
   it('refuses one rule and leaves its neighbours', () => {
     const rule = {
       matches: [{ path: {} }, { claims: [] }],
-      filters: [{ type: 'URLRewrite' }, { type: 'Fault', fault: {} }],
-      backendRefs: [{ kind: 'Host' }, { fallback: true }, { fallback: false }],
+      filters: [{ type: 'URLRewrite' }],
+      backendRefs: [{ kind: 'Host' }, { kind: 'Service' }],
     };
     expect(unsupportedInRule(rule, 2).map(({ path }) => path)).to.deep.equal([
       'spec.rules[2].matches[1].claims',
-      'spec.rules[2].filters[1].fault',
       'spec.rules[2].backendRefs[0].kind',
-      'spec.rules[2].backendRefs[1].fallback',
     ]);
     expect(
       unsupportedOutsideRules({ rules: [rule], parentRefs: [{ kind: 'Host' }] }).map(({ path }) => path),

@@ -80,7 +80,7 @@ function treeOf(sketches: readonly Sketch[], name: string): RouteTree {
     const origin = { ref, generation: 1, part: `r${String(index)}` };
     const rule: Rule = { origin, name: `r${String(index)}`, matches, backends: [], references: [], features: [] };
     return {
-      ...{ index, matches, rule, written: [], unresolved: [] },
+      ...{ index, matches, rule, written: [], unresolved: [], weakened: [] },
       ...(children.length === 0 ? {} : { delegate: ['*'] }),
     };
   });

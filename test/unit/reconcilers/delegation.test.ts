@@ -91,6 +91,7 @@ describe('delegation: order', () => {
       path: { kind: 'prefix', value: '/a', ignoreCase: false },
       methods: 'safe',
       direction: 'outbound',
+      fallsBack: false,
       defaults: builtInDefaults,
       clusterOf: () => undefined,
     } as const;
@@ -260,6 +261,7 @@ describe('delegation: what is inherited', () => {
       path: { kind: 'prefix', value: '/', ignoreCase: false },
       methods: 'safe',
       direction: 'outbound',
+      fallsBack: false,
       defaults: builtInDefaults,
       clusterOf: ({ namespace = 'unbound', name }: { namespace?: string; name: string }) => `${namespace}/${name}`,
     } as const;

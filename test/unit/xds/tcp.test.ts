@@ -5,7 +5,7 @@ import { reconcile } from '../../../src/reconcilers/index.js';
 import { nothingRefused } from '../../../src/xds/quarantine.js';
 import { buildPublication } from '../../../src/xds/publication.js';
 import { pathBy, pathTo } from '../../../src/xds/tcp.js';
-import type { PortModel, Rule } from '../../../src/model/mesh.js';
+import type { PortModel, Rule, ServiceModel } from '../../../src/model/mesh.js';
 import { createWorlds, parsedOfAll, pod, route, service } from '../reconcilers/harness.js';
 
 const name = 'o/shop/web/80';
@@ -20,16 +20,17 @@ const model = reconcile(
   { capture: 'redirect' },
 ).model;
 
-const ruled = (): { readonly rule: Rule; readonly port: PortModel } => {
-  const port = model.services.get('shop/web')?.ports[0];
+const ruled = (): { readonly rule: Rule; readonly owner: { service: ServiceModel; port: PortModel } } => {
+  const service = model.services.get('shop/web');
+  const port = service?.ports[0];
   const rule = port?.hosts[0]?.entries[0]?.rule;
-  if (port === undefined || rule === undefined) throw new Error('no rule');
-  return { rule, port };
+  if (service === undefined || port === undefined || rule === undefined) throw new Error('no rule');
+  return { rule, owner: { service, port } };
 };
 
 describe('rules for connections', () => {
   it('close everything where no backend has a weight', () => {
-    expect(pathBy(ruled().rule, ruled().port)).to.deep.include({
+    expect(pathBy(ruled().rule, ruled().owner)).to.deep.include({
       name: 'shop/raw/main',
       to: { $case: 'cluster', value: 'unresolved' },
     });
