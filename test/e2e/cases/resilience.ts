@@ -275,25 +275,22 @@ const clusterAt = (mesh: TestMesh, port: number): Promise<string> =>
 misuse('1.3-health', 'what Envoy refuses costs that member on that port, and nothing else', async (mesh) => {
   const shop = service('shop', ['v1'], { ports: { 80: 'http', 81: 'tcp' } });
   await mesh.apply(shop, policy('outlierDetection: { consecutive5xx: 2 }'));
-  // Envoy asks by gRPC only where HTTP/2 is spoken.
-  await mesh.attempt(shop, policy('outlierDetection: { consecutive5xx: 3 }, healthCheck: { protocol: GRPC }'));
+  // Envoy checks by gRPC only what speaks HTTP/2; bytes are sent in no version.
+  const refused = 'healthCheck: { protocol: GRPC }, connection: { httpVersion: HTTP1, connectTimeout: 2s }';
+  await mesh.attempt(shop, policy(`outlierDetection: { consecutive5xx: 3 }, ${refused}`));
   const told = await mesh.condition('MeshPolicy', 'resilience', 'Programmed');
-  expectCondition(
-    told,
-    'False RejectedByProxy',
-    '`spec.upstream.healthCheck`',
-    'HTTP/2',
-    `o/${mesh.namespace}/shop/81`,
-  );
-  await eventually(async () => (await clusterAt(mesh, 81)).includes('"consecutive_5xx": 3'), {
+  expectCondition(told, 'False RejectedByProxy', '`spec.upstream.connection`', 'HTTP/2', `o/${mesh.namespace}/shop/80`);
+  await eventually(async () => (await clusterAt(mesh, 80)).includes('"consecutive_5xx": 3'), {
     what: 'the rest of the policy to be in force',
   });
-  expect(await clusterAt(mesh, 81)).not.to.include('grpc_health_check');
   expect(await clusterAt(mesh, 80))
-    .to.include('"consecutive_5xx": 3')
-    .and.to.include('grpc_health_check');
-  await mesh.apply(shop, policy('outlierDetection: { consecutive5xx: 4 }, healthCheck: { protocol: TCP }'));
+    .to.include('grpc_health_check')
+    .and.to.include('"connect_timeout": "5s"');
   expect(await clusterAt(mesh, 81))
+    .to.include('grpc_health_check')
+    .and.to.include('"connect_timeout": "2s"');
+  await mesh.apply(shop, policy('outlierDetection: { consecutive5xx: 4 }, connection: { connectTimeout: 3s }'));
+  expect(await clusterAt(mesh, 80))
     .to.include('"consecutive_5xx": 4')
-    .and.to.include('tcp_health_check');
+    .and.to.include('"connect_timeout": "3s"');
 });
