@@ -73,6 +73,10 @@ wire: protos ## run the xDS scenarios over loopback
 fuzz: build ## random meshes and spoilt objects, the long form; SEED= and RUNS= override
 	@FUZZ=long $(RUN) fuzz fuzz-envoy
 
+.PHONY: scaffold
+scaffold: build ## check that what `npm run new-feature` writes compiles and passes
+	@$(RUN) scaffold
+
 .PHONY: envoy
 envoy: build ## run the tests against real Envoys
 	@$(RUN) envoy
@@ -95,7 +99,7 @@ check: build ## the quick loop: everything without Envoys
 
 .PHONY: test
 test: build ## everything, real parts included; what CI runs
-	@$(RUN) $(QUICK) $(REAL)
+	@$(RUN) $(QUICK) scaffold $(REAL)
 
 .PHONY: coverage
 coverage: build ## line coverage of the quick suites, in coverage/

@@ -16,6 +16,7 @@ import type {
   WeightedBackend,
 } from './envoy-types.js';
 import type { Result } from '../lib/result.js';
+import type { Providers } from './providers.js';
 import type { RouteDefaults } from './route-defaults.js';
 
 /** Some of a message's fields, at any depth. */
@@ -29,6 +30,22 @@ export type Patch<T> = T extends bigint | Uint8Array | string | number | boolean
 
 /** Which side of a call a proxy stands on: beside the caller, or beside the one that is called. */
 export type Direction = 'inbound' | 'outbound';
+
+/** A service that a proxy asks or reports to. */
+export interface ProviderConfig {
+  readonly type: Providers[number]['type'];
+  /** The cluster that leads there. */
+  readonly cluster: string;
+  /** What it is called in requests: `collector.infra:4317`. */
+  readonly authority: string;
+  readonly path: string | undefined;
+  /** Time for an answer. */
+  readonly timeout: string;
+  readonly onError: 'Deny' | 'Allow';
+}
+
+/** A provider by its name; undefined where it does not resolve, which status says. */
+export type ProviderOf = (name: string) => ProviderConfig | undefined;
 
 /**
  * Which proxy does what a feature of a rule does. `destination`: the one that receives, which matches the rule again on
@@ -48,6 +65,8 @@ export interface RequestOnTheWay {
 /** What a feature knows of the route that it changes. */
 export interface RouteContext {
   readonly direction: Direction;
+  /** As logs and statistics name it: `shop/reviews/main`. */
+  readonly name: string;
   /** Outbound: features that either proxy can hold are held here. */
   readonly fallsBack: boolean;
   /** Port of the Service that was called; inbound: of the container. */
@@ -63,6 +82,8 @@ export interface RouteContext {
     readonly name: string;
     readonly port?: number;
   }) => string | undefined;
+  /** Of policies; rules have none. */
+  readonly providerOf: ProviderOf;
 }
 
 /** What a feature changes of a route. Two features must not write one field. */
@@ -85,6 +106,8 @@ export interface ClusterContext {
   readonly http: boolean;
   /** Whether the port of the Service asks for HTTP/2. */
   readonly wantsHttp2: boolean;
+  /** Whether events of health checks are written. */
+  readonly eventLog: boolean;
 }
 
 /** What a feature changes of a cluster. */
@@ -96,12 +119,26 @@ export interface ClusterPatch {
   readonly thresholds?: Patch<Thresholds>;
 }
 
+/** What newer Envoys can do, and older supported ones cannot. */
+export interface Capabilities {
+  /** `envoy.access_loggers.stats`, from 1.37. */
+  readonly statsLogger: boolean;
+  /** Its bound on the number of series, from 1.39. */
+  readonly statsScope: boolean;
+  /** The service of the OpenTelemetry access logger in a field of its own, from 1.37. */
+  readonly otelService: boolean;
+}
+
 /** What a feature knows of the chain of a listener that it changes. */
 export interface ChainContext {
   readonly direction: Direction;
   /** Port of the Service; inbound: of the container. Undefined: connections of many ports. */
   readonly port: number | undefined;
   readonly http: boolean;
+  /** `Deployment/web.shop`, whose proxy it is; undefined where proxies share the chain. */
+  readonly workload: string | undefined;
+  readonly can: Capabilities;
+  readonly providerOf: ProviderOf;
 }
 
 /** What a feature changes of a chain, and so drains when it changes. */

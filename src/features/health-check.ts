@@ -1,5 +1,6 @@
 // Active health checks, for endpoints that Kubernetes does not probe. Knows no kind.
 
+import { HealthCheckEventFileSink } from '../gen/envoy/extensions/health_check/event_sinks/file/v3/file.js';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
 import { CodecClientType } from '../gen/envoy/type/v3/http.js';
 import { dur } from '../api/fields.js';
@@ -60,6 +61,12 @@ export const healthCheckSchema = object(
 /** Health checks after defaults. */
 export type HealthCheck = Static<typeof healthCheckSchema>;
 
+/** As a file: Envoy has no other sink. Where another user owns stdout, it cannot be opened, and the cluster is refused. */
+const toStdout = {
+  name: 'envoy.health_check.event_sinks.file',
+  typedConfig: packAny(HealthCheckEventFileSink, { eventLogPath: '/dev/stdout' }),
+};
+
 /** Without a name Envoy would write that of the cluster, which is none that HTTP allows. */
 function checkerOf(
   config: HealthCheck,
@@ -109,6 +116,7 @@ export const healthCheck = defineFeature<'healthCheck', HealthCheck, HealthCheck
           healthyThreshold: config.healthyThreshold,
           unhealthyThreshold: config.unhealthyThreshold,
           healthChecker: checkerOf(config, context),
+          ...(context.eventLog ? { eventLogger: [toStdout] } : {}),
         },
       ],
       ...(config.protocol === 'GRPC' && !context.http ? { typedExtensionProtocolOptions: http2ForChecks } : {}),

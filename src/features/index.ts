@@ -1,6 +1,7 @@
 // THE ordered lists of features, by what holds their configuration. What stands first is applied first; a feature
 // that is not here does not exist.
 
+import { accessLog } from './access-log.js';
 import { circuitBreaker } from './circuit-breaker.js';
 import { connection } from './connection.js';
 import { cors } from './cors.js';
@@ -12,6 +13,7 @@ import { healthCheck } from './health-check.js';
 import { inbound } from './inbound.js';
 import { loadBalancer } from './load-balancer.js';
 import { locality } from './locality.js';
+import { metrics } from './metrics.js';
 import { outlierDetection } from './outlier-detection.js';
 import { requestMirror } from './request-mirror.js';
 import { requestRedirect } from './request-redirect.js';
@@ -19,6 +21,7 @@ import { retry } from './retry.js';
 import { retryBudget } from './retry-budget.js';
 import { sessionPersistence } from './session-persistence.js';
 import { timeouts } from './timeouts.js';
+import { tracing } from './tracing.js';
 import { urlRewrite } from './url-rewrite.js';
 
 /** Members of a rule; `fault` is all of its Fault filters. */
@@ -57,5 +60,18 @@ export const upstreamFeatures = [
 /** Blocks of a MeshPolicy that hold where a pod is called. */
 export const inboundFeatures = [inbound] as const;
 
+/** Members of `telemetry` of a MeshPolicy, which holds on both sides. */
+export const telemetryFeatures = [accessLog, tracing, metrics] as const;
+
+/** Blocks of a MeshPolicy that hold where a pod calls. */
+export const outboundFeatures = [] as const;
+
 /** Every feature, for documentation. */
-export const features = [...ruleFeatures, ...filterFeatures, ...upstreamFeatures, ...inboundFeatures] as const;
+export const features = [
+  ...ruleFeatures,
+  ...filterFeatures,
+  ...upstreamFeatures,
+  ...inboundFeatures,
+  ...outboundFeatures,
+  ...telemetryFeatures,
+] as const;

@@ -54,14 +54,15 @@ const meshPolicy: readonly Unsupported[] = [
       'inbound.acceptProxyProtocol',
       'rateLimit',
       'egress',
-      'telemetry',
+      'telemetry.metrics.provider',
       'scope',
       'sidecar',
       'extensions',
-      'providers',
     ],
     builtIn,
   ),
+  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'RateLimit', 'ExtProc'], 'nothing asks it yet'),
+  ...only('providers[].backendRef.kind', ['Host'], services),
 ];
 
 const meshIdentity: readonly Unsupported[] = fields(

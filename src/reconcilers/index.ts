@@ -16,6 +16,7 @@ import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
 import { placingOf, preferencesIn, type PreferenceTable } from './places.js';
+import { referentsOf as referentsIn, type ServiceReferents } from './references.js';
 import { attachmentsOf, poolServices, usesOf, type PooledService, type ServiceUses } from './services.js';
 import { sourcesOf } from './source.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
@@ -106,13 +107,26 @@ const setsOf = memoised(
     new Map([...endpoints].map(([key, one]) => [key, one.sets])),
 );
 
-/** What is said of calls to pods. */
+/** What is said of calls to pods, and by them. */
 interface Said {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
+  readonly referents: ServiceReferents;
 }
 
-const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals): Said => ({ policies, arrivals }));
+const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals, referents: ServiceReferents): Said => ({
+  policies,
+  arrivals,
+  referents,
+}));
+
+const nowhere: ServiceReferents = { service: () => undefined, grants: [] };
+
+/** Without providers, proxies do not depend on what Services there are. */
+const providersIn = (policies: PolicyIndex, { services, referenceGrants }: World): ServiceReferents =>
+  policies.policies.some(({ blocks }) => blocks.providers !== undefined)
+    ? referentsIn(services, referenceGrants)
+    : nowhere;
 
 /** What says on which ports pods are called, and how, with what is said of it. */
 const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: SpokenTable, said: Said) => ({
@@ -143,7 +157,8 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const endpoints = endpointsOf(behind, usesIn(routes), preferences);
   const placing = placingOf(preferences);
   const mode = modeOf(options.capture, sourcesIn(routes), placing);
-  const calls = callsOf(world.endpointSlices, spokenIn(models), saidOf(policies, arrivalsOf(models)));
+  const said = saidOf(policies, arrivalsOf(models), providersIn(policies, world));
+  const calls = callsOf(world.endpointSlices, spokenIn(models), said);
   const model: MeshModel = {
     revision: world.revision,
     services: models,
@@ -157,7 +172,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
     policies,
     delegation,
     get findings() {
-      findings ??= findingsOf(routes, { world, pooled, endpoints, delegation, policies });
+      findings ??= findingsOf({ world, routes, pooled, endpoints, delegation, policies });
       return findings;
     },
   };

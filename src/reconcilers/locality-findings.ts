@@ -39,8 +39,8 @@ const labelsIn = (preference: Preference): string =>
 function obstaclesAt(policy: CompiledPolicy, key: string, context: LocalityContext): readonly string[] {
   const service: ServiceModel | undefined = context.pooled.get(key)?.model;
   return (service?.ports ?? []).flatMap((port) => {
-    const { blocks, sources } = mergePolicies(context.policies.reachingService(key, port.name));
-    if (sources.get('upstream.locality') !== policy) return [];
+    const { blocks, parts } = mergePolicies(context.policies.reachingService(key, port.name));
+    if (parts.get('upstream.locality')?.by.policy !== policy) return [];
     const why = obstacle(port, blocks.upstream?.loadBalancer?.type ?? '', context.endpoints.get(key));
     return service === undefined || why === undefined ? [] : [`${describeRef(service.ref)}: ${why}`];
   });

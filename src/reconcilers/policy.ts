@@ -1,7 +1,7 @@
 // One MeshPolicy: what of it can be in force, and where it is attached. Other policies are not looked at.
 
 import { keyOf, refOf, systemNamespace, type ObjectKey, type ObjectRef } from '../api/meta.js';
-import { inboundFeatures, upstreamFeatures } from '../features/index.js';
+import { inboundFeatures, telemetryFeatures, upstreamFeatures } from '../features/index.js';
 import type { MeshPolicy, MeshPolicySpec } from '../kinds/mesh-policy.js';
 import { unsupportedValues } from '../kinds/unsupported.js';
 import { memoised } from '../lib/memo.js';
@@ -87,18 +87,29 @@ function without(blocks: PolicyBlocks, problems: readonly Problem[]): PolicyBloc
   return Object.fromEntries(left);
 }
 
-type Listed = readonly { readonly problems: readonly Problem[]; readonly under: string }[];
+/** What features say of a block, and the path of the block. */
+interface Judged {
+  readonly under: 'upstream.' | 'telemetry.' | '';
+  readonly result: Result<unknown> | undefined;
+}
 
 /** What features find in a policy: each is compiled alone first, so that a merge holds only what compiles. */
-function featureProblems({ upstream, ...blocks }: PolicyBlocks): readonly Problem[] {
-  const problemsOf = (result: Result<unknown> | undefined): readonly Problem[] =>
-    result?.ok === false ? result.error : [];
-  const found: Listed = [
-    ...upstreamFeatures.map((one) => ({ problems: problemsOf(one.from(upstream ?? {})), under: 'spec.upstream' })),
-    ...inboundFeatures.map((one) => ({ problems: problemsOf(one.from(blocks)), under: 'spec' })),
+function featureProblems({ upstream = {}, telemetry = {}, ...blocks }: PolicyBlocks): readonly Problem[] {
+  const judged: readonly Judged[] = [
+    ...upstreamFeatures.map((one) => ({ under: 'upstream.' as const, result: one.from(upstream) })),
+    ...telemetryFeatures.map((one) => ({ under: 'telemetry.' as const, result: one.from(telemetry) })),
+    ...inboundFeatures.map((one) => ({ under: '' as const, result: one.from(blocks) })),
   ];
-  return found.flatMap(({ problems, under }) => problems.map((one) => ({ ...one, path: `${under}.${one.path}` })));
+  return judged.flatMap(({ under, result }) =>
+    result?.ok === false ? result.error.map((problem) => inBlock(problem, under)) : [],
+  );
 }
+
+const inBlock = ({ path, message, ...rest }: Problem, under: Judged['under']): Problem => ({
+  ...rest,
+  path: `spec.${under}${path}`,
+  message: message.replace(`\`${path}\``, `\`${under}${path}\``),
+});
 
 /** Compiles a policy on its own; the same object for the same policy. */
 export const compilePolicy = memoised((policy: MeshPolicy): CompiledPolicy => {

@@ -1,6 +1,6 @@
 // Which proxies there are, and on which ports their pods are called.
 
-import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
+import { keyOf, ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
@@ -21,8 +21,11 @@ import type { Arrivals } from './arrivals.js';
 import { hasProxy } from './held-rules.js';
 import { labelAt, type Placing } from './places.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
-import { inboundPoliciesOf } from './policies-in-force.js';
+import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
+import type { PolicyAttachment } from './policy.js';
+import { providersInReach } from './providers.js';
 import { protocolOf } from './protocol.js';
+import type { ServiceReferents } from './references.js';
 import { sourcesFor, type SourceList } from './source.js';
 
 /** One port on which the slices of a Service call a pod. */
@@ -121,19 +124,23 @@ const noPorts: CalledPorts = new Map();
 /** Ports of the proxy itself: what an application has there is out of reach anyway. */
 const reserved: ReadonlySet<number> = new Set(Object.values(proxyPorts));
 
-function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
-  const declared = new Map(
-    pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]),
-  );
-  return [...new Set([...declared.keys(), ...called.keys()])]
+const declaredPorts = (pod: Pod): ReadonlyMap<number, Protocol> =>
+  new Map(pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]));
+
+/** Ports on which a pod is called. */
+const portsOf = (declared: ReadonlyMap<number, Protocol>, called: CalledPorts): readonly number[] =>
+  [...new Set([...declared.keys(), ...called.keys()])]
     .filter((port) => !reserved.has(port))
-    .sort((left, right) => left - right)
-    .map((port) => ({
-      port,
-      protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
-      policies: [],
-      services: [],
-    }));
+    .sort((left, right) => left - right);
+
+function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
+  const declared = declaredPorts(pod);
+  return portsOf(declared, called).map((port) => ({
+    port,
+    protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
+    policies: [],
+    services: [],
+  }));
 }
 
 /** What holds for the proxies of all pods. */
@@ -158,6 +165,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): 
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
+    outbound: [],
   };
 }
 
@@ -183,22 +191,26 @@ const internInbound = listInterner<Inbound>();
 const ruled = (inbound: InboundPort): InboundPort =>
   inbound.services.length === 0 || isHttp(inbound.protocol) ? inbound : { ...inbound, protocol: 'auto' };
 
-const withInbound = memoised((proxy: ProxyModel, ofPorts: readonly Inbound[]): ProxyModel => ({
-  ...proxy,
-  inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
-}));
+const withSaid = memoised(
+  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: readonly Inbound[]): ProxyModel => ({
+    ...proxy,
+    inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
+    outbound,
+  }),
+);
 
-/** What is said of calls to pods, and of the nodes that they are on. */
+/** What is said of calls to pods, and by them, and of the nodes that they are on. */
 interface Sources {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
+  readonly referents: ServiceReferents;
   readonly nodes: World['nodes'];
 }
 
 const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
 
 /** Where a pod is, as far as it counts. */
-function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Sources & { readonly mode: Mode }): ProxyModel {
+function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Pick<Sources, 'nodes'> & { mode: Mode }): ProxyModel {
   const { keys } = mode.placing;
   if (keys.length === 0) return proxy;
   const node = pod.nodeName === undefined ? undefined : nodes.get(`/${pod.nodeName}`);
@@ -209,15 +221,16 @@ function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Sources & { readon
   );
 }
 
-function proxyOf(pod: Pod, called: CalledPorts, about: Sources & { readonly mode: Mode }): ProxyModel {
-  const { mode, policies, arrivals } = about;
-  const bare = placed(bareProxyOf(pod, called, mode), pod, about);
+function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
+  const { policies, arrivals, referents, nodes } = sources;
+  const bare = placed(bareProxyOf(pod, called, mode), pod, { nodes, mode });
+  const inForce = (of: typeof inboundPoliciesOf, reaching: readonly PolicyAttachment[]) =>
+    of(reaching, providersInReach(reaching, referents));
   const ofPorts = bare.inbound.map(({ port }) => {
     const by = called.get(port)?.by ?? [];
-    return inboundFor(inboundPoliciesOf(policies.reachingPod(pod, by)), arrivals.at(by));
+    return inboundFor(inForce(inboundPoliciesOf, policies.reachingPod(pod, by)), arrivals.at(by));
   });
-  const silent = ofPorts.every((one) => one.policies.length === 0 && one.services.length === 0);
-  return silent ? bare : withInbound(bare, internInbound(ofPorts));
+  return withSaid(bare, inForce(outboundPoliciesOf, policies.reachingPod(pod)), internInbound(ofPorts));
 }
 
 const modesOf = (capture: Capture) =>
@@ -230,18 +243,36 @@ const modes = { explicit: modesOf('explicit'), redirect: modesOf('redirect') } a
 export const modeOf = (capture: Capture, sources: SourceList, placing: Placing): Mode =>
   modes[capture](sources, placing);
 
+const callsIn = (slices: World['endpointSlices'], spoken: SpokenTable): ReadonlyMap<ObjectKey, CalledPorts> =>
+  calledPorts(
+    spoken,
+    [...slices].map(([key, list]) => callsOf(list, spoken.get(key) ?? unknown)),
+  );
+
+const nothingSpoken: SpokenTable = new Map();
+
+/** Ports on which pods are called, and the Services that call each of them. */
+export function servicesCalling(
+  slices: World['endpointSlices'],
+): (pod: Pod) => ReadonlyMap<number, readonly ServicePortOfPod[]> {
+  const calls = callsIn(slices, nothingSpoken);
+  return (pod) => {
+    const called = calls.get(keyOf(pod.meta)) ?? noPorts;
+    return new Map(portsOf(declaredPorts(pod), called).map((port) => [port, called.get(port)?.by ?? []]));
+  };
+}
+
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
   world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, arrivals, nodes } = world;
-  const calls = [...world.endpointSlices].map(([key, slices]) => callsOf(slices, world.spoken.get(key) ?? unknown));
-  const called = calledPorts(everything, calls);
+  const { policies, arrivals, referents, nodes } = world;
+  const called = callsIn(world.endpointSlices, world.spoken);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (!hasProxy(pod)) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, nodes }));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents, nodes }));
   }
   return proxies;
 }

@@ -12,7 +12,7 @@ import { collect, err, ok, type Problem, type Result } from '../lib/result.js';
 import type { Backend, Match, Rule, Target } from '../model/mesh.js';
 import { anyOf, matchOf } from './match.js';
 import type { RouteProtocol } from './protocol.js';
-import { resolveService, type Referents } from './references.js';
+import { resolveReference, type Referents } from './references.js';
 
 /** Where a rule stands. */
 export interface RulePlace {
@@ -94,7 +94,7 @@ function backendOf(backend: BackendRef, place: Place, referents: Referents): Res
   }
   const weight = fallback ? 0 : backend.weight;
   const namespace = backend.namespace ?? place.ref.namespace;
-  const target = resolveService(place.ref, { namespace, name, port, path: place.path }, referents);
+  const target = resolveReference(place.ref, { namespace, name, port, path: place.path }, referents);
   if (!target.ok) return ok({ kind: 'invalid', weight, fallback, problem: target.error });
   return ok({
     kind: 'service',
@@ -116,7 +116,7 @@ function mirrorsOf(rule: RouteRule, place: RulePlace, referents: Referents): rea
     if (ref === undefined) return [];
     const path = `spec.rules[${String(place.index)}].filters[${String(index)}].requestMirror.backendRef`;
     const reference = { namespace: ref.namespace ?? place.ref.namespace, name: ref.name, port: ref.port, path };
-    return [resolveService(place.ref, reference, referents)];
+    return [resolveReference(place.ref, reference, referents)];
   });
 }
 

@@ -1,6 +1,7 @@
 // One build: the newest World is reconciled, translated and published, and everybody is told. A build that
 // throws leaves the last good one in force.
 
+import type { Capabilities } from '../features/feature.js';
 import type { Logger } from '../lib/logger.js';
 import { messageOf } from '../lib/result.js';
 import { partsIn } from '../model/mesh.js';
@@ -23,6 +24,8 @@ export interface BuilderDeps {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly capture: RunConfig['capture'];
+  /** What the Envoys can do that ever connected. */
+  readonly fleet: () => readonly Capabilities[];
 }
 
 /** Builds on demand. */
@@ -44,7 +47,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
     const start = performance.now();
     const next = reconcile({ ...world, revision: ++revision }, { capture: deps.capture });
     quarantine.prune(() => partsIn(next.model));
-    const { publication, guilty } = buildPublication(next.model, quarantine.current());
+    const { publication, guilty } = buildPublication(next.model, quarantine.current(), deps.fleet());
     tracker.published(revision, deliveredOf(next.routes, { delegation: next.delegation, policies: next.policies }));
     quarantine.published(publication);
     reconciled = next;

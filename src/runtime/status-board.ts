@@ -9,14 +9,17 @@ import type { World } from '../kinds/world.js';
 import type { Clock } from '../lib/clock.js';
 import { memoised } from '../lib/memo.js';
 import type { Rejection } from '../model/delivery.js';
+import type { Finding } from '../model/finding.js';
 import type { Delegation, Descent } from '../reconcilers/delegation.js';
 import { effectiveOf } from '../reconcilers/effective.js';
 import type { Reconciled } from '../reconcilers/index.js';
-import { byObject, statusOf, type ObjectStatus, type ParentReference } from '../reconcilers/status.js';
+import { byObject, statusOf, type ObjectStatus } from '../reconcilers/status.js';
 import type { PolicyIndex } from '../reconcilers/policies.js';
 import type { CompiledPolicy } from '../reconcilers/policy.js';
+import { policiesTouching, summaryOfPolicy, type ParentReference } from '../reconcilers/policy-status.js';
 import type { RouteParent } from '../reconcilers/route-source.js';
 import type { CompiledRoute } from '../reconcilers/traffic-route.js';
+import { gateFindings } from './gates.js';
 import type { Delivered, DeliveryTracker } from './delivery-tracker.js';
 
 /** An object with its status, as Kubernetes shows it. */
@@ -119,11 +122,18 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
   let previous = new Map<string, ObjectStatus>();
   let changed = false;
 
+  const gatesFor = (world: World, ref: ObjectRef, generation: number): readonly Finding[] => {
+    const policy = ref.kind === 'MeshPolicy' ? world.meshPolicies.get(keyOf(ref)) : undefined;
+    return policy === undefined ? [] : gateFindings({ ref, generation }, policy.spec, deps.tracker.proxies());
+  };
+
   const compute = (): readonly StatusObject[] => {
     if (current === undefined) return [];
     const { world, reconciled } = current;
     const findings = byObject(reconciled.findings);
     const routes = new Map(reconciled.routes.map((route) => [idOf(route.ref), route]));
+    const policies = new Map(reconciled.policies.policies.map((policy) => [idOf(policy.ref), policy]));
+    const context = { world, policies: reconciled.policies, routes: reconciled.routes };
     const now = new Date(deps.clock.now()).toISOString();
     const next = new Map<string, ObjectStatus>();
     const objects: StatusObject[] = [];
@@ -134,10 +144,11 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
     ): void => {
       const id = idOf(ref);
       const route = routes.get(id);
+      const policy = policies.get(id);
       const inputs = {
         ref,
         generation,
-        findings: findings.get(id) ?? [],
+        findings: [...(findings.get(id) ?? []), ...gatesFor(world, ref, generation)],
         parents: from.parents.flatMap((parent, index) =>
           'ours' in parent && !parent.ours ? [] : [{ index, reference: referenceOf(parent) }],
         ),
@@ -146,6 +157,8 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
         rejections: current?.rejections.filter((one) => idOf(one.origin.ref) === id) ?? [],
         revision: from.object === undefined ? '' : revisionOf(from.object),
         effective: route === undefined ? undefined : effectiveOf(reconciled.delegation.treeOf(route)),
+        policies: route?.ref.kind === 'TrafficRoute' ? policiesTouching(route, context) : [],
+        summary: policy === undefined ? undefined : summaryOfPolicy(policy, context),
       };
       const status = statusOf(inputs, previous.get(id), now);
       next.set(id, status);

@@ -25,7 +25,7 @@ export interface ProxyEntry {
   readonly group: string;
   /** The view for an Envoy version: versions that refused something see another one. */
   readonly viewFor: (envoy: string) => string;
-  readonly own: OwnResources;
+  readonly ownFor: (envoy: string) => OwnResources;
 }
 
 /** Everything that should be served from now on. */
@@ -152,7 +152,9 @@ export function createCache(): Cache {
       if (entry === undefined) return undefined;
       const viewKey = entry.viewFor(envoy);
       const slot = slots.get(viewKey);
-      return slot === undefined ? undefined : { group: entry.group, viewKey, view: slot.view, own: entry.own };
+      return slot === undefined
+        ? undefined
+        : { group: entry.group, viewKey, view: slot.view, own: entry.ownFor(envoy) };
     },
     view: (key) => slots.get(key)?.view,
     viewKeys: () => [...slots.keys()],

@@ -92,7 +92,8 @@ function patchOf(
   { policies, port, protocol }: PortModel,
 ): ClusterPatch {
   const host = `${name}.${namespace}.svc.${clusterDomain}`;
-  const context = { host, port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol) };
+  const { eventLog } = policies;
+  const context = { host, port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol), eventLog };
   return (
     mergePatches(
       policies.inForce.map(({ feature }) => feature.onCluster(context)),
@@ -117,6 +118,8 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     name,
     clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
+    // What logs and metrics call the destination.
+    metadata: { filterMetadata: { mesh: { service: `${target.name}.${target.namespace}` } } },
     connectTimeout: durationOfSeconds(5),
     perConnectionBufferLimitBytes: 1_048_576,
     ...balancing('LeastRequest', leastRequest()),

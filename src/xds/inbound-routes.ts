@@ -11,6 +11,7 @@ import type { InboundPort, InboundService, RouteEntry } from '../model/mesh.js';
 import { mergePatches } from './merge.js';
 import { nameOfArrival, nameOfInbound, nameOfRule } from './names.js';
 import { withPreflight } from './preflight.js';
+import { noProvider, providerOf } from './providers.js';
 import type { Resource } from './resources.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import { hostNamesOf } from './scopes.js';
@@ -21,23 +22,24 @@ const retryPolicy = { retryOn: 'reset-before-request', numRetries: 2 };
 
 const anyPath: RouteContext['path'] = { kind: 'prefix', value: '/', ignoreCase: false };
 
-const contextOf = (
-  { port }: InboundPort,
-  of: Pick<RouteContext, 'path' | 'methods'> = { path: anyPath, methods: 'unsafe' },
-): RouteContext => ({
+const contextOf = ({ port }: InboundPort, of: Pick<RouteContext, 'name' | 'path' | 'methods'>): RouteContext => ({
   direction: 'inbound',
   port,
   fallsBack: false,
   defaults: builtInDefaults,
   clusterOf: () => undefined,
+  providerOf: noProvider,
   ...of,
 });
 
 /** What a rule says of a thing is nearer than what policies on the port say of it. */
 function patchOf(inbound: InboundPort, own: readonly CompiledFeature[], context: RouteContext): RoutePatch {
   const keys = new Set(own.map(({ key }) => key));
-  const policies = inbound.policies.map(({ feature }) => feature).filter(({ key }) => !keys.has(key));
-  const patches = [...own, ...policies].map((feature) => feature.onRoute(context));
+  const policies = inbound.policies.filter(({ feature }) => !keys.has(feature.key));
+  const patches = [
+    ...own.map((feature) => feature.onRoute(context)),
+    ...policies.map((policy) => policy.feature.onRoute({ ...context, providerOf: providerOf(policy) })),
+  ];
   return mergePatches(patches, 'route') ?? {};
 }
 
@@ -56,8 +58,9 @@ const delivery = ({ port }: InboundPort, patch: RoutePatch, upgrade: Partial<Rou
 
 /** Of what no rule is about: requests, and tunnels. */
 function plainRoutes(inbound: InboundPort): readonly Route[] {
-  const patch = patchOf(inbound, [], contextOf(inbound));
-  const common = { ...patch.route, name: nameOfInbound(inbound.port) };
+  const name = nameOfInbound(inbound.port);
+  const patch = patchOf(inbound, [], contextOf(inbound, { name, path: anyPath, methods: 'unsafe' }));
+  const common = { ...patch.route, name };
   return [
     Route.fromPartial({
       ...common,
@@ -74,15 +77,16 @@ function plainRoutes(inbound: InboundPort): readonly Route[] {
 
 function ruleRoute({ match, rule }: RouteEntry, inbound: InboundPort): Route {
   const safe = match.method !== undefined && safeMethods.includes(match.method);
-  const context = contextOf(inbound, { path: match.path, methods: safe ? 'safe' : 'unsafe' });
+  const { ref } = rule.origin;
+  const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
+  const context = contextOf(inbound, { name, path: match.path, methods: safe ? 'safe' : 'unsafe' });
   const held = rule.features.filter(
     ({ heldAt }) => heldAt === 'destination' || (heldAt === 'either' && !rule.fallsBack),
   );
   const patch = patchOf(inbound, held, context);
-  const { ref } = rule.origin;
   return Route.fromPartial({
     ...patch.route,
-    name: nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name }),
+    name,
     match: buildMatch(match, false),
     action: delivery(inbound, patch, match.method === 'CONNECT' ? forwardedTunnel : {}),
   });

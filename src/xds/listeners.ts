@@ -5,7 +5,7 @@ import { Listener, Listener_DrainType } from '../gen/envoy/config/listener/v3/li
 import { FilterChain, type Filter, type ListenerFilter } from '../gen/envoy/config/listener/v3/listener_components.js';
 import { HttpInspector } from '../gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector.js';
 import { ports } from '../api/meta.js';
-import type { ChainPatch, Direction } from '../features/feature.js';
+import type { Capabilities, ChainContext, ChainPatch, Direction } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
@@ -22,6 +22,7 @@ import { socketAddress } from './config-source.js';
 import { buildHttpManager } from './http-manager.js';
 import { mergePatches } from './merge.js';
 import { explicitListener, nameOfInbound, nameOfOutbound } from './names.js';
+import { providerOf } from './providers.js';
 import type { Resource } from './resources.js';
 import { hasConnectionRules, pathTo, tcpProxy } from './tcp.js';
 import { ruledChains, type Chains } from './tcp-chains.js';
@@ -40,13 +41,22 @@ interface Port {
   /** What policies say of its chains. */
   readonly policies: readonly PolicyInForce[];
   readonly number: number;
+  readonly workload: string | undefined;
+  readonly can: Capabilities;
 }
 
+type ChainAt = Omit<ChainContext, 'providerOf'>;
+
 /** What policies say of a chain, joined. */
-function patchOf({ policies, direction, number }: Port, http: boolean): ChainPatch {
-  const patches = policies.map(({ feature }) => feature.onChain({ direction, port: number, http }));
+function patchOf(policies: readonly PolicyInForce[], chain: ChainAt): ChainPatch {
+  const patches = policies.map((policy) => policy.feature.onChain({ ...chain, providerOf: providerOf(policy) }));
   return mergePatches(patches, 'chain') ?? {};
 }
+
+const chainAt = ({ direction, number, workload, can }: Port, http: boolean): ChainAt => ({
+  ...{ direction, workload, can, http },
+  port: number,
+});
 
 /** A port of which nobody said what it speaks is looked at, for 200 ms at most: a server may speak first. */
 const detection = {
@@ -56,14 +66,14 @@ const detection = {
 };
 
 function httpFilters(port: Port): readonly Filter[] {
-  const patch = patchOf(port, true);
+  const patch = patchOf(port.policies, chainAt(port, true));
   const { direction, name } = port;
   const manager = buildHttpManager({ direction, statPrefix: name, routes: { kind: 'name', name }, patch });
   return [...(patch.before ?? []), manager];
 }
 
 function tcpFilters(port: Port): readonly Filter[] {
-  const patch = patchOf(port, false);
+  const patch = patchOf(port.policies, chainAt(port, false));
   return [...(patch.before ?? []), tcpProxy(pathTo(port.cluster, port.name), patch.tcp)];
 }
 
@@ -92,40 +102,53 @@ function chainsOf(port: Port): Partial<Listener> {
   };
 }
 
-/** Redirect: one listener for each Service port on the Service's own addresses, reached by hand-off. */
-export function buildListeners(service: ServiceModel): readonly Resource<'listener'>[] {
-  return service.ports
-    .filter((port) => !hasConnectionRules(port))
-    .flatMap((port) => {
-      const name = nameOfOutbound({ ...service.ref, port: port.port });
-      const chains = chainsOf({
-        name,
-        cluster: name,
-        protocol: port.protocol,
-        direction: 'outbound',
-        number: port.port,
-        policies: port.policies.inForce,
-      });
-      return outboundListener(service, port, { chains, rules: [] });
-    });
+/** What proxies have in common that share listeners. */
+export interface ListenerAudience {
+  /** What policies say of the calls of their pods. */
+  readonly outbound: readonly PolicyInForce[];
+  readonly can: Capabilities;
 }
+
+/** The port of a Service as proxies with these in common call it. */
+function outboundPort(service: ServiceModel, port: PortModel, { outbound, can }: ListenerAudience): Port {
+  const name = nameOfOutbound({ ...service.ref, port: port.port });
+  return {
+    ...{ name, cluster: name, can, workload: undefined },
+    protocol: port.protocol,
+    direction: 'outbound',
+    number: port.port,
+    policies: [...port.policies.inForce, ...outbound],
+  };
+}
+
+/** Redirect: one listener for each Service port on the Service's own addresses, reached by hand-off. */
+export const buildListeners = (service: ServiceModel, audience: ListenerAudience): readonly Resource<'listener'>[] =>
+  service.ports
+    .filter((one) => !hasConnectionRules(one))
+    .flatMap((one) => {
+      const port = outboundPort(service, one, audience);
+      return outboundListener(service, port, { chains: chainsOf(port), rules: [] });
+    });
 
 /** The same for the ports that have rules for connections, which stand in the listener itself. */
 export const buildRuledListeners = (
   service: ServiceModel,
+  audience: ListenerAudience,
   rulesFor: (port: PortModel) => readonly HostRules[],
 ): readonly Resource<'listener'>[] =>
-  service.ports
-    .filter(hasConnectionRules)
-    .flatMap((port) => outboundListener(service, port, ruledChains({ service, port }, rulesFor(port))));
+  service.ports.filter(hasConnectionRules).flatMap((one) => {
+    const port = outboundPort(service, one, audience);
+    const patch = patchOf(port.policies, chainAt(port, false));
+    return outboundListener(service, port, ruledChains({ service, port: one, patch }, rulesFor(one)));
+  });
 
-function outboundListener(service: ServiceModel, port: PortModel, content: Chains): readonly Resource<'listener'>[] {
+function outboundListener(service: ServiceModel, port: Port, content: Chains): readonly Resource<'listener'>[] {
   const [address, ...more] = service.addresses;
   if (address === undefined) return [];
-  const name = nameOfOutbound({ ...service.ref, port: port.port });
+  const { name, number, policies } = port;
   const message = Listener.fromPartial({
     name,
-    ...boundTo([address, ...more], port.port),
+    ...boundTo([address, ...more], number),
     bindToPort: false,
     trafficDirection: TrafficDirection.OUTBOUND,
     drainType: Listener_DrainType.MODIFY_ONLY,
@@ -134,7 +157,7 @@ function outboundListener(service: ServiceModel, port: PortModel, content: Chain
   const origins = [
     service.origin,
     ...content.rules.map((rule) => rule.origin),
-    ...port.policies.inForce.map(({ origin }) => origin),
+    ...policies.map(({ origin }) => origin),
   ];
   return [{ type: 'listener', name, origins, message, parts: content.rules }];
 }
@@ -147,35 +170,39 @@ function boundTo([first, ...more]: readonly [string, ...string[]], port: number)
   };
 }
 
+/** The proxy that has a listener alone. */
+interface Owner {
+  readonly proxy: ProxyModel;
+  readonly origin: Origin;
+  readonly can: Capabilities;
+}
+
 /** Explicit: the one listener through which a pod calls out, as an HTTP proxy; Services are scopes of it. */
-function buildExplicit(address: string, origin: Origin): Resource<'listener'> {
+function buildExplicit(address: string, { proxy, origin, can }: Owner): Resource<'listener'> {
+  const { workload } = proxy;
+  const patch = patchOf(proxy.outbound, { direction: 'outbound', port: undefined, http: true, workload, can });
+  const manager = buildHttpManager({
+    direction: 'outbound',
+    statPrefix: explicitListener,
+    routes: { kind: 'scopes', name: explicitListener },
+    tunnels: true,
+    patch,
+  });
   return {
     type: 'listener',
     name: explicitListener,
-    origins: [origin],
+    origins: [origin, ...proxy.outbound.map((one) => one.origin)],
     message: Listener.fromPartial({
       name: explicitListener,
       address: socketAddress(address, ports.outbound),
       trafficDirection: TrafficDirection.OUTBOUND,
       drainType: Listener_DrainType.MODIFY_ONLY,
-      filterChains: [
-        {
-          name: 'http',
-          filters: [
-            buildHttpManager({
-              direction: 'outbound',
-              statPrefix: explicitListener,
-              routes: { kind: 'scopes', name: explicitListener },
-              tunnels: true,
-            }),
-          ],
-        },
-      ],
+      filterChains: [{ name: 'http', filters: [...(patch.before ?? []), manager] }],
     }),
   };
 }
 
-function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin): readonly Resource<'listener'>[] {
+function inboundListener(inbound: InboundPort, { proxy, origin, can }: Owner): readonly Resource<'listener'>[] {
   const [address, ...more] = proxy.addresses;
   if (address === undefined) return [];
   const name = nameOfInbound(inbound.port);
@@ -185,8 +212,7 @@ function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin
     ...(proxy.capture === 'redirect' ? { bindToPort: false } : {}),
     trafficDirection: TrafficDirection.INBOUND,
     ...chainsOf({
-      name,
-      cluster: name,
+      ...{ name, cluster: name, can, workload: proxy.workload },
       protocol: inbound.protocol,
       direction: 'inbound',
       number: inbound.port,
@@ -197,10 +223,11 @@ function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin
 }
 
 /** The listeners of one pod alone. */
-export function buildOwnListeners(proxy: ProxyModel, origin: Origin): readonly Resource<'listener'>[] {
+export function buildOwnListeners(owner: Owner): readonly Resource<'listener'>[] {
+  const { proxy } = owner;
   const [address] = proxy.addresses;
-  const explicit = proxy.capture === 'explicit' && address !== undefined ? [buildExplicit(address, origin)] : [];
-  return [...explicit, ...proxy.inbound.flatMap((inbound) => inboundListener(proxy, inbound, origin))];
+  const explicit = proxy.capture === 'explicit' && address !== undefined ? [buildExplicit(address, owner)] : [];
+  return [...explicit, ...proxy.inbound.flatMap((inbound) => inboundListener(inbound, owner))];
 }
 
 /** The kinds of addresses that a pod has. Where it lacks one, nothing of that kind can be bound. */

@@ -1,6 +1,7 @@
 // Model and quarantine to a publication: for every kind of proxy the layers that it sees, encoded and
 // checked. Remembers bytes by the identity of what they were made from, and nothing else.
 
+import type { Capabilities } from '../features/feature.js';
 import { callerOf, everyone, isFor } from '../model/caller.js';
 import {
   withPolicies,
@@ -17,6 +18,7 @@ import { keysOf, nowhere, placeOf, type Place } from '../model/place.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
 import type { Names, ProxyEntry, Publication, Section } from './cache.js';
+import { capabilitiesOf, leastCapabilities, levelOf } from './capabilities.js';
 import { familiesOf, type Families } from './listeners.js';
 import { encode, encodeAll, encodeParts, isConcerned, type Divisible, type Layer } from './layer.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
@@ -25,6 +27,7 @@ import {
   commonResources,
   translateClaims,
   translateEndpoints,
+  translateEntrances,
   translateLocalNames,
   translateProxy,
   translateRules,
@@ -32,6 +35,7 @@ import {
   type Bundle,
   type Callers,
 } from './translate.js';
+import { hasConnectionRules } from './tcp.js';
 import { forEachType, type OwnResources } from './view.js';
 
 /** Quarantines by Envoy version. */
@@ -56,6 +60,18 @@ const rulesOf = (service: ServiceModel, caller: Caller): readonly Rule[] => [
 
 const isRule = (part: Part): part is Rule => 'backends' in part;
 const isPolicy = (part: Part): part is PolicyInForce => 'feature' in part;
+
+/** A list with an identity. */
+type Outbound = ProxyModel['outbound'];
+
+const entrances = {
+  explicit: memoised((service: ServiceModel, outbound: Outbound, can: Capabilities) =>
+    encode(translateEntrances.explicit(service, { outbound, can })),
+  ),
+  redirect: memoised((service: ServiceModel, outbound: Outbound, can: Capabilities) =>
+    encode(translateEntrances.redirect(service, { outbound, can })),
+  ),
+} as const;
 
 const divisibleRules = (service: ServiceModel, callers: Callers): Divisible<Rule> => ({
   parts: () => rulesOf(service, callers.caller),
@@ -118,19 +134,21 @@ const sourcesNamed = memoised((service: ServiceModel): ReadonlySet<string> => {
   return new Set(hosts.flatMap(({ entries }) => entries.flatMap(({ match }) => match.sources.map(({ key }) => key))));
 });
 
-/** One object for each class of callers and capture. */
-const callersOf = {
-  explicit: memoised((caller: Caller): Callers => ({ caller, capture: 'explicit' })),
-  redirect: memoised((caller: Caller): Callers => ({ caller, capture: 'redirect' })),
-} as const;
+const callersBy = (capture: Capture) =>
+  memoised((caller: Caller, outbound: Outbound, can: Capabilities): Callers => ({ caller, capture, outbound, can }));
+
+/** One object for each class of callers. */
+const callersOf = { explicit: callersBy('explicit'), redirect: callersBy('redirect') } as const;
 
 /** Callers as a Service tells them apart: all that have neither rules nor conditions of their own are one class. */
-function seenBy(service: ServiceModel, { caller, capture }: Callers): Callers {
+function seenBy(service: ServiceModel, { caller, capture, outbound, can }: Callers): Callers {
+  // Only listeners differ by what an Envoy can do.
+  const least = service.ports.some(hasConnectionRules) ? can : leastCapabilities;
   const named = sourcesNamed(service);
   const sources = named.size === 0 ? [] : caller.sources.filter((key) => named.has(key));
   const consumed = service.ports.some((port) => port.consumers.has(caller.namespace));
-  if (sources.length === 0 && !consumed) return callersOf[capture](everyone);
-  return callersOf[capture](callerOf(consumed ? caller.namespace : '', sources));
+  if (sources.length === 0 && !consumed) return callersOf[capture](everyone, outbound, least);
+  return callersOf[capture](callerOf(consumed ? caller.namespace : '', sources), outbound, least);
 }
 
 const goodRules = memoised((service: ServiceModel, callers: Callers): Layer =>
@@ -169,20 +187,30 @@ function withheldOf({ resources, guilty }: Layer, quarantine: Quarantine): Names
   return [...refused, ...broken];
 }
 
-/** Proxies that see one view. */
-interface Audience extends Callers {
+let outbounds = 0;
+/** A short name for each list of policies. */
+const nameOfOutbound = memoised((_outbound: Outbound) => String(outbounds++));
+
+/** Proxies that see one view, if they can do the same. */
+interface Audience extends Omit<Callers, 'can'> {
   readonly key: string;
   readonly place: Place;
   readonly families: Families;
 }
 
+/** Those of an audience that can do the same. */
+interface Served {
+  readonly audience: Audience;
+  readonly can: Capabilities;
+}
+
 /** One object for each audience. */
 const audiences = createInterner<Audience>(100_000);
-const audienceOf = memoised(({ caller, capture, addresses, place = nowhere }: ProxyModel): Audience => {
+const audienceOf = memoised(({ caller, capture, addresses, place = nowhere, outbound }: ProxyModel): Audience => {
   const families = familiesOf(addresses);
   const at = Object.entries(place).map(([label, value]) => `@${label}=${value}`);
-  const key = [caller.namespace, ...at, capture, families, ...caller.sources].join('|');
-  return audiences(key, () => ({ key, caller, capture, families, place }));
+  const key = [caller.namespace, ...at, capture, families, ...caller.sources, nameOfOutbound(outbound)].join('|');
+  return audiences(key, () => ({ key, caller, capture, families, outbound, place }));
 });
 
 /** A section of a view with what it holds back. */
@@ -209,10 +237,11 @@ function* layersOfServices(
   callers: Callers,
   quarantine: Quarantine,
 ): Generator<[string, Layer]> {
-  const { caller, capture } = callers;
+  const { caller, capture, outbound, can } = callers;
   const { namespace } = caller;
   for (const [key, service] of services) {
     yield [`s ${key}`, serviceLayer(service, capture, quarantine)];
+    yield [`l ${key}`, entrances[capture](service, outbound, can)];
     yield [`r ${key}`, rulesLayer(service, callers, quarantine)];
     if (capture === 'explicit' && service.ref.namespace === namespace) yield [`n ${key}`, localNames(service)];
   }
@@ -236,8 +265,12 @@ const endpointSection = memoised((endpoints: MeshModel['endpoints'], place: Plac
 
 const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
 
-const ownOf = memoised((proxy: ProxyModel): OwnResources => {
-  const { resources } = encode(translateProxy(proxy));
+/** Explicit: what differs between versions is each proxy's own. Redirect: those that can do less share views of their own. */
+const viewKeyOf = ({ key, capture }: Audience, can: Capabilities): string =>
+  capture === 'explicit' ? key : `${key}|${levelOf(can)}`;
+
+const ownOf = memoised((proxy: ProxyModel, can: Capabilities): OwnResources => {
+  const { resources } = encode(translateProxy(proxy, can));
   return forEachType((type) => {
     const ofType = resources.filter((one) => one.type === type);
     // One object for all that have none: what is worked out with it is shared.
@@ -261,17 +294,21 @@ const distinct = (guilty: readonly Guilt[]): readonly Guilt[] => [
   ...new Map(guilty.map((one) => [`${one.resource.name} ${one.part?.origin.part ?? ''} ${one.message}`, one])).values(),
 ];
 
-/** Builds everything that is to be served for a model. */
-export function buildPublication(model: MeshModel, quarantines: Quarantines): Built {
+/** Where nothing is known of the Envoys. */
+const anyFleet: readonly Capabilities[] = [leastCapabilities];
+
+/** Builds everything that is to be served for a model; `fleet`: what the Envoys can do that there are. */
+export function buildPublication(model: MeshModel, quarantines: Quarantines, fleet = anyFleet): Built {
   const views = new Map<string, readonly Section[]>();
   const withheld = new Map<string, Names>();
   const guilty: Guilt[] = [];
-  const add = (key: string, audience: Audience, quarantine: Quarantine): void => {
+  const add = (key: string, { audience, can }: Served, quarantine: Quarantine): void => {
+    const { caller, capture, outbound, families, place } = audience;
     const parts = [
-      commonSection(commonResources[audience.capture][audience.families], quarantine),
+      commonSection(commonResources[capture][families], quarantine),
       // But for endpoints, callers at all places see the same.
-      serviceSection(model.services, callersOf[audience.capture](audience.caller), quarantine),
-      endpointSection(model.endpoints, audience.place, quarantine),
+      serviceSection(model.services, callersOf[capture](caller, outbound, can), quarantine),
+      endpointSection(model.endpoints, place, quarantine),
     ];
     views.set(
       key,
@@ -284,9 +321,11 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines): Bu
     for (const part of parts) guilty.push(...part.guilty);
   };
   for (const audience of audiencesOf(model.proxies)) {
-    const { key } = audience;
-    add(key, audience, nothingRefused);
-    for (const [envoy, quarantine] of quarantines) add(`${key}|${envoy}`, audience, quarantine);
+    for (const can of audience.capture === 'explicit' ? anyFleet : fleet) {
+      const key = viewKeyOf(audience, can);
+      add(key, { audience, can }, nothingRefused);
+      for (const [envoy, quarantine] of quarantines) add(`${key}|${envoy}`, { audience, can }, quarantine);
+    }
   }
   const proxies = proxyEntries(model.proxies, quarantineKeys(quarantines));
   return { publication: { revision: model.revision, views, withheld, proxies }, guilty: distinct(guilty) };
@@ -302,10 +341,13 @@ function quarantineKeys(quarantines: Quarantines): ReadonlySet<string> {
 }
 
 const entryOf = memoised((proxy: ProxyModel, versions: ReadonlySet<string>): ProxyEntry => {
-  const base = audienceOf(proxy).key;
+  const audience = audienceOf(proxy);
   return {
     group: proxy.group,
-    own: ownOf(proxy),
-    viewFor: (envoy) => (versions.has(envoy) ? `${base}|${envoy}` : base),
+    ownFor: (envoy) => ownOf(proxy, capabilitiesOf(envoy)),
+    viewFor: (envoy) => {
+      const base = viewKeyOf(audience, capabilitiesOf(envoy));
+      return versions.has(envoy) ? `${base}|${envoy}` : base;
+    },
   };
 });

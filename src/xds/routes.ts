@@ -33,6 +33,7 @@ import { defaultsFor } from './defaults.js';
 import { mergePatches } from './merge.js';
 import { nameOfCluster, nameOfHost, nameOfRule, unresolvedCluster } from './names.js';
 import { withPreflight } from './preflight.js';
+import { noProvider, providerOf } from './providers.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import { withoutUsualPort, type CallNames } from './redirect-port.js';
 import type { Resource } from './resources.js';
@@ -46,6 +47,8 @@ export interface RouteOwner {
   readonly port: PortModel;
   /** For whom the routes are: entries for other callers are not there. */
   readonly caller: Caller;
+  /** What policies say of their calls. */
+  readonly outbound: readonly PolicyInForce[];
   /** Of one pod alone. */
   readonly instance?: string;
 }
@@ -138,29 +141,35 @@ function variantsOf({ match, rule }: RouteEntry, defaults: RouteDefaults): reado
   ];
 }
 
-/** What the rule says, and then what policies on the Services that it sends to say. */
-const patchesFor = (
-  features: readonly CompiledFeature[],
-  policies: readonly PolicyInForce[],
-  context: RouteContext,
-): readonly RoutePatch[] =>
-  [...features, ...new Set(policies.map(({ feature }) => feature))].map((one) => one.onRoute(context));
+/** Who has a say of a route, in this order: the rule, policies on Services that it sends to, those of the caller. */
+interface Voices {
+  readonly features: readonly CompiledFeature[];
+  readonly policies: readonly PolicyInForce[];
+  readonly outbound: readonly PolicyInForce[];
+}
+
+const patchesFor = ({ features, policies, outbound }: Voices, context: RouteContext): readonly RoutePatch[] => [
+  ...[...features, ...new Set(policies.map(({ feature }) => feature))].map((one) => one.onRoute(context)),
+  ...outbound.map((policy) => policy.feature.onRoute({ ...context, providerOf: providerOf(policy) })),
+];
 
 function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner): Route {
   const { match, rule } = entry;
+  const { ref } = rule.origin;
+  const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
   const context: RouteContext = {
     direction: 'outbound',
+    name,
     fallsBack: rule.fallsBack ?? false,
     port: owner.port.port,
     path: match.path,
     methods: variant.methods,
     defaults: defaultsFor(rule, owner.port),
     clusterOf: clusterOf(rule),
+    providerOf: noProvider,
   };
   const policies = rule.backends.flatMap((backend) => (backend.kind === 'service' ? backend.policies : []));
-  const patches = patchesFor(rule.features, policies, context);
-  const { ref } = rule.origin;
-  const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
+  const patches = patchesFor({ features: rule.features, policies, outbound: owner.outbound }, context);
   return Route.fromPartial({
     ...mergePatches(
       patches.map((patch) => patch.route),
@@ -176,21 +185,24 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
 /** A Service without rules: everything goes to its own endpoints. */
 function plainRoute(owner: RouteOwner): Route {
   const { port } = owner;
+  const cluster = nameOf(owner);
   const context: RouteContext = {
     direction: 'outbound',
+    name: cluster,
     fallsBack: false,
     port: port.port,
     path: { kind: 'prefix', value: '/', ignoreCase: false },
     methods: 'safe',
     defaults: port.policies.defaults,
     clusterOf: () => undefined,
+    providerOf: noProvider,
   };
-  const patches = patchesFor(silentRule, port.policies.inForce, context);
+  const voices = { features: silentRule, policies: port.policies.inForce, outbound: owner.outbound };
+  const patches = patchesFor(voices, context);
   const forward = mergePatches(
     patches.map((patch) => patch.forward),
     'route',
   );
-  const cluster = nameOf(owner);
   return Route.fromPartial({
     ...mergePatches(
       patches.map((patch) => patch.route),
@@ -273,7 +285,11 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
       mostSpecificHeaderMutationsWins: true,
       virtualHosts: hosts.map((one) => virtualHost(one, owner)),
     }),
-    origins: [service.origin, ...distinctOrigins(rules), ...owner.port.policies.inForce.map(({ origin }) => origin)],
+    origins: [
+      service.origin,
+      ...distinctOrigins(rules),
+      ...[...owner.port.policies.inForce, ...owner.outbound].map(({ origin }) => origin),
+    ],
     parts: [...new Set(rules)],
     clusters: [...new Set([name, ...rules.flatMap((rule) => clustersOf(rule, owner))])],
   };
@@ -282,7 +298,10 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
 const noRules: readonly HostRules[] = [{ hostnames: ['*'], entries: [] }];
 
 /** Route configurations of the pods that can be called by name: who names a pod wants that one, whatever rules say. */
-export const buildInstanceRoutes = (service: ServiceModel): readonly Resource<'route'>[] =>
+export const buildInstanceRoutes = (
+  service: ServiceModel,
+  outbound: RouteOwner['outbound'],
+): readonly Resource<'route'>[] =>
   service.ports.flatMap((port) =>
-    service.instances.map((instance) => buildRoutes({ service, port, caller: everyone, instance }, noRules)),
+    service.instances.map((instance) => buildRoutes({ service, port, caller: everyone, outbound, instance }, noRules)),
   );

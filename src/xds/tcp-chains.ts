@@ -11,6 +11,7 @@ import {
   Matcher_MatcherList_FieldMatcher as FieldMatcher,
   Matcher_OnMatch as OnMatch,
 } from '../gen/xds/type/matcher/v3/matcher.js';
+import type { ChainPatch } from '../features/feature.js';
 import type { HostRules, Rule } from '../model/mesh.js';
 import { packAny } from '../features/any.js';
 import { durationOfSeconds } from './config-source.js';
@@ -25,21 +26,24 @@ export interface Chains {
 }
 
 /** The Service port that the chains are for. */
-type PortOwner = Pick<RouteOwner, 'service' | 'port'>;
+interface PortOwner extends Pick<RouteOwner, 'service' | 'port'> {
+  /** What policies say of each of its chains. */
+  readonly patch: ChainPatch;
+}
 
-const chainOf = (name: string, path: ConnectionPath): FilterChain =>
-  FilterChain.fromPartial({ name, filters: [tcpProxy(path)] });
+const chainOf = (name: string, path: ConnectionPath, { before = [], tcp }: ChainPatch): FilterChain =>
+  FilterChain.fromPartial({ name, filters: [...before, tcpProxy(path, tcp)] });
 
 const chainOfRule =
   (owner: PortOwner) =>
   (rule: Rule): FilterChain => {
     const path = pathBy(rule, owner);
-    return chainOf(path.name, path);
+    return chainOf(path.name, path, owner.patch);
   };
 
-function plainChain({ service, port }: PortOwner): FilterChain {
+function plainChain({ service, port, patch }: PortOwner): FilterChain {
   const name = nameOfOutbound({ ...service.ref, port: port.port });
-  return chainOf('tcp', pathTo(name, name, port));
+  return chainOf('tcp', pathTo(name, name, port), patch);
 }
 
 /** A connection says its name first. One that says nothing is closed, not sent where its name does not belong. */

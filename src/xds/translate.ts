@@ -3,6 +3,7 @@
 
 import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
+import type { Capabilities } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import { compareMatches } from '../model/match-order.js';
 import type {
@@ -30,6 +31,7 @@ import {
   familiesOf,
   virtualListeners,
   type Families,
+  type ListenerAudience,
 } from './listeners.js';
 import type { Resource, ResourceType } from './resources.js';
 import { buildInstanceRoutes, buildRoutes } from './routes.js';
@@ -83,40 +85,42 @@ function substituted(hosts: readonly HostRules[], substitute: Substitute): reado
 const rulesFor = (port: PortModel, caller: Caller): readonly HostRules[] =>
   port.consumers.get(caller.namespace) ?? port.hosts;
 
-/** Clusters of a Service, and what leads to them: listeners or scopes. */
+/** Clusters of a Service, and the scopes that lead to them. */
 export const translateService = {
   explicit: (service: ServiceModel): Bundle => [
     ...buildClusters(service),
     ...buildChains(service),
     ...buildInstanceClusters(service),
     ...buildScopes(service),
-    ...buildInstanceRoutes(service),
   ],
-  redirect: (service: ServiceModel): Bundle => [
-    ...buildClusters(service),
-    ...buildChains(service),
-    ...buildListeners(service),
-  ],
+  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildChains(service)],
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
+
+/** What leads to a Service whatever rules say, for callers of whom policies say the same: routes to its pods, or listeners. */
+export const translateEntrances = {
+  explicit: (service: ServiceModel, { outbound }: ListenerAudience): Bundle => buildInstanceRoutes(service, outbound),
+  redirect: (service: ServiceModel, audience: ListenerAudience): Bundle => buildListeners(service, audience),
+} as const satisfies Record<Capture, (service: ServiceModel, audience: ListenerAudience) => Bundle>;
 
 /** The bare names of a Service, for callers of its own namespace. */
 export const translateLocalNames = (service: ServiceModel): Bundle => buildLocalScopes(service);
 
-/** Callers that have the same rules. */
-export interface Callers {
+/** Callers that have the same rules, of whom policies say the same, and whose proxies can do the same. */
+export interface Callers extends ListenerAudience {
   readonly caller: Caller;
   readonly capture: Capture;
 }
 
 /** Where the rules of a Service stand, for some callers: route configurations, and listeners where rules are for connections. */
-export function translateRules(service: ServiceModel, { caller, capture }: Callers, substitute?: Substitute): Bundle {
+export function translateRules(service: ServiceModel, callers: Callers, substitute?: Substitute): Bundle {
+  const { caller, capture, outbound } = callers;
   const rules = (port: PortModel): readonly HostRules[] => {
     const written = rulesFor(port, caller);
     return substitute === undefined ? written : substituted(written, substitute);
   };
   return [
-    ...service.ports.map((port) => buildRoutes({ service, port, caller }, rules(port))),
-    ...(capture === 'redirect' ? buildRuledListeners(service, rules) : []),
+    ...service.ports.map((port) => buildRoutes({ service, port, caller, outbound }, rules(port))),
+    ...(capture === 'redirect' ? buildRuledListeners(service, callers, rules) : []),
   ];
 }
 
@@ -156,11 +160,11 @@ export const commonResources: Readonly<Record<Capture, Readonly<Record<Families,
 };
 
 /** What one proxy alone has. */
-export function translateProxy(proxy: ProxyModel): Bundle {
+export function translateProxy(proxy: ProxyModel, can: Capabilities): Bundle {
   const origin: Origin = { ref: { kind: 'Pod', namespace: proxy.namespace, name: proxy.name }, generation: 0 };
   return [
     ...buildInboundClusters(proxy, origin),
-    ...buildOwnListeners(proxy, origin),
+    ...buildOwnListeners({ proxy, origin, can }),
     ...proxy.inbound.map((inbound) => buildInboundRoutes(inbound, origin)),
   ];
 }
@@ -169,15 +173,19 @@ export function translateProxy(proxy: ProxyModel): Bundle {
 export function translate(
   model: Pick<MeshModel, 'services' | 'endpoints'>,
   proxy: ProxyModel,
+  can: Capabilities,
 ): Readonly<Record<ResourceType, Bundle>> {
+  const { caller, capture, outbound } = proxy;
+  const callers: Callers = { caller, capture, outbound, can };
   const services = [...model.services.values()];
   const all = [
-    ...commonResources[proxy.capture][familiesOf(proxy.addresses)],
-    ...services.flatMap(translateService[proxy.capture]),
-    ...services.flatMap((service) => translateRules(service, proxy)),
-    ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
+    ...commonResources[capture][familiesOf(proxy.addresses)],
+    ...services.flatMap(translateService[capture]),
+    ...services.flatMap((service) => translateEntrances[capture](service, callers)),
+    ...services.flatMap((service) => translateRules(service, callers)),
+    ...(capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
     ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.place ?? nowhere)),
-    ...translateProxy(proxy),
+    ...translateProxy(proxy, can),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { askAdmin } from '../../src/sandbox/admin-client.js';
 import { envoyArguments } from '../../src/sandbox/envoy.js';
+import { leastCapabilities } from '../../src/xds/capabilities.js';
 import type { JsonObject } from '../../src/xds/json.js';
 import { resourcesToJson } from '../../src/xds/readable.js';
 import { translate } from '../../src/xds/translate.js';
@@ -49,7 +50,8 @@ async function listenerOf(name: string, resource: string, port: number): Promise
   const compiled = compileCase(golden, await readInput(golden));
   const proxy = compiled.proxies.get('shop.web');
   if (proxy === undefined) throw new Error('no proxy');
-  const [listener] = resourcesToJson(translate(compiled.model, proxy).listener.filter((one) => one.name === resource));
+  const { listener: listeners } = translate(compiled.model, proxy, leastCapabilities);
+  const [listener] = resourcesToJson(listeners.filter((one) => one.name === resource));
   if (typeof listener !== 'object' || listener === null || Array.isArray(listener)) throw new Error('no listener');
   const { additional_addresses: _more, bind_to_port: _bind, ...rest } = listener as JsonObject;
   return { ...rest, address: addressOf(bound, port) };

@@ -11,6 +11,7 @@ import { reconcile } from '../../src/reconcilers/index.js';
 import { freePort } from '../../src/sandbox/loopback.js';
 import { createStore } from '../../src/sources/store.js';
 import { readFolder } from '../../src/sources/files.js';
+import { leastCapabilities } from '../../src/xds/capabilities.js';
 import { resourcesToJson } from '../../src/xds/readable.js';
 import { translate } from '../../src/xds/translate.js';
 import { eventually } from '../support/eventually.js';
@@ -43,7 +44,9 @@ async function routesOf(folder: string): Promise<unknown> {
   const { model } = reconcile(store.world(), { capture: 'redirect' });
   const [proxy] = [...model.proxies.values()];
   if (proxy === undefined) throw new Error('no proxy');
-  return resourcesToJson(translate(model, proxy).route.filter(({ name }) => name === 'o/shop/web/80'))[0];
+  return resourcesToJson(
+    translate(model, proxy, leastCapabilities).route.filter(({ name }) => name === 'o/shop/web/80'),
+  )[0];
 }
 
 const extension = 'type.googleapis.com/envoy.extensions.filters';

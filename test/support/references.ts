@@ -36,7 +36,8 @@ export function danglingOf(resources: readonly Resource[]): readonly string[] {
   const toClusters = [
     ...textsUnder(routes, ['cluster']),
     ...textsInside(routes, 'weighted_clusters', 'name'),
-    ...textsUnder(listeners, ['cluster']),
+    // Lines of access logs have a field of that name.
+    ...textsUnder(listeners, ['cluster']).filter((name) => !name.startsWith('%')),
   ];
   return [
     ...toClusters

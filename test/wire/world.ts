@@ -105,7 +105,8 @@ export const theProxy = 'shop/pod';
 /** A publication in which one proxy sees this. */
 export function publicationOf(revision: number, spec: Spec, own: Spec = {}): Publication {
   const layers = new Map(resourceTypes.map((type) => [type, resourcesOf(spec).filter((one) => one.type === type)]));
-  const entry = { group: 'g', viewFor: () => 'view', own: ownOf(own) };
+  const ours = ownOf(own);
+  const entry = { group: 'g', viewFor: () => 'view', ownFor: () => ours };
   return {
     revision,
     views: new Map([['view', [layers]]]),

@@ -14,11 +14,13 @@ import type { Result } from '../../../src/lib/result.js';
 
 const route: RouteContext = {
   direction: 'outbound',
+  name: 'shop/route/rule',
   fallsBack: false,
   defaults: builtInDefaults,
   port: 9080,
   path: { kind: 'prefix', value: '/', ignoreCase: false },
   methods: 'safe',
+  providerOf: () => undefined,
   clusterOf: ({ name }) => (name === 'there' ? 'o/shop/there/80' : undefined),
 };
 

@@ -87,6 +87,7 @@ describe('delegation: order', () => {
     const { model } = once([root([handing('a', '/a', ['team'])])]);
     const [entry] = model.services.get('shop/web')?.ports[0]?.hosts[0]?.entries ?? [];
     const route = {
+      name: 'shop/root/a',
       port: 80,
       path: { kind: 'prefix', value: '/a', ignoreCase: false },
       methods: 'safe',
@@ -94,6 +95,7 @@ describe('delegation: order', () => {
       fallsBack: false,
       defaults: builtInDefaults,
       clusterOf: () => undefined,
+      providerOf: () => undefined,
     } as const;
     const answers = entry?.rule.features.flatMap((feature) => feature.onRoute(route).answer ?? []);
     expect(answers).to.deep.equal([{ kind: 'respond', action: { status: 404 } }]);
@@ -257,6 +259,7 @@ describe('delegation: what is inherited', () => {
     const rule = entries.find((entry) => entry.rule.origin.ref.name === 'child')?.rule;
     const targets = rule?.references.map(({ namespace, name }) => `${namespace}/${name}`) ?? [];
     const route = {
+      name: 'shop/root/a',
       port: 80,
       path: { kind: 'prefix', value: '/', ignoreCase: false },
       methods: 'safe',
@@ -264,6 +267,7 @@ describe('delegation: what is inherited', () => {
       fallsBack: false,
       defaults: builtInDefaults,
       clusterOf: ({ namespace = 'unbound', name }: { namespace?: string; name: string }) => `${namespace}/${name}`,
+      providerOf: () => undefined,
     } as const;
     return [
       ...(rule?.features ?? []).map((feature) => {

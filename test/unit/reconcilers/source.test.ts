@@ -28,7 +28,7 @@ describe('source conditions', () => {
   it('make no class where no rule has one', () => {
     const { model, publication } = build()([...base, route('web', [rule('all')])]);
     expect(new Set([...model.proxies.values()].map(({ caller }) => caller)).size).to.equal(1);
-    expect([...publication.views.keys()]).to.deep.equal(['shop|redirect|ipv4']);
+    expect(publication.views.size).to.equal(1);
   });
 
   it('make one class of callers for which the same hold', () => {

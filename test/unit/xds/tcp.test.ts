@@ -45,13 +45,14 @@ describe('rules for connections', () => {
 
   it('a listener names the rules that it is made of, and does without a refused one', () => {
     const quarantine = { ...nothingRefused, parts: new Map([[ruled().rule, undefined]]) };
-    const { publication } = buildPublication(model, new Map([['1.39.3', quarantine]]));
-    const listenerFor = (view: string) =>
-      (publication.views.get(view) ?? [])
+    const { publication } = buildPublication(model, new Map([['1.36.7', quarantine]]));
+    const viewFor = publication.proxies.get('shop/web-0')?.viewFor;
+    const listenerFor = (envoy: string) =>
+      (publication.views.get(viewFor?.(envoy) ?? '') ?? [])
         .flatMap((section) => [...section.values()].flat())
         .filter((one) => one.type === 'listener' && one.name === name);
-    const [whole, ...more] = listenerFor('shop|redirect|ipv4');
-    const [without] = listenerFor('shop|redirect|ipv4|1.39.3');
+    const [whole, ...more] = listenerFor('1.36.6');
+    const [without] = listenerFor('1.36.7');
     expect(more).to.deep.equal([]);
     expect(whole?.parts).to.deep.equal([ruled().rule]);
     expect(whole?.frame.toString('latin1')).to.include('shop/raw/main');
