@@ -5,6 +5,7 @@ import type { Finding } from '../model/finding.js';
 import type { Capture } from '../model/mesh.js';
 import { keptJudgement, missingRoots, redirectJudgement } from './egress-findings.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
+import { localityFindings, type LocalityContext } from './locality-findings.js';
 import { mergePolicies } from './policy-merge.js';
 import { isOverridden, outcomesOf, type PartOutcome } from './policy-outcome.js';
 import { meetingsOf, type PolicyContext } from './policy-reach.js';
@@ -12,6 +13,9 @@ import { emptySelections, missingTargets } from './policy-targets.js';
 import type { CompiledPolicy } from './policy.js';
 import { providersNamed, resolveDeclared, resolveProvider } from './providers.js';
 import { referentsOf } from './references.js';
+
+/** What policies are judged by. */
+export interface PolicyFindingContext extends PolicyContext, LocalityContext {}
 
 /** Providers that a policy declares or names, and that are not to be had. */
 function referenceFinding(policy: CompiledPolicy, context: PolicyContext): readonly Judgement[] {
@@ -87,7 +91,7 @@ function acceptance(
 /** Everything that is to be said of a policy. */
 export function policyFindings(
   policy: CompiledPolicy,
-  context: PolicyContext & { capture: Capture },
+  context: PolicyFindingContext & { capture: Capture },
 ): readonly Finding[] {
   const outcomes = outcomesOf(policy, meetingsOf(policy, context));
   const judgements = [
@@ -96,6 +100,7 @@ export function policyFindings(
     ...overriddenFindings(outcomes),
     ...conflictFindings(outcomes),
     ...emptySelections(policy, context),
+    ...localityFindings(policy, context),
     ...redirectJudgement(policy, context.capture),
   ];
   return judgements.map((one) => judge(policy, one));

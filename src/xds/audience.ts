@@ -6,23 +6,19 @@ import { createInterner } from '../lib/intern.js';
 import { memoised } from '../lib/memo.js';
 import type { EgressModel } from '../model/egress.js';
 import type { ProxyModel } from '../model/mesh.js';
+import { nowhere, type Place } from '../model/place.js';
 import { levelOf } from './capabilities.js';
 import { familiesOf, type Families } from './listeners.js';
 import type { Callers } from './translate.js';
-
-/** Where callers are. */
-export interface Place {
-  /** Where it matters. */
-  readonly node?: string;
-}
 
 let outbounds = 0;
 /** A short name for each list of policies. */
 const nameOfOutbound = memoised((_outbound: ProxyModel['outbound']) => String(outbounds++));
 
 /** Proxies that see one view, if they can do the same. */
-export interface Audience extends Omit<Callers, 'can'>, Place {
+export interface Audience extends Omit<Callers, 'can'> {
   readonly key: string;
+  readonly place: Place;
   readonly families: Families;
   readonly egress: EgressModel;
 }
@@ -43,21 +39,16 @@ const withEgress = memoised((audience: Omit<Audience, 'egress'>, egress: EgressM
   egress,
 }));
 /** The audience that a proxy is of. */
-export const audienceOf = memoised(({ caller, capture, addresses, node, outbound, egress }: ProxyModel): Audience => {
+export const audienceOf = memoised((proxy: ProxyModel): Audience => {
+  const { caller, capture, addresses, place = nowhere, outbound, egress } = proxy;
   const families = familiesOf(addresses);
-  const place = node === undefined ? caller.namespace : `${caller.namespace}@${node}`;
-  const key = [place, capture, families, ...caller.sources, nameOfOutbound(outbound)].join('|');
-  const audience = audiences(key, () => ({
-    ...{ key, caller, capture, families, outbound },
-    ...(node === undefined ? {} : { node }),
-  }));
-  return withEgress(audience, egress);
+  const at = Object.entries(place).map(([label, value]) => `@${label}=${value}`);
+  const key = [caller.namespace, ...at, capture, families, ...caller.sources, nameOfOutbound(outbound)].join('|');
+  return withEgress(
+    audiences(key, () => ({ key, caller, capture, families, outbound, place })),
+    egress,
+  );
 });
-
-const places = createInterner<Place>(100_000);
-/** The place alone: endpoints do not differ by more. */
-export const placeOf = ({ node }: Place): Place =>
-  places(node === undefined ? '' : `@${node}`, () => (node === undefined ? {} : { node }));
 
 /** Explicit: what differs between versions is each proxy's own. Redirect: those that can do less share views of their own. */
 export const viewKeyOf = ({ key, capture }: Audience, can: Capabilities): string =>

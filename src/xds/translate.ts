@@ -7,20 +7,20 @@ import type { Capabilities } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import type { EgressModel } from '../model/egress.js';
 import { compareMatches } from '../model/match-order.js';
-import {
-  reachableFrom,
-  type Caller,
-  type Capture,
-  type EndpointSet,
-  type HostRules,
-  type Match,
-  type MeshModel,
-  type PortModel,
-  type ProxyModel,
-  type RouteEntry,
-  type Rule,
-  type ServiceModel,
+import type {
+  Caller,
+  Capture,
+  EndpointSet,
+  HostRules,
+  Match,
+  MeshModel,
+  PortModel,
+  ProxyModel,
+  RouteEntry,
+  Rule,
+  ServiceModel,
 } from '../model/mesh.js';
+import { nowhere, type Place } from '../model/place.js';
 import { buildChains } from './chains.js';
 import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildDynamicClusters, buildUnknownScope, isDynamic } from './dynamic-hosts.js';
@@ -127,9 +127,9 @@ export function translateRules(service: ServiceModel, callers: Callers, substitu
   ];
 }
 
-/** The load assignments of a Service, as callers on a node see them. */
-export const translateEndpoints = (sets: readonly EndpointSet[], node: string | undefined): Bundle =>
-  reachableFrom(sets, node).map(buildEndpoints);
+/** The load assignments of a Service, as callers at a place see them. */
+export const translateEndpoints = (sets: readonly EndpointSet[], place: Place): Bundle =>
+  sets.map((set) => buildEndpoints(set, place));
 
 const authorityIn = ({ name }: Resource): string => name.slice(name.lastIndexOf('/') + 1);
 
@@ -206,7 +206,7 @@ export function translate(
       ? [...explicitNames(services, proxy.namespace), ...translateUnknown(services, caller, proxy.egress)]
       : []),
     ...translateEgress(proxy.egress, capture),
-    ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.node)),
+    ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.place ?? nowhere)),
     ...translateProxy(proxy, can),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));
