@@ -25,7 +25,6 @@ const trafficRoute: readonly Unsupported[] = [
   ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
   ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
-  ...fields(['rules[].weightsFrom'], 'write `weight` at the backends'),
 ];
 
 const builtIn = 'the built-in behaviour is in force';

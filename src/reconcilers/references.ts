@@ -9,6 +9,7 @@ import type { HostBackend } from '../model/egress.js';
 import { claimsIn, refusalOfHost } from './claims.js';
 import type { PolicyIndex } from './policies.js';
 import type { PolicyInForce, Target } from '../model/mesh.js';
+import type { DeliveryLookup } from './live-weights.js';
 
 /** A reference to a port of a Service, as written. */
 export interface ServiceReference {
@@ -37,6 +38,7 @@ export interface ServiceReferents {
 /** The same for a rule, which also asks what policies say of calls to a port of a Service. */
 export interface Referents extends ServiceReferents {
   readonly policiesOf: (target: Target) => readonly PolicyInForce[];
+  readonly deliveryOf: DeliveryLookup;
   /** By path: references that are wrong as they are written. */
   readonly wrong: ReadonlyMap<string, Problem>;
 }
