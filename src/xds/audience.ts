@@ -8,7 +8,7 @@ import type { EgressModel } from '../model/egress.js';
 import type { ProxyModel } from '../model/mesh.js';
 import { nowhere, type Place } from '../model/place.js';
 import { levelOf } from './capabilities.js';
-import { familiesOf, type Families } from './listeners.js';
+import { familiesOf, type Families } from './families.js';
 import type { Callers } from './translate.js';
 
 let outbounds = 0;

@@ -7,6 +7,7 @@ import { Route, RouteAction } from '../gen/envoy/config/route/v3/route_component
 import { silentRule } from '../features/index.js';
 import { builtInDefaults } from '../features/route-defaults.js';
 import { balancing, leastRequest } from '../features/load-balancer.js';
+import type { Origin } from '../model/delivery.js';
 import type { EgressModel, ExternalPort } from '../model/egress.js';
 import { isWildcard } from '../model/egress.js';
 import { httpOptionsName, noBreakers, outboundHttpOptions } from './clusters.js';
@@ -21,8 +22,12 @@ import { authorityScope, forms } from './scopes.js';
 import { pathTo } from './tcp.js';
 import { onlyTunnels, refusal, tunnel } from './tunnels.js';
 
+/** Who says what becomes of destinations that nobody lists. */
+export const originsOfUnknown = ({ unknownBy }: EgressModel): readonly Origin[] =>
+  unknownBy === undefined ? [] : [unknownBy.origin];
+
 /** `x/api_example_com/443`: a dot would end the name in statistics. */
-const statisticsName = (name: string): string => name.replaceAll('.', '_');
+export const statisticsName = (name: string): string => name.replaceAll('.', '_');
 
 function placeOf(port: ExternalPort, name: string) {
   if (port.tls?.trust.kind === 'nobody') return byAddresses(name, { ...port, addresses: [] });

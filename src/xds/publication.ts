@@ -14,6 +14,7 @@ import {
   type Rule,
   type ServiceModel,
 } from '../model/mesh.js';
+import { dialledIn, type DialledPort } from '../model/dialled.js';
 import type { EgressModel } from '../model/egress.js';
 import { keysOf, nowhere, placeOf, type Place } from '../model/place.js';
 import { createInterner } from '../lib/intern.js';
@@ -22,6 +23,7 @@ import { audienceOf, viewKeyOf, type Audience, type Served } from './audience.js
 import type { Names, ProxyEntry, Publication, Section } from './cache.js';
 import { capabilitiesOf, leastCapabilities } from './capabilities.js';
 import { isDynamic } from './dynamic-hosts.js';
+import { perFamilies } from './families.js';
 import { encode, encodeAll, encodeParts, isConcerned, type Divisible, type Layer } from './layer.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
 import type { EncodedResource, Part } from './resources.js';
@@ -29,6 +31,7 @@ import {
   commonResources,
   translateClaims,
   translateEgress,
+  translateOutward,
   translateUnknown,
   translateEndpoints,
   translateEntrances,
@@ -38,6 +41,7 @@ import {
   translateService,
   type Bundle,
   type Callers,
+  type Outward,
 } from './translate.js';
 import { hasConnectionRules } from './tcp.js';
 import { forEachType, type OwnResources } from './view.js';
@@ -284,6 +288,24 @@ const egressSections: Readonly<Record<Capture, (egress: EgressModel, quarantine:
   ),
 };
 
+/** Proxies with all of this in common are served one and the same `virtualOutbound`. */
+const outwardSections = perFamilies((families) =>
+  memoised((calls: Calls, dialled: readonly DialledPort[], quarantine: Quarantine) =>
+    checked([['outward', outwardLayers[families](calls, dialled)]], quarantine),
+  ),
+);
+
+const outwardLayers = perFamilies((families) =>
+  memoised((calls: Calls, dialled: readonly DialledPort[]) =>
+    encode(translateOutward(families, { ...calls, dialled })),
+  ),
+);
+
+type Calls = Omit<Outward, 'dialled'>;
+const callsOf = memoised((egress: EgressModel, outbound: Outbound, can: Capabilities): Calls => ({
+  ...{ egress, outbound, can },
+}));
+
 const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
 
 const ownOf = memoised((proxy: ProxyModel, can: Capabilities): OwnResources => {
@@ -319,15 +341,19 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines, fle
   const views = new Map<string, readonly Section[]>();
   const withheld = new Map<string, Names>();
   const guilty: Guilt[] = [];
+  const dialled = dialledIn(model);
   const add = (key: string, { audience, can }: Served, quarantine: Quarantine): void => {
-    const { caller, capture, outbound, families, place } = audience;
+    const { caller, capture, outbound, families, place, egress } = audience;
     const parts = [
       commonSection(commonResources[capture][families], quarantine),
       // But for endpoints, callers at all places see the same.
       serviceSection(model.services, callersOf[capture](caller, outbound, can), quarantine),
       endpointSection(model.endpoints, place, quarantine),
       ...unknownSections(model.services, audience, quarantine),
-      egressSections[audience.capture](audience.egress, quarantine),
+      egressSections[capture](egress, quarantine),
+      ...(capture === 'redirect'
+        ? [outwardSections[families](callsOf(egress, outbound, can), dialled, quarantine)]
+        : []),
     ];
     views.set(
       key,

@@ -2,9 +2,9 @@
 // what they gave, as bytes.
 
 import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
-import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import type { Capabilities } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
+import { dialledIn, type DialledPort } from '../model/dialled.js';
 import type { EgressModel } from '../model/egress.js';
 import { compareMatches } from '../model/match-order.js';
 import type {
@@ -24,22 +24,19 @@ import { nowhere, type Place } from '../model/place.js';
 import { buildChains } from './chains.js';
 import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildDynamicClusters, buildUnknownScope, isDynamic } from './dynamic-hosts.js';
+import { buildDialledClusters, dialledBranches } from './dialled.js';
+import { egressBranches, egressOrigins, restChain } from './egress-chains.js';
 import { buildExternalClusters, buildExternalNames } from './external.js';
 import { buildEndpoints } from './endpoints.js';
+import { familiesOf, perFamilies, type Families } from './families.js';
 import { buildInboundRoutes } from './inbound-routes.js';
-import {
-  buildListeners,
-  buildOwnListeners,
-  buildRuledListeners,
-  familiesOf,
-  virtualListeners,
-  type Families,
-  type ListenerAudience,
-} from './listeners.js';
+import { buildListeners, buildOwnListeners, buildRuledListeners, type ListenerAudience } from './listeners.js';
 import type { Resource, ResourceType } from './resources.js';
+import { buildRedirectedHosts } from './redirected-hosts.js';
 import { buildInstanceRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
 import { forEachType } from './view.js';
+import { buildVirtualOutbound, virtualInbound } from './virtual-listeners.js';
 
 /** Resources that come and go together. */
 export type Bundle = readonly Resource[];
@@ -96,7 +93,7 @@ export const translateService = {
     ...buildInstanceClusters(service),
     ...buildScopes(service),
   ],
-  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildChains(service)],
+  redirect: (service: ServiceModel): Bundle => [...buildDialledClusters(service), ...buildChains(service)],
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
 
 /** What leads to a Service whatever rules say, for callers of whom policies say the same: routes to its pods, or listeners. */
@@ -144,8 +141,22 @@ export function translateUnknown(services: readonly ServiceModel[], caller: Call
 /** Hosts outside of the cluster that a class of callers may reach. */
 export const translateEgress = (egress: EgressModel, capture: Capture): Bundle => [
   ...buildExternalClusters(egress),
-  ...(capture === 'explicit' ? [...buildDynamicClusters(egress), ...buildExternalNames(egress)] : []),
+  ...buildDynamicClusters(egress, capture),
+  ...(capture === 'explicit' ? buildExternalNames(egress) : buildRedirectedHosts(egress)),
 ];
+
+/** What proxies see that are served one and the same `virtualOutbound`. */
+export interface Outward extends ListenerAudience {
+  readonly egress: EgressModel;
+  readonly dialled: readonly DialledPort[];
+}
+
+/** Redirect: where connections arrive that are for no address of a Service. */
+export function translateOutward(families: Families, { egress, dialled, ...audience }: Outward): Bundle {
+  const branches = [...dialledBranches(dialled, audience), ...egressBranches(egress, audience)];
+  const origins = [...egressOrigins(egress), ...audience.outbound.map(({ origin }) => origin)];
+  return [buildVirtualOutbound(families, { branches, rest: restChain(egress, audience) }, origins)];
+}
 
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
@@ -160,22 +171,13 @@ const redirectResources = (families: Families): Bundle => [
     message,
     origins: nobody,
   })),
-  ...virtualListeners(families).map((message: Listener): Resource<'listener'> => ({
-    type: 'listener',
-    name: message.name,
-    message,
-    origins: nobody,
-  })),
+  { type: 'listener', name: 'virtualInbound', message: virtualInbound(families), origins: nobody },
 ];
 
 /** What every proxy of a capture has whose pod has these kinds of addresses. */
 export const commonResources: Readonly<Record<Capture, Readonly<Record<Families, Bundle>>>> = {
   explicit: { ipv4: [], ipv6: [], both: [] },
-  redirect: {
-    ipv4: redirectResources('ipv4'),
-    ipv6: redirectResources('ipv6'),
-    both: redirectResources('both'),
-  },
+  redirect: perFamilies(redirectResources),
 };
 
 /** What one proxy alone has. */
@@ -206,6 +208,14 @@ export function translate(
       ? [...explicitNames(services, proxy.namespace), ...translateUnknown(services, caller, proxy.egress)]
       : []),
     ...translateEgress(proxy.egress, capture),
+    ...(capture === 'redirect'
+      ? translateOutward(familiesOf(proxy.addresses), {
+          outbound,
+          can,
+          egress: proxy.egress,
+          dialled: dialledIn(model),
+        })
+      : []),
     ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.place ?? nowhere)),
     ...translateProxy(proxy, can),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
