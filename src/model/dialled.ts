@@ -2,7 +2,7 @@
 
 import { keyOf } from '../api/meta.js';
 import { listInterner, memoised } from '../lib/memo.js';
-import type { EndpointSet, MeshModel, PortModel, ServiceModel } from './mesh.js';
+import { isHttp, type EndpointSet, type MeshModel, type PortModel, type ServiceModel } from './mesh.js';
 
 /** A port of a headless Service, and where it is dialled. */
 export interface DialledPort {
@@ -15,6 +15,9 @@ export interface DialledPort {
 /** Whether callers find pods themselves, and dial one of them. */
 export const isHeadless = ({ addresses, externalName }: ServiceModel): boolean =>
   addresses.length === 0 && externalName === undefined;
+
+/** Whether requests to its pods are looked at. Where nothing names the protocol, a connection is carried as it is. */
+export const carriesRequests = ({ protocol }: PortModel): boolean => isHttp(protocol) && protocol !== 'auto';
 
 function placesOf(sets: readonly EndpointSet[], { port }: PortModel): DialledPort['places'] {
   const all = sets.find(

@@ -1,7 +1,7 @@
 // Headless Services where connections are redirected: callers dial a pod, and reach that one. Requests follow the rules of
 // the Service; where these lead to its own pods, the one that was dialled answers, and another only if it is gone.
 
-import type { Cluster} from '../gen/envoy/config/cluster/v3/cluster.js';
+import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import { Cluster_DiscoveryType, Cluster_LbPolicy } from '../gen/envoy/config/cluster/v3/cluster.js';
 import { FilterChain } from '../gen/envoy/config/listener/v3/listener_components.js';
 import {
@@ -11,8 +11,8 @@ import {
 import type { HttpFilter } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.js';
 import { OverrideHost } from '../gen/envoy/extensions/load_balancing_policies/override_host/v3/override_host.js';
 import { packAny } from '../features/any.js';
-import { isHeadless, type DialledPort } from '../model/dialled.js';
-import { isHttp, type ServiceModel } from '../model/mesh.js';
+import { carriesRequests, isHeadless, type DialledPort } from '../model/dialled.js';
+import type { ServiceModel } from '../model/mesh.js';
 import { chainPatchOf } from './chain-patch.js';
 import { buildClusters } from './clusters.js';
 import { buildHttpManager, dialledHeader } from './http-manager.js';
@@ -76,7 +76,7 @@ const asDialled = (cluster: Cluster, name: string): Cluster => ({
 export function buildDialledClusters(service: ServiceModel): readonly Resource<'cluster'>[] {
   const clusters = buildClusters(service);
   if (!isHeadless(service)) return clusters;
-  const opaque = service.ports.filter(({ protocol }) => !isHttp(protocol));
+  const opaque = service.ports.filter((port) => !carriesRequests(port));
   const dialled = opaque.flatMap(({ port }): readonly Resource<'cluster'>[] => {
     const target = { ...service.ref, port };
     const one = clusters.find(({ name }) => name === nameOfOutbound(target));
@@ -90,7 +90,7 @@ export function buildDialledClusters(service: ServiceModel): readonly Resource<'
 function chainOf({ service, port }: DialledPort, { outbound, can }: ListenerAudience): FilterChain {
   const target = { ...service.ref, port: port.port };
   const name = nameOfOutbound(target);
-  const http = isHttp(port.protocol);
+  const http = carriesRequests(port);
   const context = { direction: 'outbound', port: port.port, http, workload: undefined, can } as const;
   const patch = chainPatchOf([...port.policies.inForce, ...outbound], context);
   const slots = { ...patch.slots, [remember.name]: remember };

@@ -5,11 +5,13 @@
 import { TrafficDirection } from '../gen/envoy/config/core/v3/base.js';
 import { Listener, Listener_DrainType } from '../gen/envoy/config/listener/v3/listener.js';
 import { FilterChain, type ListenerFilter } from '../gen/envoy/config/listener/v3/listener_components.js';
+import { OriginalDst } from '../gen/envoy/extensions/filters/listener/original_dst/v3/original_dst.js';
 import { TlsInspector } from '../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.js';
 import type { Matcher_OnMatch as OnMatch } from '../gen/xds/type/matcher/v3/matcher.js';
 import { ports } from '../api/meta.js';
 import { packAny } from '../features/any.js';
 import type { Origin } from '../model/delivery.js';
+import { namedPorts } from '../model/egress.js';
 import { durationOfSeconds } from './config-source.js';
 import { boundTo, type Families, type Places } from './families.js';
 import { byAddress, byPort, byServerName, toChain, toMatcher, unlessTls } from './matchers.js';
@@ -42,13 +44,17 @@ export const virtualInbound = (families: Families): Listener =>
     },
   });
 
-/** Ports of TLS: only there a connection is asked for its name, so that no server that speaks first waits elsewhere. */
-const inspected = [443, 8443];
+/** Whether connections to a port are asked for their name. */
+export const isInspected = (port: number): boolean => namedPorts.includes(port);
 
-/** Whether connections to a port are asked for the name that TLS carries. */
-export const isInspected = (port: number): boolean => inspected.includes(port);
+/** The port that was dialled is known to the filters behind it; what hands connections over runs last. */
+const originalDestination: ListenerFilter = {
+  name: 'envoy.filters.listener.original_dst',
+  configType: { $case: 'typedConfig', value: packAny(OriginalDst, OriginalDst.fromPartial({})) },
+  filterDisabled: undefined,
+};
 
-/** It never changes: a change of a listener filter would end all connections. */
+/** Elsewhere no server that speaks first waits. It never changes: a change of it would end all connections. */
 const tlsInspector: ListenerFilter = {
   name: 'envoy.filters.listener.tls_inspector',
   configType: { $case: 'typedConfig', value: packAny(TlsInspector, TlsInspector.fromPartial({})) },
@@ -59,7 +65,7 @@ const tlsInspector: ListenerFilter = {
         rule: {
           $case: 'orMatch',
           value: {
-            rules: inspected.map((port) => ({
+            rules: namedPorts.map((port) => ({
               rule: { $case: 'destinationPortRange', value: { start: port, end: port + 1 } },
             })),
           },
@@ -107,7 +113,7 @@ export function buildVirtualOutbound(
     useOriginalDst: true,
     trafficDirection: TrafficDirection.OUTBOUND,
     drainType: Listener_DrainType.MODIFY_ONLY,
-    listenerFilters: [tlsInspector],
+    listenerFilters: [originalDestination, tlsInspector],
     listenerFiltersTimeout: durationOfSeconds(1),
     continueOnListenerFiltersTimeout: true,
     filterChainMatcher: byPort(new Map([[ports.outbound, toChain(blackhole.name)], ...ways]), otherwise),

@@ -12,7 +12,7 @@ import type { World } from '../../src/kinds/world.js';
 import { readFolder } from '../../src/sources/files.js';
 import { createStore } from '../../src/sources/store.js';
 import { redirectRules, type RedirectOptions } from '../../src/webhook/redirect-rules.js';
-import { type ControlPlane, type RealEnvoy, createControlPlane, serves } from '../envoy/harness.js';
+import { type ControlPlane, type RealEnvoy, type StatusItem, createControlPlane, serves } from '../envoy/harness.js';
 import { end } from '../envoy/processes.js';
 import { bridge } from './bridge.js';
 import { createNetwork, type Network } from './network.js';
@@ -27,6 +27,8 @@ const applicationUid = 1000;
 /** What runs in a namespace. */
 export interface Plan {
   readonly serves?: readonly Listening[];
+  /** Names that it answers for everybody, as a DNS server: by their ends, with its own addresses. */
+  readonly names?: readonly string[];
   /** Version; without one there are neither Envoy nor redirect rules. */
   readonly envoy?: string;
   readonly redirect?: Omit<RedirectOptions, 'proxyUid'>;
@@ -54,6 +56,9 @@ export interface Lab {
   envoy(pod: string): RealEnvoy;
   /** Replaces a file of the folder at once. */
   write(name: string, content: string): Promise<void>;
+  remove(name: string): Promise<void>;
+  /** Of everything in the folder. */
+  statuses(): Promise<readonly StatusItem[]>;
   stop(): Promise<void>;
 }
 
@@ -93,6 +98,13 @@ function connect(network: Network, hosts: readonly Host[], world: World): void {
   }
   network.serve(serviceNat(world));
 }
+
+/** Where a proxy asks for names. */
+const nameServers = (hosts: readonly Host[]): string =>
+  hosts
+    .filter(({ names = [] }) => names.length > 0)
+    .flatMap(({ addresses }) => addresses.map((address) => `nameserver ${address}\n`))
+    .join('');
 
 const found = <T>(map: ReadonlyMap<string, T>, key: string): T => {
   const one = map.get(key);
@@ -140,17 +152,24 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const startApplication = async (host: Host, socket: string): Promise<void> => {
     const { key, slug, addresses, envoy } = host;
     const forward = envoy === undefined ? undefined : { port: xdsPort, socket };
-    const order = { name: key, addresses, serves: host.serves ?? [], uid: applicationUid, forward };
+    const order = {
+      name: key,
+      addresses,
+      serves: host.serves ?? [],
+      names: host.names ?? [],
+      uid: applicationUid,
+      forward,
+    };
     pods.set(key, await startPod(network.namespaceOf(slug), order, join(scratch, `${slug}.log`)));
   };
 
-  const startEnvoys = async (hosts: readonly Host[]): Promise<void> => {
+  const startEnvoys = async (hosts: readonly Host[], resolver: string): Promise<void> => {
     const meshed = hosts.flatMap(({ key, slug, envoy }) => (envoy === undefined ? [] : [{ key, slug, envoy }]));
     const binaries = await binariesFor(new Set(meshed.map(({ envoy }) => envoy)), scratch);
     await Promise.all(
       meshed.map(async ({ key, slug, envoy: version }) => {
         const [binary, namespace, home] = [found(binaries, version), network.namespaceOf(slug), join(scratch, slug)];
-        const { envoy, child } = await startProxy({ pod: key, version, binary, namespace, folder, home });
+        const { envoy, child } = await startProxy({ pod: key, version, binary, namespace, resolver, folder, home });
         children.push(child);
         envoys.set(key, envoy);
       }),
@@ -163,10 +182,12 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     const world = await worldOf(folder);
     const hosts = hostsOf(options, world);
     connect(network, hosts, world);
+    const resolver = join(scratch, 'resolv.conf');
+    await writeFile(resolver, nameServers(hosts));
     const socket = join(scratch, 'xds.sock');
     closers.push(await bridge(socket, controlPlane.xdsPort));
     await Promise.all([controlPlane.start(), ...hosts.map((host) => startApplication(host, socket))]);
-    await startEnvoys(hosts);
+    await startEnvoys(hosts, resolver);
   } catch (error) {
     await stop();
     throw error;
@@ -180,6 +201,9 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     call: (from, asked) => found(pods, from).call(asked),
     envoy: (pod) => found(envoys, pod),
     write,
+    remove: (name) => rm(join(folder, name)),
+    statuses: async () =>
+      (JSON.parse((await controlPlane.get('/status')).body) as { readonly items: readonly StatusItem[] }).items,
     stop,
   };
 }
