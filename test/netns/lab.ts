@@ -99,11 +99,14 @@ function connect(network: Network, hosts: readonly Host[], world: World): void {
   network.serve(serviceNat(world));
 }
 
-/** Where a proxy asks for names. */
-const nameServers = (hosts: readonly Host[]): string =>
+const isIpv6 = (address: string): boolean => address.includes(':');
+
+/** Where a proxy at these addresses asks for names: what it cannot reach would cost it seconds. */
+const nameServers = (hosts: readonly Host[], own: readonly string[]): string =>
   hosts
     .filter(({ names = [] }) => names.length > 0)
-    .flatMap(({ addresses }) => addresses.map((address) => `nameserver ${address}\n`))
+    .flatMap(({ addresses }) => addresses.filter((one) => own.some((other) => isIpv6(other) === isIpv6(one))))
+    .map((address) => `nameserver ${address}\n`)
     .join('');
 
 const found = <T>(map: ReadonlyMap<string, T>, key: string): T => {
@@ -163,11 +166,13 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     pods.set(key, await startPod(network.namespaceOf(slug), order, join(scratch, `${slug}.log`)));
   };
 
-  const startEnvoys = async (hosts: readonly Host[], resolver: string): Promise<void> => {
-    const meshed = hosts.flatMap(({ key, slug, envoy }) => (envoy === undefined ? [] : [{ key, slug, envoy }]));
+  const startEnvoys = async (hosts: readonly Host[]): Promise<void> => {
+    const meshed = hosts.flatMap((host) => (host.envoy === undefined ? [] : [{ ...host, envoy: host.envoy }]));
     const binaries = await binariesFor(new Set(meshed.map(({ envoy }) => envoy)), scratch);
     await Promise.all(
-      meshed.map(async ({ key, slug, envoy: version }) => {
+      meshed.map(async ({ key, slug, addresses, envoy: version }) => {
+        const resolver = join(scratch, `${slug}.resolv.conf`);
+        await writeFile(resolver, nameServers(hosts, addresses));
         const [binary, namespace, home] = [found(binaries, version), network.namespaceOf(slug), join(scratch, slug)];
         const { envoy, child } = await startProxy({ pod: key, version, binary, namespace, resolver, folder, home });
         children.push(child);
@@ -182,12 +187,10 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     const world = await worldOf(folder);
     const hosts = hostsOf(options, world);
     connect(network, hosts, world);
-    const resolver = join(scratch, 'resolv.conf');
-    await writeFile(resolver, nameServers(hosts));
     const socket = join(scratch, 'xds.sock');
     closers.push(await bridge(socket, controlPlane.xdsPort));
     await Promise.all([controlPlane.start(), ...hosts.map((host) => startApplication(host, socket))]);
-    await startEnvoys(hosts, resolver);
+    await startEnvoys(hosts);
   } catch (error) {
     await stop();
     throw error;
