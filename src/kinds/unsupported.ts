@@ -63,7 +63,6 @@ const meshPolicy: readonly Unsupported[] = [
       'telemetry',
       'scope',
       'sidecar',
-      'extensions',
       'providers',
     ],
     builtIn,

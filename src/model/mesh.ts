@@ -2,6 +2,7 @@
 // them, and the proxies that call them. Equal inputs yield the same references, all the way down.
 
 import type { ObjectKey, ObjectRef } from '../api/meta.js';
+import type { ExtensionPart } from '../features/extension-parts.js';
 import type { CompiledFeature } from '../features/feature.js';
 import type { RouteDefaults } from '../features/route-defaults.js';
 import type { Problem } from '../lib/result.js';
@@ -64,6 +65,16 @@ export interface Match {
 export interface PolicyInForce {
   readonly origin: Origin;
   readonly feature: CompiledFeature;
+}
+
+/** An extension where it is in force. */
+export interface ExtensionInForce {
+  readonly origin: Origin;
+  readonly name: string;
+  readonly direction: 'Inbound' | 'Outbound' | 'Both';
+  /** Where its filters stand. */
+  readonly stage: 'BeforeAuthz' | 'AfterAuthz' | 'BeforeRouter';
+  readonly part: ExtensionPart;
 }
 
 /** What policies say of calls to a Service port: how it is reached, and what holds for rules that say nothing. */
@@ -167,6 +178,8 @@ export interface ProxyModel {
   /** Explicit capture: where the application listens. */
   readonly applicationAddress: string | undefined;
   readonly inbound: readonly InboundPort[];
+  /** Equal lists are one object. */
+  readonly extensions: readonly ExtensionInForce[];
 }
 
 /** The whole mesh at one revision. */

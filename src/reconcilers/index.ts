@@ -1,6 +1,7 @@
 // World in, mesh and findings out. Pure. Every step is memoised by the tables that it reads, and within them
 // by the objects: a change costs the steps that its table feeds, and in them the objects that it touches.
 
+import { shutGates, type Gates } from '../kinds/gates.js';
 import type { HTTPRoute } from '../kinds/gateway.js';
 import type { TrafficRoute } from '../kinds/traffic-route.js';
 import type { Service, Table, World } from '../kinds/world.js';
@@ -79,10 +80,17 @@ const proxiesOf = (capture: Capture) =>
 
 const proxiesBy = { explicit: proxiesOf('explicit'), redirect: proxiesOf('redirect') } as const;
 
+/** What a mesh is compiled for. */
+export interface ReconcileOptions {
+  readonly capture: Capture;
+  /** All are shut unless told otherwise. */
+  readonly gates?: Gates;
+}
+
 /** Runs the whole compiler front end. */
-export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
+export function reconcile(world: World, { capture, gates = shutGates }: ReconcileOptions): Reconciled {
   const { trafficRoutes, httpRoutes, services, referenceGrants } = world;
-  const policies = indexPolicies(world.meshPolicies);
+  const policies = indexPolicies(world.meshPolicies, gates);
   const routes = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants, policies));
   const pooled = pooledServices(services, routes, policies);
   const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
@@ -91,7 +99,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
     revision: world.revision,
     services: modelsOf(pooled),
     endpoints: setsOf(endpoints),
-    proxies: proxiesBy[options.capture](world.pods, world.endpointSlices, policies),
+    proxies: proxiesBy[capture](world.pods, world.endpointSlices, policies),
   };
   let findings: readonly Finding[] | undefined;
   return {

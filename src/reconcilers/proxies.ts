@@ -4,7 +4,8 @@ import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
-import type { Capture, InboundPort, PolicyInForce, Protocol, ProxyModel } from '../model/mesh.js';
+import type { Capture, ExtensionInForce, InboundPort, PolicyInForce, Protocol, ProxyModel } from '../model/mesh.js';
+import { extensionsInForce } from './extensions.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf } from './policies-in-force.js';
 import { protocolOf } from './protocol.js';
@@ -93,6 +94,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture }: Mode): ProxyMode
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
+    extensions: [],
   };
 }
 
@@ -114,10 +116,17 @@ const withPolicies = memoised((proxy: ProxyModel, ofPorts: PoliciesOfPorts): Pro
   inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, policies: ofPorts[index] ?? [] })),
 }));
 
+const withExtensions = memoised((proxy: ProxyModel, extensions: readonly ExtensionInForce[]): ProxyModel => ({
+  ...proxy,
+  extensions,
+}));
+
 function proxyOf(pod: Pod, called: CalledPorts, { mode, policies }: { mode: Mode; policies: PolicyIndex }): ProxyModel {
   const bare = bareProxyOf(pod, called, mode);
   const ofPorts = bare.inbound.map(({ port }) => inboundPoliciesOf(policies.reachingPod(pod, called.get(port)?.by)));
-  return ofPorts.every((one) => one.length === 0) ? bare : withPolicies(bare, internPolicies(ofPorts));
+  const inbound = ofPorts.every((one) => one.length === 0) ? bare : withPolicies(bare, internPolicies(ofPorts));
+  const extensions = extensionsInForce(policies.reachingPod(pod));
+  return extensions.length === 0 ? inbound : withExtensions(inbound, extensions);
 }
 
 const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirect' } } as const;

@@ -1,12 +1,15 @@
 // One build: the newest World is reconciled, translated and published, and everybody is told. A build that
 // throws leaves the last good one in force.
 
+import type { Gates } from '../kinds/gates.js';
 import type { Logger } from '../lib/logger.js';
 import { messageOf } from '../lib/result.js';
 import { reconcile, type Reconciled } from '../reconcilers/index.js';
 import type { Store } from '../sources/store.js';
 import type { Cache } from '../xds/cache.js';
+import { extensionsIn } from '../xds/extension-choice.js';
 import { buildPublication } from '../xds/publication.js';
+import type { Part } from '../xds/resources.js';
 import type { RunConfig } from './config.js';
 import type { DeliveryTracker } from './delivery-tracker.js';
 import type { Metrics } from './metrics.js';
@@ -22,6 +25,7 @@ export interface BuilderDeps {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly capture: RunConfig['capture'];
+  readonly gates: Gates;
 }
 
 /** Builds on demand. */
@@ -32,6 +36,10 @@ export interface Builder {
   readonly reconciled: () => Reconciled | undefined;
 }
 
+/** Everything that a refusal can be traced to. */
+const partsOf = ({ routes, model }: Reconciled): ReadonlySet<Part> =>
+  new Set([...routes.flatMap((route) => route.rules.map(({ rule }) => rule)), ...extensionsIn(model.proxies)]);
+
 /** A builder that has built nothing yet. */
 export function createBuilder(deps: BuilderDeps): Builder {
   const { store, cache, tracker, quarantine, status, metrics, log } = deps;
@@ -41,8 +49,8 @@ export function createBuilder(deps: BuilderDeps): Builder {
   const publish = (): void => {
     const world = store.world();
     const start = performance.now();
-    const next = reconcile({ ...world, revision: ++revision }, { capture: deps.capture });
-    quarantine.prune(() => new Set(next.routes.flatMap((route) => route.rules.map((rule) => rule.rule))));
+    const next = reconcile({ ...world, revision: ++revision }, { capture: deps.capture, gates: deps.gates });
+    quarantine.prune(() => partsOf(next));
     const { publication, guilty } = buildPublication(next.model, quarantine.current());
     tracker.published(revision, deliveredOf(next.routes, next.policies));
     quarantine.published(publication);

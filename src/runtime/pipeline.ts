@@ -1,6 +1,7 @@
 // The pipeline, wired: sources feed the store; each World is reconciled, translated and published; deliveries
 // come back as status and quarantine. Together with `app.ts` the composition root.
 
+import { gatesOf } from '../kinds/gates.js';
 import { soon, type Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { messageOf } from '../lib/result.js';
@@ -47,8 +48,11 @@ function createGate(): { readonly opened: Promise<void>; readonly open: () => vo
   return { opened, open };
 }
 
+/** What of a configuration the pipeline heeds. */
+type PipelineConfig = Pick<RunConfig, 'capture'> & Partial<Pick<RunConfig, 'enableExtensions'>>;
+
 /** Wires everything and starts reading. Ends when `signal` aborts. */
-export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: PipelineDeps, signal: AbortSignal): Pipeline {
+export function startPipeline(config: PipelineConfig, deps: PipelineDeps, signal: AbortSignal): Pipeline {
   const { clock, log } = deps;
   const store = createStore();
   const cache = createCache();
@@ -63,7 +67,11 @@ export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: Pipeline
   });
   const status = createStatusBoard({ clock, tracker });
   const gate = createGate();
-  const builder = createBuilder({ store, cache, tracker, quarantine, status, metrics, log, capture: config.capture });
+  const builder = createBuilder({
+    ...{ store, cache, tracker, quarantine, status, metrics, log },
+    capture: config.capture,
+    gates: gatesOf({ extensions: config.enableExtensions === true }),
+  });
   const rebuild = createRebuild({
     clock,
     build: () => {

@@ -1,7 +1,6 @@
 // Remembers, for each version of Envoy, what it refused, and what was good before. In memory only: after a
 // restart a refused configuration is tried once more.
 
-import type { Rule } from '../model/mesh.js';
 import type { Rejection } from '../model/delivery.js';
 import type { Publication, Section } from '../xds/cache.js';
 import type { Refusal } from '../xds/connection.js';
@@ -43,7 +42,7 @@ export interface QuarantineKeeper {
   settled(event: Settled): Settling;
   published(publication: Publication): void;
   /** Forgets what is no longer written. */
-  prune(rules: () => ReadonlySet<Rule>): void;
+  prune(parts: () => ReadonlySet<Part>): void;
   rejections(): readonly Rejection[];
 }
 
@@ -76,10 +75,10 @@ function createRevisions() {
 
 /** What a proxy is served by a publication. */
 function heldBy(by: { readonly proxy: string; readonly envoy: string }, publication: Publication): Holds {
-  const key = publication.proxies.get(by.proxy)?.viewFor(by.envoy) ?? '';
-  const layers = (publication.views.get(key) ?? []).flatMap((section) => [...section.values()]);
+  const entry = publication.proxies.get(by.proxy);
+  const layers = (publication.views.get(entry?.viewFor(by.envoy) ?? '') ?? []).flatMap((one) => [...one.values()]);
   return ({ type, name }) => {
-    for (const layer of layers) {
+    for (const layer of [...layers, entry?.ownFor(by.envoy)[type] ?? []]) {
       const found = layer.find((one) => one.type === type && one.name === name);
       if (found !== undefined) return found;
     }
@@ -148,11 +147,11 @@ export function createQuarantineKeeper(): QuarantineKeeper {
       refusedIn.forgetBefore(oldest);
       lastRevision = publication.revision;
     },
-    prune: (rules) => {
+    prune: (alive) => {
       if (quarantines.size === 0) return;
       const views = [...(recent[0]?.views.values() ?? [])];
       const versions = new Set(views.flatMap(resourcesOf).map((one) => one.version));
-      const parts: ReadonlySet<Part> = rules();
+      const parts = alive();
       for (const [envoy, quarantine] of quarantines)
         quarantines.set(envoy, forgetGone(quarantine, { parts, versions }));
     },

@@ -16,6 +16,7 @@ import type { PolicyIndex } from '../reconcilers/policies.js';
 import type { CompiledPolicy } from '../reconcilers/policy.js';
 import type { CompiledRoute } from '../reconcilers/traffic-route.js';
 import type { Delivered, DeliveryTracker } from './delivery-tracker.js';
+import { versionFindings } from './version-gates.js';
 
 /** An object with its status, as Kubernetes shows it. */
 export interface StatusObject {
@@ -108,7 +109,8 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
   const compute = (): readonly StatusObject[] => {
     if (current === undefined) return [];
     const { world, reconciled } = current;
-    const findings = byObject(reconciled.findings);
+    const tooOld = versionFindings(reconciled.model, deps.tracker.proxies());
+    const findings = byObject([...reconciled.findings, ...tooOld]);
     const routes = new Map(reconciled.routes.map((route) => [idOf(route.ref), route]));
     const now = new Date(deps.clock.now()).toISOString();
     const next = new Map<string, ObjectStatus>();

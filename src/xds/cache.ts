@@ -14,7 +14,8 @@ export interface ProxyEntry {
   readonly group: string;
   /** The view for an Envoy version: versions that refused something see another one. */
   readonly viewFor: (envoy: string) => string;
-  readonly own: OwnResources;
+  /** What is its own, as that version gets it. */
+  readonly ownFor: (envoy: string) => OwnResources;
 }
 
 /** Everything that should be served from now on. */
@@ -138,7 +139,9 @@ export function createCache(): Cache {
       if (entry === undefined) return undefined;
       const viewKey = entry.viewFor(envoy);
       const slot = slots.get(viewKey);
-      return slot === undefined ? undefined : { group: entry.group, viewKey, view: slot.view, own: entry.own };
+      return slot === undefined
+        ? undefined
+        : { group: entry.group, viewKey, view: slot.view, own: entry.ownFor(envoy) };
     },
     view: (key) => slots.get(key)?.view,
     viewKeys: () => [...slots.keys()],

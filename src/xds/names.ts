@@ -54,5 +54,11 @@ export const nameOfHost = (service: string, hostnames: readonly string[]): strin
 export const nameOfRule = (rule: { namespace: string; route: string; rule: string }): string =>
   `${rule.namespace}/${rule.route}/${rule.rule}`;
 
+/** `mesh.ext/shop/tags/add-header`: the filter of an extension, and its slot. */
+export const nameOfExtension = (extension: {
+  readonly origin: { readonly ref: { readonly namespace: string; readonly name: string } };
+  readonly name: string;
+}): string => `mesh.ext/${extension.origin.ref.namespace}/${extension.origin.ref.name}/${extension.name}`;
+
 /** The cluster that is never there: a route to it answers 500. */
 export const unresolvedCluster = 'unresolved';

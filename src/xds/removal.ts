@@ -12,10 +12,10 @@ export const removalGraceMs = 2_000;
 /** How long at most, while ever new changes are sent. */
 export const removalPatienceMs = 30_000;
 
-const removalOrder: readonly ResourceType[] = ['listener', 'scope', 'route', 'cluster', 'secret'];
+const removalOrder: readonly ResourceType[] = ['listener', 'scope', 'route', 'extension', 'cluster', 'secret'];
 
 /** Types that name others: while they change, nothing is removed. */
-const makers: readonly ResourceType[] = ['cluster', 'listener', 'scope', 'route'];
+const makers: readonly ResourceType[] = ['cluster', 'extension', 'listener', 'scope', 'route'];
 
 /** Whether a response of this type puts removals off. */
 export const delaysRemoval = (type: ResourceType): boolean => makers.includes(type);
@@ -65,7 +65,7 @@ interface Gone {
 
 /** Clusters that nothing names which the client holds, be it for having refused what came after. */
 function unused(stream: StreamState, gone: Gone): Gone {
-  const users = [stream.types.route, stream.types.listener].flatMap((state) => state ?? []);
+  const users = [stream.types.route, stream.types.listener, stream.types.extension].flatMap((state) => state ?? []);
   if (users.some(isObscure)) return { ids: [], own: [] };
   const uses = users.flatMap((state) => [clustersNamedBy(state.sent), ownUses(state)]);
   const isUsed = (name: string): boolean => uses.some((names) => names.has(name));

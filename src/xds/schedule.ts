@@ -54,9 +54,9 @@ const isStillRefused = (stream: StreamState, type: ResourceType, { blocked }: Ty
 export const isDue = ({ plan, own, resources, ownResources, unanswered, blocked }: Due): boolean =>
   !blocked && (unanswered || resources.length + ownResources.length + plan.absent.length + own.absent.length > 0);
 
-/** State of the world has no words for "there is no such route configuration or secret". */
+/** State of the world has no words for "there is no such route configuration, secret or filter". */
 export const cannotSayAbsent = (stream: StreamState, type: ResourceType): boolean =>
-  stream.protocol === 'sotw' && (type === 'route' || type === 'secret');
+  stream.protocol === 'sotw' && (type === 'route' || type === 'secret' || type === 'extension');
 
 /** Clusters that the client is still to get; undefined for one that asks for no clusters here. */
 function dueClusters(stream: StreamState): { readonly state: TypeState; readonly due: Due } | undefined {
@@ -110,7 +110,7 @@ export function withoutWaiting(stream: StreamState, type: ResourceType, turn: { 
   const { due, now } = turn;
   if (type === 'listener' || type === 'scope')
     return waitsForSending(stream) ? { ...due, resources: [], ownResources: [], unanswered: false } : due;
-  if (type !== 'route') return due;
+  if (type !== 'route' && type !== 'extension') return due;
   const underway = clustersUnderway(stream, now);
   if (underway.length === 0) return due;
   const isReady = (one: EncodedResource): boolean => !one.clusters.some((name) => underway.some((has) => has(name)));

@@ -114,7 +114,7 @@ function sendType(state: StreamState, of: Of, turn: Turn): Step {
     return { state, busy: true };
   }
   const ready = withoutWaiting(state, type, { due, now: turn.now });
-  if (type === 'route' && ready !== due) wakeForClusters(state, turn);
+  if ((type === 'route' || type === 'extension') && ready !== due) wakeForClusters(state, turn);
   if (!isDue(ready)) return { state, busy: true };
   return { state: sent(state, { ...of, push: nextPush(state.protocol, before, ready) }, turn), busy: true };
 }

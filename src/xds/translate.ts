@@ -8,6 +8,7 @@ import { compareMatches } from '../model/match-order.js';
 import type {
   Capture,
   EndpointSet,
+  ExtensionInForce,
   HostRules,
   Match,
   MeshModel,
@@ -18,7 +19,9 @@ import type {
 } from '../model/mesh.js';
 import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
+import { buildExtensions, extended, isFor } from './extend.js';
 import { buildListeners, buildOwnListeners, familiesOf, virtualListeners, type Families } from './listeners.js';
+import { explicitListener } from './names.js';
 import type { Resource, ResourceType } from './resources.js';
 import { buildInboundRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
@@ -135,19 +138,24 @@ export function translateProxy(proxy: ProxyModel): Bundle {
   ];
 }
 
-/** Everything that a proxy is served, sorted by name: what `legation translate` prints. */
+/** Everything that a proxy of the newest version is served, sorted by name: what `legation translate` prints. */
 export function translate(
   model: Pick<MeshModel, 'services' | 'endpoints'>,
   proxy: ProxyModel,
 ): Readonly<Record<ResourceType, Bundle>> {
   const services = [...model.services.values()];
+  const [outbound, inbound] = [proxy.extensions.filter(isFor('outbound')), proxy.extensions.filter(isFor('inbound'))];
+  const over = (extensions: readonly ExtensionInForce[]) => (resource: Resource) =>
+    extensions.reduce(extended, resource);
+  const shared = over(outbound);
   const all = [
     ...commonResources[proxy.capture][familiesOf(proxy.addresses)],
-    ...services.flatMap(translateService[proxy.capture]),
-    ...services.flatMap((service) => translateRoutes(service, proxy.namespace)),
+    ...services.flatMap(translateService[proxy.capture]).map(shared),
+    ...services.flatMap((service) => translateRoutes(service, proxy.namespace)).map(shared),
     ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
     ...[...model.endpoints.values()].flatMap(translateEndpoints),
-    ...translateProxy(proxy),
+    ...translateProxy(proxy).map((one) => (one.name === explicitListener ? shared : over(inbound))(one)),
+    ...buildExtensions(proxy.extensions),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));
 }

@@ -179,6 +179,7 @@ interface Cleared {
 export async function startSharedMesh(version: string): Promise<SharedMesh> {
   const mesh = await startMesh({
     files: { 'shared.yaml': fileOf(sharedObjects) },
+    controlPlaneArguments: ['--enable-extensions'],
     envoys: sharedPods.map((pod) => ({ pod, version })),
   });
   let tests = 0;

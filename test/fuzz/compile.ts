@@ -93,7 +93,7 @@ export function seenOf({ findings, built }: Compilation): readonly string[] {
   const shared = [...views].flatMap(([key, sections]) =>
     sections.flatMap((section) => [...section.values()].flat().map(line(key))),
   );
-  const own = [...proxies].flatMap(([key, { own: ours }]) => Object.values(ours).flat().map(line(key)));
+  const own = [...proxies].flatMap(([key, { ownFor }]) => Object.values(ownFor('')).flat().map(line(key)));
   const said = findings.map(({ generation: _, ...finding }) => JSON.stringify(finding));
   return [...shared, ...own, ...said].sort();
 }

@@ -118,7 +118,7 @@ describe('golden', () => {
           const entry = publication.proxies.get(proxy.key);
           const sections = publication.views.get(entry?.viewFor('') ?? '') ?? [];
           const layers = sections.flatMap((section) => [...section.values()]);
-          const served = [...layers, ...Object.values(entry?.own ?? {})].flat();
+          const served = [...layers, ...Object.values(entry?.ownFor('') ?? {})].flat();
           expect(served.map((one) => `${one.type} ${one.name} ${one.version}`).sort()).to.deep.equal(printed[label]);
         }
       });

@@ -101,6 +101,7 @@ const fileOf: Readonly<Record<ResourceType, string>> = {
   secret: 'secrets.yaml',
   cluster: 'clusters.yaml',
   endpoint: 'endpoints.yaml',
+  extension: 'extensions.yaml',
   listener: 'listeners.yaml',
   scope: 'scopes.yaml',
   route: 'routes.yaml',

@@ -3,6 +3,7 @@
 
 import { hash } from 'node:crypto';
 import { Cluster } from '../../src/gen/envoy/config/cluster/v3/cluster.js';
+import { TypedExtensionConfig } from '../../src/gen/envoy/config/core/v3/extension.js';
 import { ClusterLoadAssignment } from '../../src/gen/envoy/config/endpoint/v3/endpoint.js';
 import { Listener } from '../../src/gen/envoy/config/listener/v3/listener.js';
 import { RouteConfiguration } from '../../src/gen/envoy/config/route/v3/route.js';
@@ -40,6 +41,10 @@ const bytesOf: Readonly<Record<ResourceType, (name: string, v: number) => Uint8A
   endpoint: (name, v) =>
     ClusterLoadAssignment.encode(
       ClusterLoadAssignment.fromPartial({ clusterName: name, endpoints: [{ priority: v }] }),
+    ).finish(),
+  extension: (name, v) =>
+    TypedExtensionConfig.encode(
+      TypedExtensionConfig.fromPartial({ name, typedConfig: { typeUrl: String(v) } }),
     ).finish(),
   listener: (name, v) => Listener.encode(Listener.fromPartial({ name, statPrefix: String(v) })).finish(),
   scope: (name, v) =>
@@ -88,6 +93,7 @@ export const theProxy = 'shop/pod';
 /** A publication in which one proxy sees this. */
 export function publicationOf(revision: number, spec: Spec, own: Spec = {}): Publication {
   const layers = new Map(resourceTypes.map((type) => [type, resourcesOf(spec).filter((one) => one.type === type)]));
-  const entry = { group: 'g', viewFor: () => 'view', own: ownOf(own) };
+  const mine = ownOf(own);
+  const entry = { group: 'g', viewFor: () => 'view', ownFor: () => mine };
   return { revision, views: new Map([['view', [layers]]]), proxies: new Map([[theProxy, entry]]) };
 }

@@ -9,7 +9,7 @@ const cluster = (name: string, content = '1'): EncodedResource =>
   encodedFrom({ type: 'cluster', name, origins: [] }, Buffer.from(name + content));
 const listener = (name: string): EncodedResource =>
   encodedFrom({ type: 'listener', name, origins: [] }, Buffer.from(name));
-const entry: ProxyEntry = { group: 'g', viewFor: () => 'v', own: {} };
+const entry: ProxyEntry = { group: 'g', viewFor: () => 'v', ownFor: () => ({}) };
 
 const publication = (
   revision: number,
