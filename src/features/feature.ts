@@ -16,6 +16,7 @@ import type {
   WeightedBackend,
 } from './envoy-types.js';
 import type { Result } from '../lib/result.js';
+import type { Providers } from './providers.js';
 import type { RouteDefaults } from './route-defaults.js';
 
 /** Some of a message's fields, at any depth. */
@@ -30,9 +31,25 @@ export type Patch<T> = T extends bigint | Uint8Array | string | number | boolean
 /** Which side of a call a proxy stands on: beside the caller, or beside the one that is called. */
 export type Direction = 'inbound' | 'outbound';
 
+/** A service that a proxy asks or reports to. */
+export interface ProviderConfig {
+  readonly type: Providers[number]['type'];
+  /** The cluster that leads there. */
+  readonly cluster: string;
+  readonly path: string | undefined;
+  /** Time for an answer. */
+  readonly timeout: string;
+  readonly onError: 'Deny' | 'Allow';
+}
+
+/** A provider by its name; undefined where it does not resolve, which status says. */
+export type ProviderOf = (name: string) => ProviderConfig | undefined;
+
 /** What a feature knows of the route that it changes. */
 export interface RouteContext {
   readonly direction: Direction;
+  /** As logs and statistics name it: `shop/reviews/main`. */
+  readonly name: string;
   /** Port of the Service that was called; inbound: of the container. */
   readonly port: number;
   readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string; readonly ignoreCase: boolean };
@@ -46,6 +63,8 @@ export interface RouteContext {
     readonly name: string;
     readonly port?: number;
   }) => string | undefined;
+  /** Of policies; rules have none. */
+  readonly providerOf: ProviderOf;
 }
 
 /** What a feature changes of a route. Two features must not write one field. */
@@ -77,12 +96,24 @@ export interface ClusterPatch {
   readonly thresholds?: Patch<Thresholds>;
 }
 
+/** What newer Envoys can do, and older supported ones cannot. */
+export interface Capabilities {
+  /** `envoy.access_loggers.stats`, from 1.37. */
+  readonly statsLogger: boolean;
+  /** Its bound on the number of series, from 1.39. */
+  readonly statsScope: boolean;
+}
+
 /** What a feature knows of the chain of a listener that it changes. */
 export interface ChainContext {
   readonly direction: Direction;
   /** Port of the Service; inbound: of the container. Undefined: connections of many ports. */
   readonly port: number | undefined;
   readonly http: boolean;
+  /** `Deployment/web.shop`, whose proxy it is; undefined where proxies share the chain. */
+  readonly workload: string | undefined;
+  readonly can: Capabilities;
+  readonly providerOf: ProviderOf;
 }
 
 /** What a feature changes of a chain, and so drains when it changes. */

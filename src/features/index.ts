@@ -45,5 +45,14 @@ export const upstreamFeatures = [
 /** Blocks of a MeshPolicy that hold where a pod is called. */
 export const inboundFeatures = [inbound] as const;
 
+/** Blocks of a MeshPolicy that hold where a pod calls. */
+export const outboundFeatures = [] as const;
+
 /** Every feature, for documentation. */
-export const features = [...ruleFeatures, ...filterFeatures, ...upstreamFeatures, ...inboundFeatures] as const;
+export const features = [
+  ...ruleFeatures,
+  ...filterFeatures,
+  ...upstreamFeatures,
+  ...inboundFeatures,
+  ...outboundFeatures,
+] as const;

@@ -63,10 +63,11 @@ const meshPolicy: readonly Unsupported[] = [
       'telemetry',
       'scope',
       'sidecar',
-      'providers',
     ],
     builtIn,
   ),
+  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'RateLimit', 'ExtProc'], 'nothing asks it yet'),
+  ...only('providers[].backendRef.kind', ['Host'], services),
 ];
 
 const meshIdentity: readonly Unsupported[] = fields(

@@ -3,7 +3,7 @@
 
 import type { ObjectKey, ObjectRef } from '../api/meta.js';
 import type { ExtensionPart } from '../features/extension-parts.js';
-import type { CompiledFeature } from '../features/feature.js';
+import type { CompiledFeature, ProviderConfig } from '../features/feature.js';
 import type { RouteDefaults } from '../features/route-defaults.js';
 import type { Problem } from '../lib/result.js';
 import type { Origin } from './delivery.js';
@@ -61,10 +61,19 @@ export interface Match {
   readonly queryParams: readonly QueryMatch[];
 }
 
+/** A service that proxies ask or report to, resolved. */
+export interface Provider extends Omit<ProviderConfig, 'cluster'> {
+  readonly target: Target;
+}
+
+/** Providers by the names that policies in reach give them; what does not resolve is not there. */
+export type ProviderTable = ReadonlyMap<string, Provider>;
+
 /** A part of a MeshPolicy where it is in force. */
 export interface PolicyInForce {
   readonly origin: Origin;
   readonly feature: CompiledFeature;
+  readonly providers: ProviderTable;
 }
 
 /** An extension where it is in force. */
@@ -180,6 +189,8 @@ export interface ProxyModel {
   readonly inbound: readonly InboundPort[];
   /** Equal lists are one object. */
   readonly extensions: readonly ExtensionInForce[];
+  /** What policies say of the calls that its pod makes; equal lists are one object. */
+  readonly outbound: readonly PolicyInForce[];
 }
 
 /** The whole mesh at one revision. */

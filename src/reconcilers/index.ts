@@ -12,6 +12,7 @@ import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { reconcileProxies } from './proxies.js';
+import { referentsOf as referentsIn, type ServiceReferents } from './references.js';
 import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
@@ -74,11 +75,30 @@ const setsOf = memoised(
 );
 
 const proxiesOf = (capture: Capture) =>
-  memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], policies: PolicyIndex) =>
-    reconcileProxies({ pods, endpointSlices, policies }, capture),
+  memoised(
+    (pods: World['pods'], endpointSlices: World['endpointSlices'], said: PoliciesAndReferents): MeshModel['proxies'] =>
+      reconcileProxies({ pods, endpointSlices, ...said }, capture),
   );
 
 const proxiesBy = { explicit: proxiesOf('explicit'), redirect: proxiesOf('redirect') } as const;
+
+interface PoliciesAndReferents {
+  readonly policies: PolicyIndex;
+  readonly referents: ServiceReferents;
+}
+
+const saidOf = memoised((policies: PolicyIndex, referents: ServiceReferents): PoliciesAndReferents => ({
+  policies,
+  referents,
+}));
+
+const nowhere: ServiceReferents = { service: () => undefined, grants: [] };
+
+/** Without providers, proxies do not depend on Services. */
+const saidToProxies = (policies: PolicyIndex, world: World): PoliciesAndReferents => {
+  const named = policies.policies.some(({ blocks }) => blocks.providers !== undefined);
+  return saidOf(policies, named ? referentsIn(world.services, world.referenceGrants) : nowhere);
+};
 
 /** What a mesh is compiled for. */
 export interface ReconcileOptions {
@@ -99,7 +119,7 @@ export function reconcile(world: World, { capture, gates = shutGates }: Reconcil
     revision: world.revision,
     services: modelsOf(pooled),
     endpoints: setsOf(endpoints),
-    proxies: proxiesBy[capture](world.pods, world.endpointSlices, policies),
+    proxies: proxiesBy[capture](world.pods, world.endpointSlices, saidToProxies(policies, world)),
   };
   let findings: readonly Finding[] | undefined;
   return {

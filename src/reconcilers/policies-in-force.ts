@@ -1,11 +1,11 @@
 // Merged policies to what the model carries: compiled features, each with the policy that it comes from.
 
 import type { CompiledFeature } from '../features/feature.js';
-import { inboundFeatures, upstreamFeatures } from '../features/index.js';
+import { inboundFeatures, outboundFeatures, upstreamFeatures } from '../features/index.js';
 import { builtInDefaults, routeDefaultsOf, type RouteDefaults } from '../features/route-defaults.js';
 import { memoised } from '../lib/memo.js';
 import type { Result } from '../lib/result.js';
-import type { PolicyInForce, ServicePolicies } from '../model/mesh.js';
+import type { PolicyInForce, ProviderTable, ServicePolicies } from '../model/mesh.js';
 import { mergePolicies, originOf, type EffectivePolicy } from './policy-merge.js';
 import type { PolicyAttachment } from './policy.js';
 
@@ -19,11 +19,18 @@ const originUnder = ({ sources }: EffectivePolicy, path: string) => {
   return found === undefined ? undefined : originOf(found[1], path);
 };
 
-/** Each policy was compiled on its own before: what comes out of a merge compiles, too. */
-function inForce(effective: EffectivePolicy, path: string, compiled: Listed): readonly PolicyInForce[] {
-  const origin = originUnder(effective, path);
-  return compiled?.ok === true && origin !== undefined ? [{ origin, feature: compiled.value }] : [];
+interface Subject {
+  readonly effective: EffectivePolicy;
+  readonly providers: ProviderTable;
 }
+
+/** Each policy was compiled on its own before: what comes out of a merge compiles, too. */
+function inForce({ effective, providers }: Subject, path: string, compiled: Listed): readonly PolicyInForce[] {
+  const origin = originUnder(effective, path);
+  return compiled?.ok === true && origin !== undefined ? [{ origin, feature: compiled.value, providers }] : [];
+}
+
+const noProviders: ProviderTable = new Map();
 
 /** What policies say of calls to a port of a Service. */
 export const servicePoliciesOf = memoised((reaching: readonly PolicyAttachment[]): ServicePolicies => {
@@ -31,7 +38,7 @@ export const servicePoliciesOf = memoised((reaching: readonly PolicyAttachment[]
   const upstream = effective.blocks.upstream ?? {};
   return {
     inForce: upstreamFeatures.flatMap((feature) =>
-      inForce(effective, `upstream.${feature.key}`, feature.from(upstream)),
+      inForce({ effective, providers: noProviders }, `upstream.${feature.key}`, feature.from(upstream)),
     ),
     defaults: { ...builtInDefaults, ...routeDefaultsOf(upstream) },
   };
@@ -43,8 +50,18 @@ export const ruleDefaultsOf = memoised((reaching: readonly PolicyAttachment[]): 
   return upstream === undefined ? undefined : routeDefaultsOf(upstream);
 });
 
+type SideFeature = (typeof inboundFeatures | typeof outboundFeatures)[number];
+
+const onSide = (features: readonly SideFeature[]) =>
+  memoised((reaching: readonly PolicyAttachment[], providers: ProviderTable): readonly PolicyInForce[] => {
+    const effective = mergePolicies(reaching);
+    return features.flatMap((feature) =>
+      inForce({ effective, providers }, feature.key, feature.from(effective.blocks)),
+    );
+  });
+
 /** What policies say of calls to a port of a pod. */
-export const inboundPoliciesOf = memoised((reaching: readonly PolicyAttachment[]): readonly PolicyInForce[] => {
-  const effective = mergePolicies(reaching);
-  return inboundFeatures.flatMap((feature) => inForce(effective, feature.key, feature.from(effective.blocks)));
-});
+export const inboundPoliciesOf = onSide(inboundFeatures);
+
+/** What policies say of the calls that a pod makes. */
+export const outboundPoliciesOf = onSide(outboundFeatures);

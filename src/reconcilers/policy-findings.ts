@@ -4,10 +4,12 @@ import { describeRef, keyOf, type ObjectRef } from '../api/meta.js';
 import { didYouMean } from '../api/did-you-mean.js';
 import type { World } from '../kinds/world.js';
 import type { Finding } from '../model/finding.js';
-import { judge, more, refusal, type Judgement } from './judgement.js';
+import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import type { PolicyIndex } from './policies.js';
 import { mergePolicies, type Contest } from './policy-merge.js';
 import type { CompiledPolicy, PolicyAttachment } from './policy.js';
+import { providersNamed, resolveDeclared, resolveProvider } from './providers.js';
+import { referentsOf } from './references.js';
 
 /** What policies are judged by. */
 export interface PolicyContext {
@@ -41,8 +43,8 @@ function missingTarget(attachment: PolicyAttachment, world: World): readonly Jud
   return [{ condition: 'Accepted', status: 'False', reason: 'TargetNotFound', message, path }];
 }
 
-/** Everything that reaches what a policy reaches, and in which the policy lost at its own level. */
-function lostBy(policy: CompiledPolicy, { policies, world }: PolicyContext): readonly Contest[] {
+/** What reaches each of the subjects that a policy reaches. */
+function reachOf(policy: CompiledPolicy, { policies, world }: PolicyContext): readonly (readonly PolicyAttachment[])[] {
   const reaching = policy.attachments.flatMap(({ target }): (readonly PolicyAttachment[])[] => {
     switch (target.level) {
       case 'route':
@@ -61,9 +63,34 @@ function lostBy(policy: CompiledPolicy, { policies, world }: PolicyContext): rea
         return [policies.reachingService('/', '')];
     }
   });
-  const lost = [...new Set(reaching)].flatMap((list) => mergePolicies(list).contests);
+  return [...new Set(reaching)];
+}
+
+/** Parts in which a policy lost at its own level. */
+function lostBy(policy: CompiledPolicy, context: PolicyContext): readonly Contest[] {
+  const lost = reachOf(policy, context).flatMap((list) => mergePolicies(list).contests);
   const own = lost.filter((contest) => contest.loser === policy && contest.sameLevel);
   return [...new Map(own.map((contest) => [contest.path, contest])).values()];
+}
+
+/** Providers that a policy declares or names, and that are not to be had. */
+function referenceFinding(policy: CompiledPolicy, context: PolicyContext): readonly Judgement[] {
+  const { providers = [] } = policy.blocks;
+  const named = providersNamed(policy.blocks);
+  if (providers.length === 0 && named.length === 0) return [];
+  const referents = referentsOf(context.world.services, context.world.referenceGrants);
+  const subjects = named.length === 0 ? [] : reachOf(policy, context).map(mergePolicies);
+  const results = [
+    ...providers.map((spec) => resolveDeclared(spec, policy, referents)),
+    ...subjects.flatMap((effective) => named.map((one) => resolveProvider(one, effective, referents))),
+  ];
+  const problems = new Map(results.flatMap((one) => (one.ok ? [] : [[one.error.path, one.error] as const])));
+  const [first] = problems.values();
+  if (first === undefined)
+    return [{ condition: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: 'All references resolve' }];
+  const reason = reasonOf(first.reason, 'ProviderNotFound');
+  const message = `${first.message}${more(problems.size)}; what names it is not in force`;
+  return [{ condition: 'ResolvedRefs', status: 'False', reason, message, path: first.path }];
 }
 
 function conflictFinding(contests: readonly Contest[]): readonly Judgement[] {
@@ -88,5 +115,10 @@ function acceptance(policy: CompiledPolicy, context: PolicyContext): Judgement {
 
 /** Everything that is to be said of a policy. */
 export function policyFindings(policy: CompiledPolicy, context: PolicyContext): readonly Finding[] {
-  return [acceptance(policy, context), ...conflictFinding(lostBy(policy, context))].map((one) => judge(policy, one));
+  const found = [
+    acceptance(policy, context),
+    ...referenceFinding(policy, context),
+    ...conflictFinding(lostBy(policy, context)),
+  ];
+  return found.map((one) => judge(policy, one));
 }

@@ -7,8 +7,11 @@ import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import type { Capture, ExtensionInForce, InboundPort, PolicyInForce, Protocol, ProxyModel } from '../model/mesh.js';
 import { extensionsInForce } from './extensions.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
-import { inboundPoliciesOf } from './policies-in-force.js';
+import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
+import type { PolicyAttachment } from './policy.js';
+import { providersInReach } from './providers.js';
 import { protocolOf } from './protocol.js';
+import type { ServiceReferents } from './references.js';
 
 /** One port on which the slices of a Service call a pod. */
 type Call = readonly [pod: ObjectKey, port: number, protocol: Protocol, by: ServicePortOfPod];
@@ -95,6 +98,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture }: Mode): ProxyMode
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
     extensions: [],
+    outbound: [],
   };
 }
 
@@ -111,36 +115,52 @@ type PoliciesOfPorts = readonly (readonly PolicyInForce[])[];
 
 const internPolicies = listInterner<PoliciesOfPorts[number]>();
 
-const withPolicies = memoised((proxy: ProxyModel, ofPorts: PoliciesOfPorts): ProxyModel => ({
-  ...proxy,
-  inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, policies: ofPorts[index] ?? [] })),
-}));
+const withPolicies = memoised(
+  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: PoliciesOfPorts): ProxyModel => ({
+    ...proxy,
+    inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, policies: ofPorts[index] ?? [] })),
+    outbound,
+  }),
+);
 
 const withExtensions = memoised((proxy: ProxyModel, extensions: readonly ExtensionInForce[]): ProxyModel => ({
   ...proxy,
   extensions,
 }));
 
-function proxyOf(pod: Pod, called: CalledPorts, { mode, policies }: { mode: Mode; policies: PolicyIndex }): ProxyModel {
+/** What proxies are told besides what their pods say. */
+interface Said {
+  readonly mode: Mode;
+  readonly policies: PolicyIndex;
+  readonly referents: ServiceReferents;
+}
+
+function proxyOf(pod: Pod, called: CalledPorts, { mode, policies, referents }: Said): ProxyModel {
   const bare = bareProxyOf(pod, called, mode);
-  const ofPorts = bare.inbound.map(({ port }) => inboundPoliciesOf(policies.reachingPod(pod, called.get(port)?.by)));
-  const inbound = ofPorts.every((one) => one.length === 0) ? bare : withPolicies(bare, internPolicies(ofPorts));
-  const extensions = extensionsInForce(policies.reachingPod(pod));
-  return extensions.length === 0 ? inbound : withExtensions(inbound, extensions);
+  const inForce = (of: typeof inboundPoliciesOf, reaching: readonly PolicyAttachment[]) =>
+    of(reaching, providersInReach(reaching, referents));
+  const ofPorts = bare.inbound.map(({ port }) =>
+    inForce(inboundPoliciesOf, policies.reachingPod(pod, called.get(port)?.by)),
+  );
+  const reaching = policies.reachingPod(pod);
+  const proxy = withPolicies(bare, inForce(outboundPoliciesOf, reaching), internPolicies(ofPorts));
+  const extensions = extensionsInForce(reaching);
+  return extensions.length === 0 ? proxy : withExtensions(proxy, extensions);
 }
 
 const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirect' } } as const;
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & { readonly policies: PolicyIndex },
+  world: Pick<World, 'pods' | 'endpointSlices'> & Omit<Said, 'mode'>,
   capture: Capture,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
   const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
   const proxies = new Map<ObjectKey, ProxyModel>();
+  const said: Said = { mode: modes[capture], policies: world.policies, referents: world.referents };
   for (const [key, pod] of world.pods) {
     if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode: modes[capture], policies: world.policies }));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, said));
   }
   return proxies;
 }

@@ -3,7 +3,8 @@
 import { describeRef, group, keyOf, type ObjectRef } from '../api/meta.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
 import type { ReferenceGrant } from '../kinds/gateway.js';
-import type { Service } from '../kinds/world.js';
+import type { Service, World } from '../kinds/world.js';
+import { memoised } from '../lib/memo.js';
 import type { PolicyInForce, Target } from '../model/mesh.js';
 
 /** A reference to a port of a Service, as written. */
@@ -15,12 +16,23 @@ export interface ServiceReference {
 }
 
 /** The part of the World that decides a reference. */
-export interface Referents {
+export interface ServiceReferents {
   readonly service: (key: string) => Service | undefined;
   readonly grants: readonly ReferenceGrant[];
-  /** What policies say of calls to a port of a Service. */
+}
+
+/** The same for a rule, which also asks what policies say of calls to a port of a Service. */
+export interface Referents extends ServiceReferents {
   readonly policiesOf: (target: Target) => readonly PolicyInForce[];
 }
+
+/** All of a World that decides references. */
+export const referentsOf = memoised(
+  (services: World['services'], grants: World['referenceGrants']): ServiceReferents => ({
+    service: (key) => services.get(key),
+    grants: [...grants.values()],
+  }),
+);
 
 const groupOf = (ref: ObjectRef): string =>
   ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute' ? 'gateway.networking.k8s.io' : group;
@@ -48,7 +60,11 @@ const refuse = (path: string, reason: string, message: string): Result<never, Pr
   err({ path, reason, message });
 
 /** What a reference names, or why it names nothing. Existence in other namespaces shows only to those permitted. */
-export function resolveService(from: ObjectRef, to: ServiceReference, referents: Referents): Result<Target, Problem> {
+export function resolveService(
+  from: ObjectRef,
+  to: ServiceReference,
+  referents: ServiceReferents,
+): Result<Target, Problem> {
   const ref: ObjectRef = { kind: 'Service', namespace: to.namespace, name: to.name };
   if (!isPermitted(from, to, referents.grants)) {
     const message = `${describeRef(ref)} is in another namespace and no ReferenceGrant there allows ${from.kind} from '${from.namespace}'`;

@@ -1,6 +1,7 @@
 // One build: the newest World is reconciled, translated and published, and everybody is told. A build that
 // throws leaves the last good one in force.
 
+import type { Capabilities } from '../features/feature.js';
 import type { Gates } from '../kinds/gates.js';
 import type { Logger } from '../lib/logger.js';
 import { messageOf } from '../lib/result.js';
@@ -26,6 +27,8 @@ export interface BuilderDeps {
   readonly log: Logger;
   readonly capture: RunConfig['capture'];
   readonly gates: Gates;
+  /** What the Envoys can do that ever connected. */
+  readonly fleet: () => readonly Capabilities[];
 }
 
 /** Builds on demand. */
@@ -51,7 +54,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
     const start = performance.now();
     const next = reconcile({ ...world, revision: ++revision }, { capture: deps.capture, gates: deps.gates });
     quarantine.prune(() => partsOf(next));
-    const { publication, guilty } = buildPublication(next.model, quarantine.current());
+    const { publication, guilty } = buildPublication(next.model, quarantine.current(), deps.fleet());
     tracker.published(revision, deliveredOf(next.routes, next.policies));
     quarantine.published(publication);
     reconciled = next;

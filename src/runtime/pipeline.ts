@@ -13,6 +13,7 @@ import { startServer, type Server, type ServerDeps } from '../xds/server.js';
 import { createBuilder } from './builder.js';
 import type { RunConfig } from './config.js';
 import { createDeliveryTracker, type DeliveryTracker } from './delivery-tracker.js';
+import { createFleet } from './fleet.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { createQuarantineKeeper, type QuarantineKeeper } from './quarantines.js';
 import { createRebuild, type Rebuild } from './rebuild.js';
@@ -67,10 +68,13 @@ export function startPipeline(config: PipelineConfig, deps: PipelineDeps, signal
   });
   const status = createStatusBoard({ clock, tracker });
   const gate = createGate();
+  const fleet = createFleet();
+  const outputs = { cache, tracker, quarantine, status, metrics };
   const builder = createBuilder({
-    ...{ store, cache, tracker, quarantine, status, metrics, log },
+    ...{ store, ...outputs, log },
     capture: config.capture,
     gates: gatesOf({ extensions: config.enableExtensions === true }),
+    fleet: fleet.levels,
   });
   const rebuild = createRebuild({
     clock,
@@ -88,7 +92,10 @@ export function startPipeline(config: PipelineConfig, deps: PipelineDeps, signal
     });
   }
   const listen = listenTo({ tracker, quarantine, metrics, rebuild });
-  const toServer = { ...listen, cache, clock, log: log.child({ room: 'xds' }), yieldToLoop: soon };
+  const served = fleet.noting(cache, () => {
+    if (store.synced()) builder.build();
+  });
+  const toServer = { ...listen, cache: served, clock, log: log.child({ room: 'xds' }), yieldToLoop: soon };
   return {
     store,
     cache,

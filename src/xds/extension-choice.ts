@@ -34,6 +34,9 @@ export const levelsOf = memoised((extensions: Extensions): readonly string[] => 
 export const levelOf = (envoy: string, extensions: Extensions): string =>
   levelsOf(extensions).findLast((level) => isAtLeast(envoy, level)) ?? '';
 
+/** A level that is beyond every version: nothing is left out. */
+export const newestLevel = '999.0';
+
 const standIns = memoised((extensions: Extensions, { parts }: Quarantine): Extensions =>
   extensions.some((one) => parts.has(one))
     ? intern(extensions.flatMap((one) => (parts.has(one) ? (extensionIn(parts.get(one)) ?? []) : one)))

@@ -6,7 +6,7 @@ import { FilterChain, type Filter, type ListenerFilter } from '../gen/envoy/conf
 import { HttpInspector } from '../gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector.js';
 import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.js';
 import { ports } from '../api/meta.js';
-import type { ChainPatch, Direction } from '../features/feature.js';
+import type { Capabilities, ChainContext, ChainPatch, Direction } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
@@ -22,6 +22,7 @@ import { durationOfSeconds, socketAddress } from './config-source.js';
 import { buildHttpManager } from './http-manager.js';
 import { mergePatches, overridden } from './merge.js';
 import { explicitListener, nameOfCluster, nameOfInbound, nameOfOutbound } from './names.js';
+import { providerOf } from './providers.js';
 import type { Resource } from './resources.js';
 
 function tcpProxy(statPrefix: string, cluster: string, patch?: ChainPatch['tcp']): Filter {
@@ -52,13 +53,22 @@ interface Port {
   /** What policies say of its chains. */
   readonly policies: readonly PolicyInForce[];
   readonly number: number;
+  readonly workload: string | undefined;
+  readonly can: Capabilities;
 }
 
+type ChainAt = Omit<ChainContext, 'providerOf'>;
+
 /** What policies say of a chain, joined. */
-function patchOf({ policies, direction, number }: Port, http: boolean): ChainPatch {
-  const patches = policies.map(({ feature }) => feature.onChain({ direction, port: number, http }));
+function patchOf(policies: readonly PolicyInForce[], chain: ChainAt): ChainPatch {
+  const patches = policies.map((policy) => policy.feature.onChain({ ...chain, providerOf: providerOf(policy) }));
   return mergePatches(patches, 'chain') ?? {};
 }
+
+const chainAt = ({ direction, number, workload, can }: Port, http: boolean): ChainAt => ({
+  ...{ direction, workload, can, http },
+  port: number,
+});
 
 /** A port of which nobody said what it speaks is looked at, for 200 ms at most: a server may speak first. */
 const detection = {
@@ -68,14 +78,14 @@ const detection = {
 };
 
 function httpFilters(port: Port): readonly Filter[] {
-  const patch = patchOf(port, true);
+  const patch = patchOf(port.policies, chainAt(port, true));
   const { direction, name } = port;
   const manager = buildHttpManager({ direction, statPrefix: name, routes: { kind: 'name', name }, patch });
   return [...(patch.before ?? []), manager];
 }
 
 function tcpFilters(port: Port): readonly Filter[] {
-  const patch = patchOf(port, false);
+  const patch = patchOf(port.policies, chainAt(port, false));
   return [...(patch.before ?? []), tcpProxy(port.name, port.cluster, patch.tcp)];
 }
 
@@ -104,24 +114,32 @@ function chainsOf(port: Port): Partial<Listener> {
   };
 }
 
+/** What proxies have in common that share listeners. */
+export interface Callers {
+  /** What policies say of their calls. */
+  readonly outbound: readonly PolicyInForce[];
+  readonly can: Capabilities;
+}
+
 /** Redirect: one listener for each Service port on the Service's own addresses, reached by hand-off. */
-export function buildListeners(service: ServiceModel): readonly Resource<'listener'>[] {
+export function buildListeners(service: ServiceModel, callers: Callers): readonly Resource<'listener'>[] {
   const [address, ...more] = service.addresses;
   if (address === undefined) return [];
-  return service.ports.map((port) => outboundListener(service, port, [address, ...more]));
+  return service.ports.map((port) => outboundListener(service, port, { ...callers, addresses: [address, ...more] }));
 }
 
 function outboundListener(
   service: ServiceModel,
   port: PortModel,
-  addresses: readonly [string, ...string[]],
+  { addresses, outbound, can }: Callers & { readonly addresses: readonly [string, ...string[]] },
 ): Resource<'listener'> {
   const name = nameOfOutbound({ ...service.ref, port: port.port });
   const cluster = nameOfCluster({ ...service.ref, port: port.port });
+  const policies = [...port.policies.inForce, ...outbound];
   return {
     type: 'listener',
     name,
-    origins: [service.origin, ...port.policies.inForce.map(({ origin }) => origin)],
+    origins: [service.origin, ...policies.map(({ origin }) => origin)],
     message: Listener.fromPartial({
       name,
       ...boundTo(addresses, port.port),
@@ -129,12 +147,10 @@ function outboundListener(
       trafficDirection: TrafficDirection.OUTBOUND,
       drainType: Listener_DrainType.MODIFY_ONLY,
       ...chainsOf({
-        name,
-        cluster,
+        ...{ name, cluster, policies, can, workload: undefined },
         protocol: port.protocol,
         direction: 'outbound',
         number: port.port,
-        policies: port.policies.inForce,
       }),
     }),
   };
@@ -148,34 +164,38 @@ function boundTo([first, ...more]: readonly [string, ...string[]], port: number)
   };
 }
 
+/** The proxy that has a listener alone. */
+interface Owner {
+  readonly proxy: ProxyModel;
+  readonly origin: Origin;
+  readonly can: Capabilities;
+}
+
 /** Explicit: the one listener through which a pod calls out, as an HTTP proxy; Services are scopes of it. */
-function buildExplicit(address: string, origin: Origin): Resource<'listener'> {
+function buildExplicit(address: string, { proxy, origin, can }: Owner): Resource<'listener'> {
+  const { workload } = proxy;
+  const patch = patchOf(proxy.outbound, { direction: 'outbound', port: undefined, http: true, workload, can });
+  const manager = buildHttpManager({
+    direction: 'outbound',
+    statPrefix: explicitListener,
+    routes: { kind: 'scopes', name: explicitListener },
+    patch,
+  });
   return {
     type: 'listener',
     name: explicitListener,
-    origins: [origin],
+    origins: [origin, ...proxy.outbound.map((one) => one.origin)],
     message: Listener.fromPartial({
       name: explicitListener,
       address: socketAddress(address, ports.outbound),
       trafficDirection: TrafficDirection.OUTBOUND,
       drainType: Listener_DrainType.MODIFY_ONLY,
-      filterChains: [
-        {
-          name: 'http',
-          filters: [
-            buildHttpManager({
-              direction: 'outbound',
-              statPrefix: explicitListener,
-              routes: { kind: 'scopes', name: explicitListener },
-            }),
-          ],
-        },
-      ],
+      filterChains: [{ name: 'http', filters: [...(patch.before ?? []), manager] }],
     }),
   };
 }
 
-function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin): readonly Resource<'listener'>[] {
+function inboundListener(inbound: InboundPort, { proxy, origin, can }: Owner): readonly Resource<'listener'>[] {
   const [address, ...more] = proxy.addresses;
   if (address === undefined) return [];
   const name = nameOfInbound(inbound.port);
@@ -187,9 +207,7 @@ function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin
     ...(proxy.capture === 'redirect' ? { bindToPort: false } : {}),
     trafficDirection: TrafficDirection.INBOUND,
     ...chainsOf({
-      name,
-      cluster: name,
-      protocol,
+      ...{ name, cluster: name, protocol, can, workload: proxy.workload },
       direction: 'inbound',
       number: inbound.port,
       policies: inbound.policies,
@@ -199,10 +217,11 @@ function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin
 }
 
 /** The listeners of one pod alone. */
-export function buildOwnListeners(proxy: ProxyModel, origin: Origin): readonly Resource<'listener'>[] {
+export function buildOwnListeners(owner: Owner): readonly Resource<'listener'>[] {
+  const { proxy } = owner;
   const [address] = proxy.addresses;
-  const explicit = proxy.capture === 'explicit' && address !== undefined ? [buildExplicit(address, origin)] : [];
-  return [...explicit, ...proxy.inbound.flatMap((inbound) => inboundListener(proxy, inbound, origin))];
+  const explicit = proxy.capture === 'explicit' && address !== undefined ? [buildExplicit(address, owner)] : [];
+  return [...explicit, ...proxy.inbound.flatMap((inbound) => inboundListener(inbound, owner))];
 }
 
 /** The kinds of addresses that a pod has. Where it lacks one, nothing of that kind can be bound. */

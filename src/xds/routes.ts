@@ -28,12 +28,15 @@ import type {
 import { mergePatches } from './merge.js';
 import { nameOfCluster, nameOfHost, nameOfInbound, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
 import { buildMatch, safeMethods } from './route-match.js';
+import { noProvider, providerOf } from './providers.js';
 import type { Resource } from './resources.js';
 
 /** The Service port that a route configuration is for. */
 export interface RouteOwner {
   readonly service: ServiceModel;
   readonly port: PortModel;
+  /** What policies say of the calls of those who have it. */
+  readonly outbound: readonly PolicyInForce[];
 }
 
 function clusterOf(rule: Rule): RouteContext['clusterOf'] {
@@ -117,28 +120,34 @@ const defaultsFor = (rule: Rule, { port }: RouteOwner): RouteDefaults => ({
   ...rule.defaults,
 });
 
-/** What the rule says, and then what policies on the Services that it sends to say. */
-const patchesFor = (
-  features: readonly CompiledFeature[],
-  policies: readonly PolicyInForce[],
-  context: RouteContext,
-): readonly RoutePatch[] =>
-  [...features, ...new Set(policies.map(({ feature }) => feature))].map((one) => one.onRoute(context));
+/** Who has a say of a route, in this order: the rule, policies on Services that it sends to, those of the caller. */
+interface Voices {
+  readonly features: readonly CompiledFeature[];
+  readonly policies: readonly PolicyInForce[];
+  readonly outbound: readonly PolicyInForce[];
+}
+
+const patchesFor = ({ features, policies, outbound }: Voices, context: RouteContext): readonly RoutePatch[] => [
+  ...[...features, ...new Set(policies.map(({ feature }) => feature))].map((one) => one.onRoute(context)),
+  ...outbound.map((policy) => policy.feature.onRoute({ ...context, providerOf: providerOf(policy) })),
+];
 
 function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner): Route {
   const { match, rule } = entry;
+  const { ref } = rule.origin;
+  const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
   const context: RouteContext = {
     direction: 'outbound',
+    name,
     port: owner.port.port,
     path: match.path,
     methods: variant.methods,
     defaults: defaultsFor(rule, owner),
     clusterOf: clusterOf(rule),
+    providerOf: noProvider,
   };
   const policies = rule.backends.flatMap((backend) => (backend.kind === 'service' ? backend.policies : []));
-  const patches = patchesFor(rule.features, policies, context);
-  const { ref } = rule.origin;
-  const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
+  const patches = patchesFor({ features: rule.features, policies, outbound: owner.outbound }, context);
   return Route.fromPartial({
     ...mergePatches(
       patches.map((patch) => patch.route),
@@ -158,15 +167,18 @@ const silent = ruleFeatures.map((feature) => feature.from({})).flatMap((one) => 
 function plainRoute(owner: RouteOwner): Route {
   const { service, port } = owner;
   const { namespace, name } = service.ref;
+  const routeName = nameOfOutbound({ namespace, name, port: port.port });
   const context: RouteContext = {
     direction: 'outbound',
+    name: routeName,
     port: port.port,
     path: { kind: 'prefix', value: '/', ignoreCase: false },
     methods: 'safe',
     defaults: port.policies.defaults,
     clusterOf: () => undefined,
+    providerOf: noProvider,
   };
-  const patches = patchesFor(silent, port.policies.inForce, context);
+  const patches = patchesFor({ features: silent, policies: port.policies.inForce, outbound: owner.outbound }, context);
   const forward = mergePatches(
     patches.map((patch) => patch.forward),
     'route',
@@ -177,7 +189,7 @@ function plainRoute(owner: RouteOwner): Route {
       patches.map((patch) => patch.route),
       'route',
     ),
-    name: nameOfOutbound({ namespace, name, port: port.port }),
+    name: routeName,
     match: { pathSpecifier: { $case: 'prefix', value: '/' } },
     action: {
       $case: 'route',
@@ -224,7 +236,11 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
       mostSpecificHeaderMutationsWins: true,
       virtualHosts: hosts.map((one) => virtualHost(one, owner)),
     }),
-    origins: [service.origin, ...distinctOrigins(rules), ...port.policies.inForce.map(({ origin }) => origin)],
+    origins: [
+      service.origin,
+      ...distinctOrigins(rules),
+      ...[...port.policies.inForce, ...owner.outbound].map(({ origin }) => origin),
+    ],
     parts: [...new Set(rules)],
     clusters: [...new Set([nameOfCluster({ ...service.ref, port: port.port }), ...rules.flatMap(clustersOf)])],
   };
@@ -238,14 +254,16 @@ export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resour
   const off = { seconds: 0n, nanos: 0 };
   const context: RouteContext = {
     direction: 'inbound',
+    name,
     port: inbound.port,
     path: { kind: 'prefix', value: '/', ignoreCase: false },
     methods: 'unsafe',
     defaults: builtInDefaults,
     clusterOf: () => undefined,
+    providerOf: noProvider,
   };
   const patch = mergePatches(
-    inbound.policies.map(({ feature }) => feature.onRoute(context)),
+    inbound.policies.map((policy) => policy.feature.onRoute({ ...context, providerOf: providerOf(policy) })),
     'route',
   );
   return {

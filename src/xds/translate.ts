@@ -1,6 +1,7 @@
 // Model to resources: one list for each Service and each proxy. Plain functions; `publication.ts` remembers
 // what they gave, as bytes.
 
+import type { Capabilities } from '../features/feature.js';
 import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import type { Origin } from '../model/delivery.js';
@@ -12,6 +13,7 @@ import type {
   HostRules,
   Match,
   MeshModel,
+  PolicyInForce,
   ProxyModel,
   RouteEntry,
   Rule,
@@ -20,7 +22,14 @@ import type {
 import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildExtensions, extended, isFor } from './extend.js';
-import { buildListeners, buildOwnListeners, familiesOf, virtualListeners, type Families } from './listeners.js';
+import {
+  buildListeners,
+  buildOwnListeners,
+  familiesOf,
+  virtualListeners,
+  type Callers,
+  type Families,
+} from './listeners.js';
 import { explicitListener } from './names.js';
 import type { Resource, ResourceType } from './resources.js';
 import { buildInboundRoutes, buildRoutes } from './routes.js';
@@ -77,22 +86,37 @@ function substituted(hosts: readonly HostRules[], substitute: Substitute): reado
 const rulesFor = (port: ServiceModel['ports'][number], namespace: string): readonly HostRules[] =>
   port.consumers.get(namespace) ?? port.hosts;
 
-/** Clusters of a Service, and what leads to them: listeners or scopes. */
+/** Clusters of a Service, and the scopes that lead to them. */
 export const translateService = {
   explicit: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildScopes(service, clusterDomain)],
-  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildListeners(service)],
+  redirect: (service: ServiceModel): Bundle => buildClusters(service),
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
+
+/** Redirect: the listeners that lead to a Service. */
+export const translateListeners = (service: ServiceModel, callers: Callers): Bundle => buildListeners(service, callers);
 
 /** The bare names of a Service, for callers of its own namespace. */
 export const translateLocalNames = (service: ServiceModel): Bundle => buildLocalScopes(service);
 
+/** Callers whose routes are the same. */
+export interface RouteAudience {
+  readonly namespace: string;
+  readonly outbound: readonly PolicyInForce[];
+}
+
 /** Route configurations of a Service for callers of a namespace. */
-export const translateRoutes = (service: ServiceModel, namespace: string): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port }, rulesFor(port, namespace)));
+export const translateRoutes = (service: ServiceModel, { namespace, outbound }: RouteAudience): Bundle =>
+  service.ports.map((port) => buildRoutes({ service, port, outbound }, rulesFor(port, namespace)));
 
 /** The same, with some rules replaced or left out. */
-export const translateRoutesWith = (service: ServiceModel, namespace: string, substitute: Substitute): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port }, substituted(rulesFor(port, namespace), substitute)));
+export const translateRoutesWith = (
+  service: ServiceModel,
+  { namespace, outbound }: RouteAudience,
+  substitute: Substitute,
+): Bundle =>
+  service.ports.map((port) =>
+    buildRoutes({ service, port, outbound }, substituted(rulesFor(port, namespace), substitute)),
+  );
 
 /** The load assignments of a Service. */
 export const translateEndpoints = (sets: readonly EndpointSet[]): Bundle => sets.map(buildEndpoints);
@@ -129,11 +153,11 @@ export const commonResources: Readonly<Record<Capture, Readonly<Record<Families,
 };
 
 /** What one proxy alone has. */
-export function translateProxy(proxy: ProxyModel): Bundle {
+export function translateProxy(proxy: ProxyModel, can: Capabilities): Bundle {
   const origin: Origin = { ref: { kind: 'Pod', namespace: proxy.namespace, name: proxy.name }, generation: 0 };
   return [
     ...buildInboundClusters(proxy, origin),
-    ...buildOwnListeners(proxy, origin),
+    ...buildOwnListeners({ proxy, origin, can }),
     ...proxy.inbound.map((inbound) => buildInboundRoutes(inbound, origin)),
   ];
 }
@@ -142,19 +166,22 @@ export function translateProxy(proxy: ProxyModel): Bundle {
 export function translate(
   model: Pick<MeshModel, 'services' | 'endpoints'>,
   proxy: ProxyModel,
+  can: Capabilities,
 ): Readonly<Record<ResourceType, Bundle>> {
   const services = [...model.services.values()];
-  const [outbound, inbound] = [proxy.extensions.filter(isFor('outbound')), proxy.extensions.filter(isFor('inbound'))];
+  const callers = { outbound: proxy.outbound, can };
   const over = (extensions: readonly ExtensionInForce[]) => (resource: Resource) =>
     extensions.reduce(extended, resource);
-  const shared = over(outbound);
+  const shared = over(proxy.extensions.filter(isFor('outbound')));
+  const own = over(proxy.extensions.filter(isFor('inbound')));
   const all = [
     ...commonResources[proxy.capture][familiesOf(proxy.addresses)],
     ...services.flatMap(translateService[proxy.capture]).map(shared),
-    ...services.flatMap((service) => translateRoutes(service, proxy.namespace)).map(shared),
+    ...(proxy.capture === 'redirect' ? services.flatMap((one) => translateListeners(one, callers)).map(shared) : []),
+    ...services.flatMap((service) => translateRoutes(service, proxy)).map(shared),
     ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
     ...[...model.endpoints.values()].flatMap(translateEndpoints),
-    ...translateProxy(proxy).map((one) => (one.name === explicitListener ? shared : over(inbound))(one)),
+    ...translateProxy(proxy, can).map((one) => (one.name === explicitListener ? shared : own)(one)),
     ...buildExtensions(proxy.extensions),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));

@@ -9,9 +9,13 @@ import { readObject } from '../../src/sources/parse-object.js';
 import type { Workload } from '../../src/sources/reduce-pod.js';
 import { createStore, type Parsed } from '../../src/sources/store.js';
 import { buildPublication, type Built } from '../../src/xds/publication.js';
+import { capabilitiesOf } from '../../src/xds/capabilities.js';
 import { resourceTypes, type EncodedResource, type Resource } from '../../src/xds/resources.js';
 import { translate } from '../../src/xds/translate.js';
 import type { Raw } from './objects.js';
+
+/** What the Envoys of all random meshes are: the oldest. */
+const envoy = '1.36.4';
 
 /** Documents as they were read. */
 export interface Inputs {
@@ -75,7 +79,7 @@ export function createCompiler(): Compiler {
 
 /** What a proxy is served; proxies of one namespace differ only in what is their own. */
 export function servedTo(model: MeshModel, proxy: ProxyModel): readonly Resource[] {
-  const all = translate(model, proxy);
+  const all = translate(model, proxy, capabilitiesOf(envoy));
   return resourceTypes.flatMap((type): readonly Resource[] => all[type]);
 }
 
@@ -91,9 +95,9 @@ const line = (where: string) => (one: EncodedResource) => `${where} ${one.type} 
 export function seenOf({ findings, built }: Compilation): readonly string[] {
   const { views, proxies } = built.publication;
   const shared = [...views].flatMap(([key, sections]) =>
-    sections.flatMap((section) => [...section.values()].flat().map(line(key))),
+    sections.flatMap((section) => [...section.values()].flat().map(line(key.replace(/\|\d+(\|\d+)?$/, '')))),
   );
-  const own = [...proxies].flatMap(([key, { ownFor }]) => Object.values(ownFor('')).flat().map(line(key)));
+  const own = [...proxies].flatMap(([key, { ownFor }]) => Object.values(ownFor(envoy)).flat().map(line(key)));
   const said = findings.map(({ generation: _, ...finding }) => JSON.stringify(finding));
   return [...shared, ...own, ...said].sort();
 }

@@ -34,7 +34,7 @@ function rewrite(folder: string, files: ReadonlyMap<string, string>): void {
 const all = (compiled: Compiled): ReadonlyMap<string, readonly Resource[]> =>
   new Map(
     [...compiled.proxies].map(([label, proxy]) => {
-      const translated = translate(compiled.model, proxy);
+      const translated = translate(compiled.model, proxy, compiled.can);
       return [label, resourceTypes.flatMap((type) => translated[type])];
     }),
   );
@@ -111,14 +111,14 @@ describe('golden', () => {
       });
 
       it('is published as it is printed', () => {
-        const { publication, guilty } = buildPublication(compiled.model, new Map([['0.0.0', nothingRefused]]));
+        const { publication, guilty } = buildPublication(compiled.model, new Map([['0.0.0', nothingRefused]]), [compiled.can]);
         expect(guilty).to.deep.equal([]);
         const printed = versionsOf(compiled);
         for (const [label, proxy] of compiled.proxies) {
           const entry = publication.proxies.get(proxy.key);
-          const sections = publication.views.get(entry?.viewFor('') ?? '') ?? [];
+          const sections = publication.views.get(entry?.viewFor(compiled.envoy) ?? '') ?? [];
           const layers = sections.flatMap((section) => [...section.values()]);
-          const served = [...layers, ...Object.values(entry?.ownFor('') ?? {})].flat();
+          const served = [...layers, ...Object.values(entry?.ownFor(compiled.envoy) ?? {})].flat();
           expect(served.map((one) => `${one.type} ${one.name} ${one.version}`).sort()).to.deep.equal(printed[label]);
         }
       });

@@ -14,6 +14,8 @@ import { reconcile } from '../../src/reconcilers/index.js';
 import { createFolder } from '../../src/sources/folder.js';
 import { createStore, type Parsed } from '../../src/sources/store.js';
 import type { World } from '../../src/kinds/world.js';
+import type { Capabilities } from '../../src/features/feature.js';
+import { capabilitiesOf } from '../../src/xds/capabilities.js';
 import type { Json } from '../../src/xds/json.js';
 import { resourceTypes, type ResourceType } from '../../src/xds/resources.js';
 import { translate, type Bundle } from '../../src/xds/translate.js';
@@ -30,6 +32,8 @@ export interface CaseOptions {
   readonly types?: readonly ResourceType[];
   /** Prefixes of names of resources that are printed; absent: all. */
   readonly names?: readonly string[];
+  /** Version of the Envoys; absent: the oldest supported. */
+  readonly envoy?: string;
 }
 
 export interface GoldenCase {
@@ -45,6 +49,9 @@ export interface Compiled {
   readonly findings: readonly Finding[];
   /** By `namespace.workload`, the first pod of each. */
   readonly proxies: ReadonlyMap<string, ProxyModel>;
+  /** Version of the Envoys, and what it can do. */
+  readonly envoy: string;
+  readonly can: Capabilities;
 }
 
 /** All cases. */
@@ -94,7 +101,8 @@ export function compileCase(golden: GoldenCase, objects: readonly Parsed[]): Com
     const proxy = model.proxies.get(key);
     if (proxy !== undefined && !proxies.has(labelOf(proxy))) proxies.set(labelOf(proxy), proxy);
   }
-  return { world, model, findings, proxies };
+  const { envoy = '1.36.4' } = golden.options;
+  return { world, model, findings, proxies, envoy, can: capabilitiesOf(envoy) };
 }
 
 const fileOf: Readonly<Record<ResourceType, string>> = {
@@ -134,7 +142,7 @@ export function wantedFiles(golden: GoldenCase, compiled: Compiled): ReadonlyMap
   const files = new Map<string, string>();
   for (const [label, proxy] of compiled.proxies) {
     if (options.proxies !== undefined && !options.proxies.includes(label)) continue;
-    const all: Readonly<Record<ResourceType, Bundle>> = translate(compiled.model, proxy);
+    const all: Readonly<Record<ResourceType, Bundle>> = translate(compiled.model, proxy, compiled.can);
     for (const type of resourceTypes.filter((one) => options.types?.includes(one) ?? true)) {
       const printed = all[type].filter(({ name }) => isPrinted(name, options));
       if (printed.length > 0) files.set(join(label, fileOf[type]), canonicalYaml(resourcesToJson(printed)));

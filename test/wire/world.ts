@@ -93,7 +93,7 @@ export const theProxy = 'shop/pod';
 /** A publication in which one proxy sees this. */
 export function publicationOf(revision: number, spec: Spec, own: Spec = {}): Publication {
   const layers = new Map(resourceTypes.map((type) => [type, resourcesOf(spec).filter((one) => one.type === type)]));
-  const mine = ownOf(own);
-  const entry = { group: 'g', viewFor: () => 'view', ownFor: () => mine };
+  const ours = ownOf(own);
+  const entry = { group: 'g', viewFor: () => 'view', ownFor: () => ours };
   return { revision, views: new Map([['view', [layers]]]), proxies: new Map([[theProxy, entry]]) };
 }

@@ -14,10 +14,12 @@ import type { Result } from '../../../src/lib/result.js';
 
 const route: RouteContext = {
   direction: 'outbound',
+  name: 'shop/route/rule',
   defaults: builtInDefaults,
   port: 9080,
   path: { kind: 'prefix', value: '/', ignoreCase: false },
   methods: 'safe',
+  providerOf: () => undefined,
   clusterOf: ({ name }) => (name === 'there' ? 'o/shop/there/80' : undefined),
 };
 
