@@ -23,7 +23,8 @@ export const reasons = {
   NotAllowedByParent: 'The parent does not admit this route.',
   NoMatchingParent: 'The parent named by `parentRefs` does not exist.',
   TargetNotFound: 'The target named by `targetRefs` does not exist.',
-  ProtocolMismatch: 'Two objects ask for different protocols on one port, which the older one keeps; or a provider has a port without gRPC.',
+  ProtocolMismatch:
+    'Two objects ask for different protocols on one port, which the older one keeps; or a provider has a port without gRPC.',
   OverriddenByTrafficRoute: 'A TrafficRoute owns the same Service port.',
   Conflicted: 'Every rule lost against an older object.',
   ResolvedRefs: 'Every reference exists and is permitted.',

@@ -2,6 +2,7 @@
 
 import type { Any } from '../gen/google/protobuf/any.js';
 import type { Extensions } from './extensions.js';
+import type { ProviderConfig } from './feature.js';
 import type { Fields } from './message-json.js';
 
 /** The messages that a patch can be laid over. */
@@ -10,7 +11,12 @@ export type Hook = NonNullable<Extensions[number]['patch']>['hook'];
 /** An HTTP filter. */
 export interface FilterExtension {
   readonly kind: 'filter';
-  readonly filter: Any;
+  /** Type URL of the filter. */
+  readonly type: string;
+  /** Name of the provider that it asks, if it asks one. */
+  readonly provider?: string | undefined;
+  /** The filter, given its provider; undefined: that does not resolve. */
+  readonly filter: (provider: ProviderConfig | undefined) => Any;
   /** In force where Envoy has refused `filter`; without one requests answer 500 there. */
   readonly fallback?: Any;
   /** What routes say to the filter. */

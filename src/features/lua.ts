@@ -1,7 +1,7 @@
 // A Lua script as an HTTP filter. Knows no kind.
 
 import { Lua, LuaPerRoute } from '../gen/envoy/extensions/filters/http/lua/v3/lua.js';
-import { packAny } from './any.js';
+import { packAny, typeUrlOf } from './any.js';
 import type { FilterExtension } from './extension-parts.js';
 import type { Extensions } from './extensions.js';
 
@@ -14,9 +14,11 @@ export function compileLua({ name, lua = '', config }: Extensions[number]): Filt
     defaultSourceCode: { specifier: { $case: 'inlineString', value: lua } },
     statPrefix: name,
   });
+  const filter = packAny(Lua, script);
   return {
     kind: 'filter',
-    filter: packAny(Lua, script),
+    type: typeUrlOf(Lua),
+    filter: () => filter,
     fallback: idle,
     ...(config === undefined
       ? {}

@@ -66,7 +66,7 @@ const meshPolicy: readonly Unsupported[] = [
     ],
     builtIn,
   ),
-  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'RateLimit', 'ExtProc'], 'nothing asks it yet'),
+  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'RateLimit'], 'nothing asks it yet'),
   ...only('providers[].backendRef.kind', ['Host'], services),
 ];
 

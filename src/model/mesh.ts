@@ -84,6 +84,8 @@ export interface ExtensionInForce {
   /** Where its filters stand. */
   readonly stage: 'BeforeAuthz' | 'AfterAuthz' | 'BeforeRouter';
   readonly part: ExtensionPart;
+  /** Whom it asks; undefined: nobody, or a provider that does not resolve. */
+  readonly provider: Provider | undefined;
 }
 
 /** What policies say of calls to a Service port: how it is reached, and what holds for rules that say nothing. */

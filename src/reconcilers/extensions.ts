@@ -5,7 +5,7 @@ import { compileExtension } from '../features/compile-extension.js';
 import type { MeshPolicySpec } from '../kinds/mesh-policy.js';
 import { listInterner, memoised } from '../lib/memo.js';
 import type { Problem } from '../lib/result.js';
-import type { ExtensionInForce } from '../model/mesh.js';
+import type { ExtensionInForce, ProviderTable } from '../model/mesh.js';
 import { mergePolicies } from './policy-merge.js';
 import type { PolicyAttachment } from './policy.js';
 
@@ -42,6 +42,7 @@ export function compileExtensions(
         direction,
         stage,
         part: compiled.value,
+        provider: undefined,
       });
   });
   return { inForce, problems };
@@ -49,10 +50,27 @@ export function compileExtensions(
 
 const intern = listInterner<ExtensionInForce>();
 
+/** One object for an extension with one provider: refusals are traced by identity. */
+const withProviders = memoised((_extension: ExtensionInForce) => new Map<string, ExtensionInForce>());
+
+function withProvider(extension: ExtensionInForce, providers: ProviderTable): ExtensionInForce {
+  const named = extension.part.kind === 'filter' ? extension.part.provider : undefined;
+  const provider = named === undefined ? undefined : providers.get(named);
+  if (provider === undefined) return extension;
+  const known = withProviders(extension);
+  const key = JSON.stringify(provider);
+  const found = known.get(key) ?? { ...extension, provider };
+  known.set(key, found);
+  return found;
+}
+
 /** The extensions beside a pod: of each name that of the nearest policy. Equal answers are one object. */
-export const extensionsInForce = memoised((reaching: readonly PolicyAttachment[]): readonly ExtensionInForce[] => {
-  const { blocks, sources } = mergePolicies(reaching);
-  return intern(
-    (blocks.extensions ?? []).flatMap(({ name }) => sources.get(`extensions[${name}]`)?.extensions.get(name) ?? []),
-  );
-});
+export const extensionsInForce = memoised(
+  (reaching: readonly PolicyAttachment[], providers: ProviderTable): readonly ExtensionInForce[] => {
+    const { blocks, sources } = mergePolicies(reaching);
+    const found = (blocks.extensions ?? []).flatMap(
+      ({ name }) => sources.get(`extensions[${name}]`)?.extensions.get(name) ?? [],
+    );
+    return intern(found.map((one) => withProvider(one, providers)));
+  },
+);

@@ -63,7 +63,8 @@ function reachOf(policy: CompiledPolicy, { policies, world }: PolicyContext): re
         return [policies.reachingService('/', '')];
     }
   });
-  return [...new Set(reaching)];
+  const isReached = (list: readonly PolicyAttachment[]): boolean => list.some((one) => one.policy === policy);
+  return [...new Set(reaching)].filter(isReached);
 }
 
 /** Parts in which a policy lost at its own level. */
@@ -89,7 +90,9 @@ function referenceFinding(policy: CompiledPolicy, context: PolicyContext): reado
   if (first === undefined)
     return [{ condition: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: 'All references resolve' }];
   const reason = reasonOf(first.reason, 'ProviderNotFound');
-  const message = `${first.message}${more(problems.size)}; what names it is not in force`;
+  const isProcessor = named.some(({ types }) => types.includes('ExtProc'));
+  const effect = isProcessor ? 'requests fare as `onError` says' : 'what names it is not in force';
+  const message = `${first.message}${more(problems.size)}; ${effect}`;
   return [{ condition: 'ResolvedRefs', status: 'False', reason, message, path: first.path }];
 }
 

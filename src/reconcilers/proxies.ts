@@ -144,7 +144,7 @@ function proxyOf(pod: Pod, called: CalledPorts, { mode, policies, referents }: S
   );
   const reaching = policies.reachingPod(pod);
   const proxy = withPolicies(bare, inForce(outboundPoliciesOf, reaching), internPolicies(ofPorts));
-  const extensions = extensionsInForce(reaching);
+  const extensions = extensionsInForce(reaching, providersInReach(reaching, referents));
   return extensions.length === 0 ? proxy : withExtensions(proxy, extensions);
 }
 

@@ -22,6 +22,7 @@ import { fromAds } from './config-source.js';
 import { withFilters } from './http-manager.js';
 import { laidOver } from './lay-over.js';
 import { nameOfExtension } from './names.js';
+import { configOf } from './providers.js';
 import type { Resource, ResourceType } from './resources.js';
 
 /** Whether an extension concerns calls in this direction. */
@@ -35,8 +36,10 @@ export const buildExtensions = (extensions: readonly ExtensionInForce[]): readon
   extensions.flatMap((extension) => {
     if (extension.part.kind !== 'filter') return [];
     const name = nameOfExtension(extension);
-    const message = TypedExtensionConfig.fromPartial({ name, typedConfig: extension.part.filter });
-    return [{ type: 'extension', name, message, origins: [extension.origin], parts: [extension] }];
+    const provider = extension.provider === undefined ? undefined : configOf(extension.provider);
+    const message = TypedExtensionConfig.fromPartial({ name, typedConfig: extension.part.filter(provider) });
+    const clusters = provider === undefined ? [] : [provider.cluster];
+    return [{ type: 'extension', name, message, origins: [extension.origin], parts: [extension], clusters }];
   });
 
 /** A resource with an extension laid over it; the same object where the extension does not concern it. */
@@ -115,12 +118,12 @@ function patchedManager({ fields }: PatchExtension, stage: ExtensionInForce['sta
   };
 }
 
-const slotOf = (extension: ExtensionInForce, { filter, fallback }: FilterExtension): HttpFilter =>
+const slotOf = (extension: ExtensionInForce, { type, fallback }: FilterExtension): HttpFilter =>
   HttpFilter.fromPartial({
     name: nameOfExtension(extension),
     configType: {
       $case: 'configDiscovery',
-      value: { configSource: fromAds, defaultConfig: fallback, typeUrls: [filter.typeUrl] },
+      value: { configSource: fromAds, defaultConfig: fallback, typeUrls: [type] },
     },
   });
 

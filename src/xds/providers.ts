@@ -1,7 +1,7 @@
 // Providers as features see them: by name, with the cluster that leads there.
 
-import type { ProviderOf } from '../features/feature.js';
-import type { PolicyInForce } from '../model/mesh.js';
+import type { ProviderConfig, ProviderOf } from '../features/feature.js';
+import type { PolicyInForce, Provider } from '../model/mesh.js';
 import { nameOfCluster } from './names.js';
 
 /** For rules, which name no provider. */
@@ -12,7 +12,11 @@ export const providerOf =
   ({ providers }: PolicyInForce): ProviderOf =>
   (name) => {
     const found = providers.get(name);
-    if (found === undefined) return undefined;
-    const { target, ...provider } = found;
-    return { ...provider, cluster: nameOfCluster(target) };
+    return found === undefined ? undefined : configOf(found);
   };
+
+/** A provider with its cluster. */
+export const configOf = ({ target, ...provider }: Provider): ProviderConfig => ({
+  ...provider,
+  cluster: nameOfCluster(target),
+});

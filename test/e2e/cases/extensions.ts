@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { eventually } from '../../support/eventually.js';
 import { expectCondition } from '../expectations.js';
 import type { TestMesh } from '../mesh.js';
+import { type Processor, startProcessor } from '../processor.js';
 import { feature, misuse } from '../registry.js';
 import { type Server, service } from '../world.js';
 import { route } from '../written.js';
@@ -249,6 +250,75 @@ misuse('1.6-patches', 'a patch that breaks a rule of Envoy is not sent', async (
   await mesh.attempt(service('shop', ['v3']), beside(mesh, 'v3', patch('Cluster', '{ connect_timeout: 0s }')));
   expectCondition(await condition(mesh, 'Programmed'), 'False RejectedByProxy', 'connect_timeout');
   expect(await mesh.as('web').get('http://shop/')).to.include({ status: 200, by: 'v3' });
+});
+
+/** A processor, the Service that leads to it, and a policy that asks it. */
+async function withProcessor(
+  mesh: TestMesh,
+  more: string,
+  body: (processor: Processor) => Promise<void>,
+): Promise<void> {
+  const processor = await startProcessor();
+  const name = `proc-${mesh.namespace}`;
+  try {
+    await mesh.apply(
+      service('shop', ['v3']),
+      service(name, [processor], { ports: { 9001: 'grpc' }, namespace: mesh.apps }),
+      asking(mesh, name, more),
+    );
+    await body(processor);
+  } finally {
+    await processor.stop();
+  }
+}
+
+const asking = (mesh: TestMesh, name: string, more: string): string => `
+apiVersion: legation.dev/v1alpha1
+kind: MeshPolicy
+metadata: { name: ext-${mesh.namespace}, namespace: ${mesh.apps} }
+spec:
+  workloadSelector: { matchLabels: { version: v3 } }
+  providers: [{ name: marker, type: ExtProc, backendRef: { name: ${name}, port: 9001 } }]
+  extensions: [{ name: mark, type: ExtProc, ${more} }]`;
+
+feature('1.6-ext-proc', 'a processor sees what it asked for, and changes it', async (mesh) => {
+  const more =
+    'config: { tenant: shop }, extProc: { provider: marker, send: [RequestHeaders, RequestBody, ResponseHeaders] }';
+  await withProcessor(mesh, more, async (processor) => {
+    const answer = await mesh.as('web').ask('http://shop/', { method: 'POST', body: 'hello' });
+    expect(answer.headers).to.include({ 'x-response-mark': 'processed' });
+    expect(answer.seen?.headers).to.include({ 'x-request-mark': 'processed' });
+    expect(processor.seen).to.deep.equal(['requestHeaders', 'requestBody', 'responseHeaders']);
+    expect(processor.metadata('tenant')).to.deep.equal(['shop']);
+  });
+});
+
+feature('1.6-ext-proc', 'onError says what happens when the processor is gone', async (mesh) => {
+  const name = `proc-${mesh.namespace}`;
+  await withProcessor(mesh, 'extProc: { provider: marker }', async (processor) => {
+    expect((await mesh.as('web').get('http://shop/')).status).to.equal(200);
+    await processor.stop();
+    expect((await mesh.as('web').get('http://shop/')).status).to.equal(500);
+    const ignoring = asking(mesh, name, 'onError: Ignore, extProc: { provider: marker }');
+    const where = service(name, [processor], { ports: { 9001: 'grpc' }, namespace: mesh.apps });
+    await mesh.apply(service('shop', ['v3']), where, ignoring);
+    expect(await mesh.as('web').get('http://shop/')).to.include({ status: 200, by: 'v3' });
+  });
+});
+
+misuse('1.6-ext-proc', 'a provider that is not there is told, and onError holds', async (mesh) => {
+  await mesh.attempt(service('shop', ['v3']), asking(mesh, 'nobody', 'extProc: { provider: marker }'));
+  const told = await condition(mesh, 'ResolvedRefs');
+  expectCondition(told, 'False BackendNotFound', 'nobody', 'requests fare as `onError` says');
+  await eventually(async () => (await mesh.as('web').get('http://shop/')).status === 500, {
+    what: 'requests to be denied',
+  });
+  const name = `proc-${mesh.namespace}`;
+  await mesh.attempt(
+    service(name, [], { ports: { 9001: 'grpc' }, namespace: mesh.apps }),
+    asking(mesh, name, 'extProc: { provider: markr }'),
+  );
+  expectCondition(await condition(mesh, 'ResolvedRefs'), 'False ProviderNotFound', "did you mean 'marker'");
 });
 
 misuse('1.6-wasm', 'Wasm is refused with the reason', async (mesh) => {
