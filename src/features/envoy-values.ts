@@ -1,5 +1,6 @@
 // Values of user objects in the forms that Envoy's messages want. Knows no feature.
 
+import { FractionalPercent_DenominatorType, type FractionalPercent } from '../gen/envoy/type/v3/percent.js';
 import type { Duration } from '../gen/google/protobuf/duration.js';
 import { durationMs } from '../api/duration.js';
 
@@ -23,3 +24,9 @@ export const escapeSubstitution = (text: string): string => text.replaceAll('\\'
 
 /** Whether a text holds what no header may: Envoy refuses the configuration (`well_known_regex` HTTP_HEADER_VALUE). */
 export const breaksHeader = (text: string): boolean => ['\u0000', '\r', '\n'].some((one) => text.includes(one));
+
+/** A share in percent. */
+export const shareOf = (percent: number): FractionalPercent => ({
+  numerator: percent,
+  denominator: FractionalPercent_DenominatorType.HUNDRED,
+});

@@ -12,6 +12,7 @@ import { durationOf } from './envoy-values.js';
 import type { FilterExtension } from './extension-parts.js';
 import type { Extensions } from './extensions.js';
 import type { ProviderConfig } from './feature.js';
+import { grpcServiceOf } from './grpc-service.js';
 
 type Extension = Extensions[number];
 type Send = NonNullable<Extension['extProc']>['send'];
@@ -30,7 +31,14 @@ const modeOf = (send: Send): ProcessingMode => ({
 });
 
 /** A provider that is not there is one that never answers: `onError` says what happens then. */
-const unresolved = { cluster: 'unresolved', timeout: '1s', onError: 'Deny' } as const;
+const unresolved: ProviderConfig = {
+  type: 'ExtProc',
+  cluster: 'unresolved',
+  authority: 'unresolved',
+  path: undefined,
+  timeout: '1s',
+  onError: 'Deny',
+};
 
 /** The extension's own word comes before that of the provider. */
 const mayFail = ({ onError }: Extension, provider: Pick<ProviderConfig, 'onError'>): boolean =>
@@ -56,15 +64,13 @@ export function compileExtProc(extension: Extension, path: string): Result<Filte
     kind: 'filter',
     type: typeUrlOf(ExternalProcessor),
     provider: extProc?.provider,
-    filter: (provider) => {
-      const { cluster, timeout, onError } = provider ?? unresolved;
+    filter: (provider = unresolved) => {
+      const { timeout, onError } = provider;
       return packAny(
         ExternalProcessor,
         ExternalProcessor.fromPartial({
-          grpcService: {
-            targetSpecifier: { $case: 'envoyGrpc', value: { clusterName: cluster } },
-            initialMetadata: metadataOf(config),
-          },
+          // A stream lasts as long as its request: only answers are timed.
+          grpcService: { ...grpcServiceOf(provider), timeout: undefined, initialMetadata: metadataOf(config) },
           processingMode: modeOf(extProc?.send ?? []),
           messageTimeout: durationOf(timeout),
           failureModeAllow: mayFail(extension, { onError }),

@@ -36,6 +36,8 @@ export interface ProviderConfig {
   readonly type: Providers[number]['type'];
   /** The cluster that leads there. */
   readonly cluster: string;
+  /** What it is called in requests: `collector.infra:4317`. */
+  readonly authority: string;
   readonly path: string | undefined;
   /** Time for an answer. */
   readonly timeout: string;
@@ -102,6 +104,8 @@ export interface Capabilities {
   readonly statsLogger: boolean;
   /** Its bound on the number of series, from 1.39. */
   readonly statsScope: boolean;
+  /** The service of the OpenTelemetry access logger in a field of its own, from 1.37. */
+  readonly otelService: boolean;
 }
 
 /** What a feature knows of the chain of a listener that it changes. */

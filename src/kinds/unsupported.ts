@@ -60,7 +60,7 @@ const meshPolicy: readonly Unsupported[] = [
       'inbound.acceptProxyProtocol',
       'rateLimit',
       'egress',
-      'telemetry',
+      'telemetry.metrics.provider',
       'scope',
       'sidecar',
     ],

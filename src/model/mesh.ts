@@ -62,7 +62,7 @@ export interface Match {
 }
 
 /** A service that proxies ask or report to, resolved. */
-export interface Provider extends Omit<ProviderConfig, 'cluster'> {
+export interface Provider extends Omit<ProviderConfig, 'cluster' | 'authority'> {
   readonly target: Target;
 }
 

@@ -1,13 +1,16 @@
 // Merged policies to what the model carries: compiled features, each with the policy that it comes from.
 
+import { systemNamespace } from '../api/meta.js';
 import type { CompiledFeature } from '../features/feature.js';
-import { inboundFeatures, outboundFeatures, upstreamFeatures } from '../features/index.js';
+import { inboundFeatures, outboundFeatures, telemetryFeatures, upstreamFeatures } from '../features/index.js';
 import { builtInDefaults, routeDefaultsOf, type RouteDefaults } from '../features/route-defaults.js';
+import { withMeshFields } from '../features/telemetry.js';
 import { memoised } from '../lib/memo.js';
 import type { Result } from '../lib/result.js';
+import type { Origin } from '../model/delivery.js';
 import type { PolicyInForce, ProviderTable, ServicePolicies } from '../model/mesh.js';
 import { mergePolicies, originOf, type EffectivePolicy } from './policy-merge.js';
-import type { PolicyAttachment } from './policy.js';
+import type { PolicyAttachment, PolicyBlocks } from './policy.js';
 
 type Listed = Result<CompiledFeature> | undefined;
 
@@ -29,6 +32,20 @@ function inForce({ effective, providers }: Subject, path: string, compiled: List
   const origin = originUnder(effective, path);
   return compiled?.ok === true && origin !== undefined ? [{ origin, feature: compiled.value, providers }] : [];
 }
+
+/** What is built in is what a mesh default would say. */
+const builtIn: Origin = { ref: { kind: 'MeshPolicy', namespace: systemNamespace, name: 'default' }, generation: 0 };
+
+/** The same for a feature that also holds where no policy says anything. */
+function always({ effective, providers }: Subject, path: string, compiled: Listed): readonly PolicyInForce[] {
+  if (compiled?.ok !== true) return [];
+  return [{ origin: originUnder(effective, path) ?? builtIn, feature: compiled.value, providers }];
+}
+
+/** What the mesh default says of telemetry. */
+const meshTelemetry = (reaching: readonly PolicyAttachment[]): PolicyBlocks['telemetry'] =>
+  reaching.find(({ policy: { ref } }) => ref.namespace === systemNamespace && ref.name === 'default')?.policy.blocks
+    .telemetry;
 
 const noProviders: ProviderTable = new Map();
 
@@ -55,9 +72,13 @@ type SideFeature = (typeof inboundFeatures | typeof outboundFeatures)[number];
 const onSide = (features: readonly SideFeature[]) =>
   memoised((reaching: readonly PolicyAttachment[], providers: ProviderTable): readonly PolicyInForce[] => {
     const effective = mergePolicies(reaching);
-    return features.flatMap((feature) =>
-      inForce({ effective, providers }, feature.key, feature.from(effective.blocks)),
-    );
+    const telemetry = withMeshFields(effective.blocks.telemetry ?? {}, meshTelemetry(reaching));
+    return [
+      ...features.flatMap((feature) => inForce({ effective, providers }, feature.key, feature.from(effective.blocks))),
+      ...telemetryFeatures.flatMap((feature) =>
+        always({ effective, providers }, `telemetry.${feature.key}`, feature.from(telemetry)),
+      ),
+    ];
   });
 
 /** What policies say of calls to a port of a pod. */

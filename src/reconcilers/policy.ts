@@ -1,6 +1,7 @@
 // One MeshPolicy: what of it can be in force, and where it is attached. Other policies are not looked at.
 
 import { keyOf, refOf, systemNamespace, type ObjectKey, type ObjectRef } from '../api/meta.js';
+import { telemetryFeatures } from '../features/index.js';
 import { gateProblems, type Gates } from '../kinds/gates.js';
 import type { MeshPolicy, MeshPolicySpec } from '../kinds/mesh-policy.js';
 import { unsupportedValues } from '../kinds/unsupported.js';
@@ -99,13 +100,24 @@ function withExtensions(blocks: PolicyBlocks, { inForce }: CompiledExtensions): 
   return left.length === 0 ? others : { ...others, extensions: left };
 }
 
+/** What features refuse of it, which costs the part that they are about. */
+function featureProblems({ telemetry = {} }: PolicyBlocks): readonly Problem[] {
+  const results = telemetryFeatures.map((feature) => feature.from(telemetry));
+  const problems = results.flatMap((one) => (one?.ok === false ? one.error : []));
+  return problems.map(({ path, message, ...rest }) => ({
+    ...rest,
+    path: `spec.telemetry.${path}`,
+    message: message.replace(`\`${path}\``, `\`telemetry.${path}\``),
+  }));
+}
+
 /** Compiles a policy on its own; the same object for the same policy. */
 export const compilePolicy = memoised((policy: MeshPolicy, gates: Gates): CompiledPolicy => {
   const { targetRefs: _targets, workloadSelector: _selector, mode, ...blocks } = policy.spec;
   const owner = { ref: refOf(policy), generation: policy.meta.generation };
   const shut = gateProblems(policy.spec, gates);
   const extensions = shut.length > 0 ? { inForce: new Map(), problems: shut } : compileExtensions(policy.spec, owner);
-  const refused = [...unsupportedValues('MeshPolicy', policy.spec), ...extensions.problems];
+  const refused = [...unsupportedValues('MeshPolicy', policy.spec), ...extensions.problems, ...featureProblems(blocks)];
   const outsideOfBlocks = refused.some(({ path }) => /^spec\.(targetRefs|workloadSelector|mode)\b/.test(path));
   const attachments: PolicyAttachment[] = [];
   const compiled: CompiledPolicy = {

@@ -7,7 +7,7 @@ import type { Cache } from '../xds/cache.js';
 
 /** The levels of the fleet. */
 export interface Fleet {
-  levels(): readonly Capabilities[];
+  readonly levels: () => readonly Capabilities[];
   /** A cache that takes note of who asks, and has what is new built before it answers. */
   noting(cache: Cache, build: () => void): Cache;
 }

@@ -9,12 +9,14 @@ import type { World } from '../kinds/world.js';
 import type { Clock } from '../lib/clock.js';
 import { memoised } from '../lib/memo.js';
 import type { Rejection } from '../model/delivery.js';
+import type { Finding } from '../model/finding.js';
 import { effectiveOf } from '../reconcilers/effective.js';
 import type { Reconciled } from '../reconcilers/index.js';
 import { byObject, statusOf, type ObjectStatus, type ParentReference } from '../reconcilers/status.js';
 import type { PolicyIndex } from '../reconcilers/policies.js';
 import type { CompiledPolicy } from '../reconcilers/policy.js';
 import type { CompiledRoute } from '../reconcilers/traffic-route.js';
+import { gateFindings } from './gates.js';
 import type { Delivered, DeliveryTracker } from './delivery-tracker.js';
 import { versionFindings } from './version-gates.js';
 
@@ -106,6 +108,11 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
   let previous = new Map<string, ObjectStatus>();
   let changed = false;
 
+  const gatesFor = (world: World, ref: ObjectRef, generation: number): readonly Finding[] => {
+    const policy = ref.kind === 'MeshPolicy' ? world.meshPolicies.get(keyOf(ref)) : undefined;
+    return policy === undefined ? [] : gateFindings({ ref, generation }, policy.spec, deps.tracker.proxies());
+  };
+
   const compute = (): readonly StatusObject[] => {
     if (current === undefined) return [];
     const { world, reconciled } = current;
@@ -125,7 +132,7 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
       const inputs = {
         ref,
         generation,
-        findings: findings.get(id) ?? [],
+        findings: [...(findings.get(id) ?? []), ...gatesFor(world, ref, generation)],
         parents: from.parents.flatMap((parent, index) =>
           'ours' in parent && !parent.ours ? [] : [{ index, reference: referenceOf(parent) }],
         ),

@@ -11,12 +11,12 @@ interface Level {
 
 /** The newest first. */
 const levels: readonly Level[] = [
-  { from: 39, can: { statsLogger: true, statsScope: true } },
-  { from: 37, can: { statsLogger: true, statsScope: false } },
+  { from: 39, can: { statsLogger: true, statsScope: true, otelService: true } },
+  { from: 37, can: { statsLogger: true, statsScope: false, otelService: true } },
 ];
 
 /** What every supported Envoy can do. */
-export const leastCapabilities: Capabilities = { statsLogger: false, statsScope: false };
+export const leastCapabilities: Capabilities = { statsLogger: false, statsScope: false, otelService: false };
 
 /** What an Envoy can do, by its version; one object for each level. The least where there is no version. */
 export function capabilitiesOf(version: string): Capabilities {

@@ -95,6 +95,8 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     name,
     clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
+    // What logs and metrics call the destination.
+    metadata: { filterMetadata: { mesh: { service: `${target.name}.${target.namespace}` } } },
     connectTimeout: durationOfSeconds(5),
     perConnectionBufferLimitBytes: 1_048_576,
     ...balancing('LeastRequest', leastRequest()),

@@ -19,4 +19,5 @@ export const providerOf =
 export const configOf = ({ target, ...provider }: Provider): ProviderConfig => ({
   ...provider,
   cluster: nameOfCluster(target),
+  authority: `${target.name}.${target.namespace}:${String(target.port)}`,
 });

@@ -37,7 +37,8 @@ export function danglingOf(resources: readonly Resource[]): readonly string[] {
   const toClusters = [
     ...textsUnder(routes, ['cluster']),
     ...weightedNames(routes),
-    ...textsUnder(listeners, ['cluster']),
+    // Lines of access logs have a field of that name.
+    ...textsUnder(listeners, ['cluster']).filter((name) => !name.startsWith('%')),
   ];
   return [
     ...toClusters
