@@ -10,17 +10,18 @@ import { compilePatch } from './patch.js';
 const unsupported = (path: string, rest: string): Result<never> =>
   err([{ path, reason: 'UnsupportedValue', message: `\`${path.replace(/^spec\./, '')}\` ${rest}` }]);
 
+/** What reads no config, or cannot be given any. */
+function configProblem({ type, direction }: Extensions[number]): string | undefined {
+  if (type === 'Wasm' || type === 'Patch') return `is set, which type '${type}' does not read`;
+  if (type === 'ExtProc' || direction === 'Inbound') return undefined;
+  return `is set with direction '${direction}'; it travels with routes, and those of calls out are shared with other workloads: write it into the script`;
+}
+
 /** Compiles an extension that is written at `path`. */
 export function compileExtension(extension: Extensions[number], path: string): Result<ExtensionPart> {
-  const { type, direction, config } = extension;
-  if (config !== undefined && (type === 'Wasm' || type === 'Patch'))
-    return unsupported(`${path}.config`, `is set, which type '${type}' does not read`);
-  if (type === 'Lua' && config !== undefined && direction !== 'Inbound')
-    return unsupported(
-      `${path}.config`,
-      `is set with direction '${direction}'; it travels with routes, and those of calls out are shared with other workloads: write it into the script`,
-    );
-  switch (type) {
+  const problem = extension.config === undefined ? undefined : configProblem(extension);
+  if (problem !== undefined) return unsupported(`${path}.config`, problem);
+  switch (extension.type) {
     case 'Lua':
       return ok(compileLua(extension));
     case 'Patch':

@@ -2,7 +2,7 @@
 
 import { ExternalProcessor } from '../gen/envoy/extensions/filters/http/ext_proc/v3/ext_proc.js';
 import {
-  ProcessingMode,
+  type ProcessingMode,
   ProcessingMode_BodySendMode as Body,
   ProcessingMode_HeaderSendMode as Headers,
 } from '../gen/envoy/extensions/filters/http/ext_proc/v3/processing_mode.js';

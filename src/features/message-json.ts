@@ -24,40 +24,49 @@ interface Place {
 
 const at = ({ path, problems }: Place, step: string): Place => ({ path: `${path}${step}`, problems });
 
-function mistake({ path, problems }: Place, message: string): undefined {
+/** Stands where a value could not be read: what is around it is read on, so that every mistake is told. */
+const unread = Symbol('unread');
+type Unread = typeof unread;
+
+function mistake({ path, problems }: Place, message: string): Unread {
   problems.push({ path, reason: 'Invalid', message: `\`${path.replace(/^spec\./, '')}\` ${message}` });
-  return undefined;
+  return unread;
 }
 
 /** Reads JSON as a message of the named type; `path` is where it is written. */
 export function readMessage(type: string, json: unknown, path: string): ReadMessage {
   const problems: Problem[] = [];
   const fields = readFields(type, json, { path, problems });
-  return { fields: fields ?? {}, problems };
+  return { fields: fields === unread ? {} : fields, problems };
 }
 
 /** Also names in lower camel case are JSON, says the standard. */
 const fieldNamed = (fields: readonly FieldInfo[], name: string): FieldInfo | undefined =>
   fields.find((field) => field.name === name || field.key === name);
 
-function readFields(type: string, json: unknown, place: Place): Fields | undefined {
+function readFields(type: string, json: unknown, place: Place): Fields | Unread {
   if (!isRecord(json)) return mistake(place, `must be an object: ${type}`);
   const known = messages[type]?.fields ?? [];
   const read = new Map<string, unknown>();
   for (const [name, value] of Object.entries(json)) {
     const inner = at(place, `.${name}`);
     const field = fieldNamed(known, name);
-    if (field === undefined) mistake(inner, `is not a field of ${type}`);
-    else if (field.deprecated === true) mistake(inner, 'is deprecated: Envoy is about to drop it');
-    else if (value !== null) keep(read, field, readField(field, value, inner), inner);
+    const wrong = field === undefined ? `is not a field of ${type}` : misuseOf(field, read);
+    if (wrong !== undefined) mistake(inner, wrong);
+    else if (field !== undefined && value !== null) keep(read, field, readField(field, value, inner));
   }
   return Object.fromEntries(read);
 }
 
-function keep(read: Map<string, unknown>, field: FieldInfo, value: unknown, place: Place): void {
-  if (value === undefined) return;
+/** Why a field must not be set beside those that were read. */
+function misuseOf(field: FieldInfo, read: ReadonlyMap<string, unknown>): string | undefined {
+  if (field.deprecated === true) return 'is deprecated: Envoy is about to drop it';
+  const isTaken = field.oneof !== undefined && read.has(field.oneof);
+  return isTaken ? 'must not be set beside another member of the same choice' : undefined;
+}
+
+function keep(read: Map<string, unknown>, field: FieldInfo, value: unknown): void {
   if (field.oneof === undefined) read.set(field.key, value);
-  else if (read.has(field.oneof)) mistake(place, 'must not be set beside another member of the same choice');
   else read.set(field.oneof, { $case: field.key, value });
 }
 
@@ -84,7 +93,7 @@ function readValue(field: FieldInfo, value: unknown, place: Place): unknown {
   return reader === undefined ? readFields(field.of, value, place) : reader(value, place);
 }
 
-function readEnum(type: string, value: unknown, place: Place): number | undefined {
+function readEnum(type: string, value: unknown, place: Place): number | Unread {
   const names = enums[type] ?? {};
   const found = Object.entries(names).find(([number, name]) => name === value || Number(number) === value);
   if (found !== undefined) return Number(found[0]);
@@ -109,8 +118,10 @@ function readAny(value: unknown, place: Place): unknown {
   const type = codecs.get(name);
   if (type === undefined) return mistake(at(place, '.@type'), `is '${name}', which this version cannot check`);
   const { '@type': _, ...rest } = value;
+  const before = place.problems.length;
   const fields = readFields(name, rest, place);
-  return fields === undefined ? undefined : packAny(type, type.fromPartial(fields));
+  const isSound = fields !== unread && place.problems.length === before;
+  return isSound ? packAny(type, type.fromPartial(fields)) : unread;
 }
 
 function readDuration(value: unknown, place: Place): unknown {
@@ -131,7 +142,7 @@ function boundsOf(type: string): readonly [bigint, bigint] {
   return type.startsWith('u') || type.startsWith('fixed') ? [0n, half * 2n] : [-half, half];
 }
 
-function readInteger(type: string, value: unknown, place: Place): number | bigint | undefined {
+function readInteger(type: string, value: unknown, place: Place): number | bigint | Unread {
   if (!isWhole(value)) return mistake(place, 'must be a whole number');
   const number = BigInt(value);
   const [least, beyond] = boundsOf(type);

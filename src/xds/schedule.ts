@@ -105,12 +105,15 @@ const addedAmong = (
     resources.filter((one) => !hasVersion(state.sent[stream.names.cluster.idOf(one.name)])).map((one) => one.name),
   );
 
+/** Whether resources of a type wait until the client has the clusters that they name. */
+export const waitsForClusters = (type: ResourceType): boolean => type === 'route' || type === 'extension';
+
 /** What of the due may be sent now. */
 export function withoutWaiting(stream: StreamState, type: ResourceType, turn: { due: Due; now: number }): Due {
   const { due, now } = turn;
   if (type === 'listener' || type === 'scope')
     return waitsForSending(stream) ? { ...due, resources: [], ownResources: [], unanswered: false } : due;
-  if (type !== 'route' && type !== 'extension') return due;
+  if (!waitsForClusters(type)) return due;
   const underway = clustersUnderway(stream, now);
   if (underway.length === 0) return due;
   const isReady = (one: EncodedResource): boolean => !one.clusters.some((name) => underway.some((has) => has(name)));

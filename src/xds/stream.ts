@@ -14,6 +14,7 @@ import {
   isDue,
   nextPush,
   unansweredMs,
+  waitsForClusters,
   wakeForClusters,
   withoutWaiting,
 } from './schedule.js';
@@ -114,7 +115,7 @@ function sendType(state: StreamState, of: Of, turn: Turn): Step {
     return { state, busy: true };
   }
   const ready = withoutWaiting(state, type, { due, now: turn.now });
-  if ((type === 'route' || type === 'extension') && ready !== due) wakeForClusters(state, turn);
+  if (waitsForClusters(type) && ready !== due) wakeForClusters(state, turn);
   if (!isDue(ready)) return { state, busy: true };
   return { state: sent(state, { ...of, push: nextPush(state.protocol, before, ready) }, turn), busy: true };
 }

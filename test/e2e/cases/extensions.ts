@@ -6,25 +6,26 @@ import { expectCondition } from '../expectations.js';
 import type { TestMesh } from '../mesh.js';
 import { type Processor, startProcessor } from '../processor.js';
 import { feature, misuse } from '../registry.js';
-import { type Server, service } from '../world.js';
+import { service } from '../world.js';
 import { route } from '../written.js';
 
-/** A policy beside one server of the shared namespace; `extensions` is a list in YAML. */
-const beside = (mesh: TestMesh, version: Server, extensions: string, name = 'ext'): string => `
+/** Where a policy stands. */
+interface At {
+  /** Of the pods that it selects. */
+  readonly labels: string;
+  readonly name?: string;
+}
+
+const v3 = { labels: 'version: v3' };
+const caller = { labels: 'app: web' };
+
+/** A policy in the shared namespace; `extensions` is a list in YAML. */
+const beside = (mesh: TestMesh, { labels, name = 'ext' }: At, extensions: string): string => `
 apiVersion: legation.dev/v1alpha1
 kind: MeshPolicy
 metadata: { name: ${name}-${mesh.namespace}, namespace: ${mesh.apps} }
 spec:
-  workloadSelector: { matchLabels: { version: ${version} } }
-  extensions: ${extensions}`;
-
-/** A policy beside the calling pod. */
-const besideCaller = (mesh: TestMesh, extensions: string): string => `
-apiVersion: legation.dev/v1alpha1
-kind: MeshPolicy
-metadata: { name: ext-${mesh.namespace}, namespace: ${mesh.apps} }
-spec:
-  workloadSelector: { matchLabels: { app: web } }
+  workloadSelector: { matchLabels: { ${labels} } }
   extensions: ${extensions}`;
 
 const policyOf = (mesh: TestMesh, name = 'ext'): string => `${mesh.apps}/${name}-${mesh.namespace}`;
@@ -48,7 +49,7 @@ feature('1.6-lua', 'a script runs beside the pods that a policy selects, and now
   await mesh.apply(
     service('shop', ['v3']),
     service('other', ['v2']),
-    beside(mesh, 'v3', lua('mark', marks('x-lua', '"in"'))),
+    beside(mesh, v3, lua('mark', marks('x-lua', '"in"'))),
   );
   expect(await header(mesh, 'x-lua')).to.equal('in');
   expect(await header(mesh, 'x-lua', 'other')).to.equal(undefined);
@@ -56,13 +57,13 @@ feature('1.6-lua', 'a script runs beside the pods that a policy selects, and now
 
 feature('1.6-lua', 'a script reads its config, and changes without a connection being closed', async (mesh) => {
   const script = marks('x-lua', 'handle:filterContext():get("name")');
-  await mesh.apply(service('shop', ['v3']), beside(mesh, 'v3', lua('mark', script, ', config: { name: one }')));
+  await mesh.apply(service('shop', ['v3']), beside(mesh, v3, lua('mark', script, ', config: { name: one }')));
   expect(await header(mesh, 'x-lua')).to.equal('one');
   const destroyed = /^http\.i\/8080\.downstream_cx_drain_close$|listener_manager\.listener_modified/;
   const before = await mesh.envoy('v3').stats(destroyed);
   await mesh.apply(
     service('shop', ['v3']),
-    beside(mesh, 'v3', lua('mark', marks('x-lua', '"two"'), ', config: { name: one }')),
+    beside(mesh, v3, lua('mark', marks('x-lua', '"two"'), ', config: { name: one }')),
   );
   expect(await header(mesh, 'x-lua')).to.equal('two');
   expect([...(await mesh.envoy('v3').stats(destroyed))]).to.deep.equal([...before]);
@@ -71,7 +72,7 @@ feature('1.6-lua', 'a script reads its config, and changes without a connection 
 feature('1.6-lua', 'a script on the way out sees what the caller sends', async (mesh) => {
   await mesh.apply(
     service('shop', ['v1']),
-    besideCaller(mesh, lua('mark', marks('x-lua', '"out"'), ', direction: Outbound')),
+    beside(mesh, caller, lua('mark', marks('x-lua', '"out"'), ', direction: Outbound')),
   );
   // On a connection of its own: what is kept from before belongs to the listener as it was.
   expect((await mesh.as('web').http2('http://shop/')).headers['x-lua']).to.equal('out');
@@ -81,7 +82,7 @@ feature('1.6-lua', 'of two policies the nearer one has the name', async (mesh) =
   await mesh.apply(
     service('shop', ['v3']),
     [],
-    beside(mesh, 'v3', lua('mark', marks('x-lua', '"near"'))),
+    beside(mesh, v3, lua('mark', marks('x-lua', '"near"'))),
     `
 apiVersion: legation.dev/v1alpha1
 kind: MeshPolicy
@@ -98,11 +99,11 @@ spec:
 misuse('1.6-lua', 'a script that does not compile costs nobody anything, and status quotes Envoy', async (mesh) => {
   await mesh.apply(
     service('shop', ['v3']),
-    beside(mesh, 'v3', lua('mark', marks('x-lua', '"good"'))),
-    beside(mesh, 'v3', lua('also', marks('x-also', '"yes"')), 'neighbour'),
+    beside(mesh, v3, lua('mark', marks('x-lua', '"good"'))),
+    beside(mesh, { ...v3, name: 'neighbour' }, lua('also', marks('x-also', '"yes"'))),
   );
-  const neighbours = beside(mesh, 'v3', lua('also', marks('x-also', '"still"')), 'neighbour');
-  await mesh.attempt(service('shop', ['v3']), beside(mesh, 'v3', lua('mark', broken)), neighbours);
+  const neighbours = beside(mesh, { ...v3, name: 'neighbour' }, lua('also', marks('x-also', '"still"')));
+  await mesh.attempt(service('shop', ['v3']), beside(mesh, v3, lua('mark', broken)), neighbours);
   await eventually(async () => (await condition(mesh, 'Programmed')).is === 'False RejectedByProxy', {
     what: 'the refusal to be told',
   });
@@ -116,7 +117,7 @@ misuse('1.6-lua', 'a script that does not compile costs nobody anything, and sta
 });
 
 misuse('1.6-lua', 'a script that never compiled is left out, and requests pass', async (mesh) => {
-  await mesh.attempt(service('shop', ['v3']), beside(mesh, 'v3', lua('mark', broken)));
+  await mesh.attempt(service('shop', ['v3']), beside(mesh, v3, lua('mark', broken)));
   await eventually(async () => (await condition(mesh, 'Programmed')).is === 'False RejectedByProxy', {
     what: 'the refusal to be told',
   });
@@ -127,7 +128,7 @@ misuse('1.6-lua', 'a script that never compiled is left out, and requests pass',
 misuse('1.6-lua', 'config on the way out, and a Service as the target, are refused', async (mesh) => {
   await mesh.attempt(
     service('shop', ['v1']),
-    besideCaller(mesh, lua('mark', marks('x', '"x"'), ', direction: Both, config: { a: b }')),
+    beside(mesh, caller, lua('mark', marks('x', '"x"'), ', direction: Both, config: { a: b }')),
     `
 apiVersion: legation.dev/v1alpha1
 kind: MeshPolicy
@@ -155,9 +156,9 @@ feature('1.6-patches', 'a virtual host, a route and a connection manager on the 
   const manager = '{ server_name: patched, server_header_transformation: OVERWRITE }';
   await mesh.apply(
     service('shop', ['v3']),
-    beside(mesh, 'v3', patch('VirtualHost', addsHeader('x-host')), 'host'),
-    beside(mesh, 'v3', patch('Route', addsHeader('x-route')).replace('tune', 'tune-route'), 'route'),
-    beside(mesh, 'v3', patch('HttpConnectionManager', manager).replace('tune', 'tune-manager'), 'manager'),
+    beside(mesh, { ...v3, name: 'host' }, patch('VirtualHost', addsHeader('x-host'))),
+    beside(mesh, { ...v3, name: 'route' }, patch('Route', addsHeader('x-route')).replace('tune', 'tune-route')),
+    beside(mesh, { ...v3, name: 'manager' }, patch('HttpConnectionManager', manager).replace('tune', 'tune-manager')),
   );
   const { headers } = await mesh.as('web').get('http://shop/');
   expect(headers).to.include({ 'x-host': 'patched', 'x-route': 'patched', server: 'patched' });
@@ -169,7 +170,7 @@ feature('1.6-patches', 'routes on the way out, of the resources that it names', 
   await mesh.apply(
     service('shop', ['v1']),
     service('other', ['v1']),
-    besideCaller(mesh, named(`o/${mesh.namespace}/shop/*`)),
+    beside(mesh, caller, named(`o/${mesh.namespace}/shop/*`)),
   );
   expect(await header(mesh, 'x-route')).to.equal('patched');
   expect(await header(mesh, 'x-route', 'other')).to.equal(undefined);
@@ -178,7 +179,7 @@ feature('1.6-patches', 'routes on the way out, of the resources that it names', 
 feature('1.6-patches', 'a cluster on the way out, for this caller alone', async (mesh) => {
   const value = '{ upstream_bind_config: { source_address: { address: 192.0.2.9, port_value: 0 } } }';
   const extensions = `[{ name: tune, type: Patch, direction: Outbound, patch: { hook: Cluster, match: "o/${mesh.namespace}/*", value: ${value} } }]`;
-  await mesh.apply(service('shop', ['v1']), besideCaller(mesh, extensions));
+  await mesh.apply(service('shop', ['v1']), beside(mesh, caller, extensions));
   expect(await mesh.as('web').get('http://shop/')).to.include({ status: 503 });
   expect(await mesh.as('guest').get('http://shop/')).to.include({ status: 200, by: 'v1' });
 });
@@ -187,13 +188,13 @@ feature('1.6-patches', 'filters of a patch stand before the router', async (mesh
   const filter = `{ http_filters: [{ name: mine, typed_config: {
     "@type": type.googleapis.com/envoy.extensions.filters.http.fault.v3.HTTPFault,
     abort: { http_status: 418, percentage: { numerator: 100 } } } }] }`;
-  await mesh.apply(service('shop', ['v3']), beside(mesh, 'v3', patch('HttpConnectionManager', filter)));
+  await mesh.apply(service('shop', ['v3']), beside(mesh, v3, patch('HttpConnectionManager', filter)));
   expect(await mesh.as('web').get('http://shop/')).to.include({ status: 418 });
 });
 
 feature('1.6-patches', 'a patch waits for the version that it needs', async (mesh) => {
   const extensions = `[{ name: tune, type: Patch, patch: { hook: VirtualHost, minEnvoyVersion: "1.39", value: ${addsHeader('x-new')} } }]`;
-  await mesh.attempt(service('shop', ['v3']), beside(mesh, 'v3', extensions));
+  await mesh.attempt(service('shop', ['v3']), beside(mesh, v3, extensions));
   const isNew = !mesh.version.startsWith('1.36.');
   await eventually(async () => (await header(mesh, 'x-new')) === (isNew ? 'patched' : undefined), {
     what: 'the patch to be where it should',
@@ -209,7 +210,7 @@ feature('1.6-patches', 'a patch waits for the version that it needs', async (mes
 
 misuse('1.6-patches', 'unknown, deprecated and forbidden fields are named', async (mesh) => {
   const refusal = async (hook: string, value: string): Promise<string> => {
-    await mesh.attempt(beside(mesh, 'v3', patch(hook, value)));
+    await mesh.attempt(beside(mesh, v3, patch(hook, value)));
     return (await condition(mesh, 'Accepted')).message;
   };
   const place = '`extensions[0].patch.value';
@@ -237,7 +238,7 @@ misuse('1.6-patches', 'a patch that Envoy refuses costs nobody anything', async 
   const filter = `{ http_filters: [{ name: mine, typed_config: {
     "@type": type.googleapis.com/envoy.extensions.filters.http.jwt_authn.v3.JwtAuthentication,
     rules: [{ match: { prefix: / }, requires: { provider_name: nobody } }] } }] }`;
-  await mesh.attempt(service('shop', ['v3']), beside(mesh, 'v3', patch('HttpConnectionManager', filter)));
+  await mesh.attempt(service('shop', ['v3']), beside(mesh, v3, patch('HttpConnectionManager', filter)));
   await eventually(async () => (await condition(mesh, 'Programmed')).is === 'False RejectedByProxy', {
     what: 'the refusal to be told',
   });
@@ -247,7 +248,7 @@ misuse('1.6-patches', 'a patch that Envoy refuses costs nobody anything', async 
 });
 
 misuse('1.6-patches', 'a patch that breaks a rule of Envoy is not sent', async (mesh) => {
-  await mesh.attempt(service('shop', ['v3']), beside(mesh, 'v3', patch('Cluster', '{ connect_timeout: 0s }')));
+  await mesh.attempt(service('shop', ['v3']), beside(mesh, v3, patch('Cluster', '{ connect_timeout: 0s }')));
   expectCondition(await condition(mesh, 'Programmed'), 'False RejectedByProxy', 'connect_timeout');
   expect(await mesh.as('web').get('http://shop/')).to.include({ status: 200, by: 'v3' });
 });
@@ -325,7 +326,7 @@ misuse('1.6-wasm', 'Wasm is refused with the reason', async (mesh) => {
   const module = `{ url: "https://modules.example/x.wasm", sha256: ${'a'.repeat(64)} }`;
   await mesh.attempt(
     service('shop', ['v3']),
-    beside(mesh, 'v3', `[{ name: module, type: Wasm, wasm: ${module} }]`),
+    beside(mesh, v3, `[{ name: module, type: Wasm, wasm: ${module} }]`),
     route('fine', 'shop', '  - { name: fine, backendRefs: [{ name: shop, port: 80 }] }'),
   );
   expectCondition(
