@@ -69,6 +69,10 @@ const ours: Readonly<Record<string, readonly string[] | undefined>> = {
     'cluster_specifier_plugin',
     'inline_cluster_specifier_plugin',
   ],
+};
+
+/** What would read files and variables of the proxy. */
+const reading: Readonly<Record<string, readonly string[] | undefined>> = {
   'envoy.config.core.v3.DataSource': ['filename', 'environment_variable', 'watched_directory'],
 };
 
@@ -95,12 +99,14 @@ function forbiddenIn(type: string, message: unknown, path: string): readonly Pro
     return refused(path, `is a ${type.slice(type.lastIndexOf('.') + 1)}, which patches may not hold`);
   if (!isRecord(message)) return [];
   if (type === 'google.protobuf.Any') return forbiddenInAny(message, path);
-  const kept = ours[type] ?? [];
   return (messages[type]?.fields ?? []).flatMap((field) => {
     const value = fieldValue(message, field);
     if (value === undefined) return [];
     const inner = `${path}.${field.name}`;
-    if (kept.includes(field.name)) return refused(inner, 'is what the mesh is made of, and cannot be patched');
+    if (ours[type]?.includes(field.name) === true)
+      return refused(inner, 'is what the mesh is made of, and cannot be patched');
+    if (reading[type]?.includes(field.name) === true)
+      return refused(inner, 'would read what belongs to the proxy, and cannot be patched');
     return forbiddenInField(field, value, inner);
   });
 }

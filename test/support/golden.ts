@@ -17,6 +17,7 @@ import type { World } from '../../src/kinds/world.js';
 import type { Capabilities } from '../../src/features/feature.js';
 import { capabilitiesOf } from '../../src/xds/capabilities.js';
 import type { Json } from '../../src/xds/json.js';
+import { gatesOf } from '../../src/kinds/gates.js';
 import { resourceTypes, type ResourceType } from '../../src/xds/resources.js';
 import { translate, type Bundle } from '../../src/xds/translate.js';
 
@@ -34,6 +35,8 @@ export interface CaseOptions {
   readonly names?: readonly string[];
   /** Version of the Envoys; absent: the oldest supported. */
   readonly envoy?: string;
+  /** Whether the gate of extensions is open. */
+  readonly extensions?: boolean;
 }
 
 export interface GoldenCase {
@@ -95,7 +98,10 @@ const labelOf = (proxy: ProxyModel): string => {
 /** Compiles objects in the capture that the case asks for. */
 export function compileCase(golden: GoldenCase, objects: readonly Parsed[]): Compiled {
   const world = worldOf(objects);
-  const { model, findings } = reconcile(world, { capture: golden.options.capture ?? 'redirect' });
+  const { model, findings } = reconcile(world, {
+    capture: golden.options.capture ?? 'redirect',
+    gates: gatesOf({ extensions: golden.options.extensions ?? false }),
+  });
   const proxies = new Map<string, ProxyModel>();
   for (const key of [...model.proxies.keys()].sort()) {
     const proxy = model.proxies.get(key);

@@ -231,7 +231,7 @@ misuse('1.6-patches', 'unknown, deprecated and forbidden fields are named', asyn
       'HttpConnectionManager',
       '{ local_reply_config: { body_format: { text_format_source: { filename: /etc/passwd } } } }',
     ),
-  ).to.include('filename` is what the mesh is made of');
+  ).to.include('filename` would read what belongs to the proxy');
 });
 
 misuse('1.6-patches', 'a patch that Envoy refuses costs nobody anything', async (mesh) => {
