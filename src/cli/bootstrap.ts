@@ -14,6 +14,7 @@ interface BootstrapFlags {
   readonly capture: 'explicit' | 'redirect';
   readonly adminSocket?: string;
   readonly envoyVersion?: string;
+  readonly eventLog?: string;
   readonly loopbackPods?: true;
   readonly output: 'yaml' | 'json';
 }
@@ -135,7 +136,9 @@ async function bootstrap(invocation: Invocation<BootstrapFlags>): Promise<ExitCo
   const { bootstrapToJson, buildBootstrap } = await import('../xds/bootstrap.js');
   const { canonicalYaml } = await import('./canonical-yaml.js');
   const adminSocket = socketOf(options.adminSocket, identity, cli.temporary);
-  const message = buildBootstrap({ ...identity, xds: peer, capture: options.capture, adminSocket });
+  const { capture, eventLog } = options;
+  const events = eventLog === undefined ? {} : { eventLog };
+  const message = buildBootstrap({ ...identity, ...events, xds: peer, capture, adminSocket });
   const json = bootstrapToJson(message, envoyVersion);
   for (const line of advice(options, peer, identity)) say(line);
   cli.stdout.write(options.output === 'json' ? renderJson(json) : canonicalYaml(json));
@@ -164,6 +167,7 @@ export const bootstrapCommand = defineCommand<BootstrapFlags>({
       .default('explicit'),
     new Option('--loopback-pods', 'replace pod addresses that are not on loopback: as the control plane was told to'),
     new Option('--admin-socket <FILE>', 'unix socket of Envoy’s own admin interface'),
+    new Option('--event-log <FILE>', 'where events of outlier detection go; /dev/stdout, if this user may open it'),
     new Option('--envoy-version <X.Y.Z>', 'the Envoy that reads the file; older ones refuse what they do not know'),
     new Option('-o, --output <FORMAT>', 'how to print').choices(['yaml', 'json']).default('yaml'),
   ],

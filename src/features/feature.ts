@@ -87,6 +87,8 @@ export interface ClusterContext {
   readonly http: boolean;
   /** Whether the port of the Service asks for HTTP/2. */
   readonly wantsHttp2: boolean;
+  /** Whether events of health checks are written. */
+  readonly eventLog: boolean;
 }
 
 /** What a feature changes of a cluster. */

@@ -1,9 +1,11 @@
 // Active health checks, for endpoints that Kubernetes does not probe. Knows no kind.
 
+import { HealthCheckEventFileSink } from '../gen/envoy/extensions/health_check/event_sinks/file/v3/file.js';
 import { CodecClientType } from '../gen/envoy/type/v3/http.js';
 import { dur } from '../api/fields.js';
 import { integer, list, object, oneOf, text, type Static } from '../api/schema.js';
 import { ok } from '../lib/result.js';
+import { packAny } from './any.js';
 import { durationOf } from './envoy-values.js';
 import { defineFeature, type ClusterContext, type Patch } from './feature.js';
 import type { EnvoyHealthCheck } from './envoy-types.js';
@@ -58,6 +60,12 @@ export const healthCheckSchema = object(
 /** Health checks after defaults. */
 export type HealthCheck = Static<typeof healthCheckSchema>;
 
+/** As a file: Envoy has no other sink. Where another user owns stdout, it cannot be opened, and the cluster is refused. */
+const toStdout = {
+  name: 'envoy.health_check.event_sinks.file',
+  typedConfig: packAny(HealthCheckEventFileSink, { eventLogPath: '/dev/stdout' }),
+};
+
 function checkerOf(config: HealthCheck, { wantsHttp2 }: ClusterContext): Patch<EnvoyHealthCheck['healthChecker']> {
   const { protocol, path } = config;
   // Without bytes to send, a connection that opens is healthy.
@@ -89,6 +97,7 @@ export const healthCheck = defineFeature<'healthCheck', HealthCheck, HealthCheck
           healthyThreshold: config.healthyThreshold,
           unhealthyThreshold: config.unhealthyThreshold,
           healthChecker: checkerOf(config, context),
+          ...(context.eventLog ? { eventLogger: [toStdout] } : {}),
         },
       ],
     },

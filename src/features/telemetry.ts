@@ -13,10 +13,10 @@ export const telemetrySchema = object(
     tracing: tracingSchema,
     metrics: metricsSchema,
     eventLog: bool({
-      doc: 'Whether outlier and health events are written to stdout.',
-      effective: 'true',
+      doc: 'Whether events of health checks are written to stdout; those of outlier detection go where the bootstrap says.',
+      effective: 'false',
       change: 'C',
-      envoy: 'event_logger of outlier detection and health checks',
+      envoy: 'HealthCheck.event_logger',
     }),
   },
   { doc: 'What the proxies of the selected workloads report.' },

@@ -92,6 +92,8 @@ export interface ExtensionInForce {
 export interface ServicePolicies {
   readonly inForce: readonly PolicyInForce[];
   readonly defaults: RouteDefaults;
+  /** Whether events of health checks are written. */
+  readonly eventLog: boolean;
 }
 
 /** A rule of a route, compiled. */

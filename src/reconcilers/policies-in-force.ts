@@ -58,6 +58,7 @@ export const servicePoliciesOf = memoised((reaching: readonly PolicyAttachment[]
       inForce({ effective, providers: noProviders }, `upstream.${feature.key}`, feature.from(upstream)),
     ),
     defaults: { ...builtInDefaults, ...routeDefaultsOf(upstream) },
+    eventLog: effective.blocks.telemetry?.eventLog ?? false,
   };
 });
 

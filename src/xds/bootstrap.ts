@@ -39,6 +39,8 @@ export interface BootstrapOptions {
   readonly bindAddress: string;
   /** Path of the unix socket of Envoy's own admin interface. */
   readonly adminSocket: string;
+  /** File that events of outlier detection are written to; `/dev/stdout` where this user may open it. */
+  readonly eventLog?: string;
   /** Sheds load when the heap nears this size; 90 % of the container's limit. */
   readonly maxHeapBytes?: number;
 }
@@ -149,7 +151,11 @@ function dynamicResources(): Bootstrap_DynamicResources {
 }
 
 function clusterManager(options: BootstrapOptions): ClusterManager {
-  const common = { enableDeferredClusterCreation: true };
+  const { eventLog } = options;
+  const common = {
+    enableDeferredClusterCreation: true,
+    ...(eventLog === undefined ? {} : { outlierDetection: { eventLogPath: eventLog } }),
+  };
   if (options.capture === 'redirect') return ClusterManager.fromPartial(common);
   // Peers see the pod that calls, although all pods share one machine.
   const sourceAddress = { address: options.bindAddress, portSpecifier: { $case: 'portValue', value: 0 } } as const;

@@ -215,6 +215,7 @@ function bootstrapOf(
   const { nodeId, cluster, address } = proxyIdentityOf(pod);
   const bootstrap = buildBootstrap({
     ...{ nodeId, cluster, capture: 'explicit', bindAddress: address, adminSocket: options.adminSocket },
+    eventLog: '/dev/stdout',
     xds: { transport: 'insecure', address: '127.0.0.1', port: options.xdsPort },
   });
   const text = JSON.stringify(bootstrapToJson(bootstrap, options.order.version ?? usualVersion));

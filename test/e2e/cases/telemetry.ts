@@ -1,64 +1,14 @@
-// What proxies report: metrics, lines of logs, spans.
+// What proxies report of requests: metrics, and lines of logs.
 
 import { expect } from 'chai';
 import { eventually } from '../../support/eventually.js';
-import {
-  accessLogEntries,
-  type Collector,
-  collectorService,
-  otlpLogs,
-  otlpTraces,
-  type Span,
-  zipkinTraces,
-} from '../collectors.js';
+import { accessLogEntries, collectorService, otlpLogs } from '../collectors.js';
 import { expectCondition } from '../expectations.js';
 import type { TestMesh } from '../mesh.js';
 import { feature, misuse } from '../registry.js';
+import { ask, grant, ofApps, ofMesh, provider, shop, system, untilReceived, withCollector } from '../reporting.js';
 import { expectShare } from '../statistics.js';
 import { service } from '../world.js';
-import { type Input, route } from '../written.js';
-
-const system = 'legation-system';
-
-const policy = (namespace: string, name: string, spec: string): string => `
-apiVersion: legation.dev/v1alpha1
-kind: MeshPolicy
-metadata: { namespace: ${namespace}, name: ${name} }
-spec:
-${spec}`;
-
-/** Of the namespace of the shared pods. */
-const ofApps = (mesh: TestMesh, spec: string): string => policy(mesh.apps, 'telemetry', spec);
-const ofMesh = (spec: string): string => policy(system, 'default', spec);
-
-const grant = (from: string): string => `
-apiVersion: gateway.networking.k8s.io/v1beta1
-kind: ReferenceGrant
-metadata: { name: collectors }
-spec:
-  from: [{ group: legation.dev, kind: MeshPolicy, namespace: ${from} }]
-  to: [{ group: "", kind: Service }]`;
-
-const provider = (mesh: TestMesh, type: string, more = ''): string =>
-  `  providers: [{ name: collector, type: ${type}, backendRef: { name: collector, namespace: ${mesh.namespace}, port: 4317 }${more} }]`;
-
-/** A Service with rules that end in three ways. */
-const shop: readonly Input[] = [
-  service('shop', ['v1']),
-  service('empty', []),
-  route(
-    'served',
-    'shop',
-    `
-  - { name: teapot, matches: [{ path: { value: /teapot } }], filters: [{ type: DirectResponse, directResponse: { statusCode: 418 } }] }
-  - { name: nobody, matches: [{ path: { value: /nobody } }], backendRefs: [{ name: empty, port: 80 }] }
-  - { name: main, backendRefs: [{ name: shop, port: 80 }] }`,
-  ),
-];
-
-/** Over a connection of its own, so that no older listener serves it. */
-const ask = async (mesh: TestMesh, path: string): Promise<string> =>
-  (await mesh.as('web').http2(`http://shop${path}`)).by;
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -238,38 +188,6 @@ feature('1.6-access-logs', 'a share of the requests is written, as text', async 
   expectShare(last, 200, 0.3);
 });
 
-const withCollector = async <Item>(
-  open: Promise<Collector<Item>>,
-  body: (collector: Collector<Item>) => Promise<void>,
-) => {
-  const collector = await open;
-  try {
-    await body(collector);
-  } finally {
-    await collector.stop();
-  }
-};
-
-/** Asks until the collector has something that fits. */
-const untilReceived = async <Item>(
-  mesh: TestMesh,
-  collector: Collector<Item>,
-  fits: (item: Item) => boolean,
-): Promise<Item> => {
-  let found: Item | undefined;
-  await eventually(
-    async () => {
-      await ask(mesh, '/reported');
-      found = collector.received().find(fits);
-      const seen = JSON.stringify(collector.received()).slice(0, 1000);
-      return found !== undefined || `received: ${seen}`;
-    },
-    { what: 'a report', deadlineMs: 15_000, everyMs: 100 },
-  );
-  if (found === undefined) throw new Error('nothing was reported');
-  return found;
-};
-
 feature('1.6-access-logs', 'lines arrive at collectors over OTLP and over Envoy’s own protocol', async (mesh) => {
   const rule = `${mesh.namespace}/served/main`;
   const toCollector = (type: string): string =>
@@ -303,70 +221,4 @@ misuse('1.6-access-logs', 'a sink that nobody provides is named', async (mesh) =
   await mesh.attempt(service('shop', ['v1']), ofApps(mesh, '  telemetry: { accessLog: { sinks: [colector] } }'));
   const told = await mesh.condition('MeshPolicy', `${mesh.apps}/telemetry`, 'ResolvedRefs');
   expectCondition(told, 'False ProviderNotFound', "provider 'colector'");
-});
-
-const traced = (mesh: TestMesh, type: string, more = ''): readonly Input[] => [
-  ofMesh(`${provider(mesh, type, more)}\n  telemetry: { tracing: { provider: collector } }`),
-  ofApps(
-    mesh,
-    '  telemetry: { tracing: { samplingPercent: 100, tags: [{ name: team, from: Literal, value: blue }] } }',
-  ),
-  grant(system),
-];
-
-/** Waits for both sides of one request, and looks at what they say. */
-async function expectTwoHops<Item extends Span>(mesh: TestMesh, collector: Collector<Item>): Promise<Item> {
-  const rule = `${mesh.namespace}/served/main`;
-  const server = await untilReceived(mesh, collector, (span) =>
-    collector.received().some((other) => other.id === span.parent && other.tags['rule'] === rule),
-  );
-  const client = collector.received().find((span) => span.id === server.parent);
-  expect(client?.trace).to.equal(server.trace);
-  expect(client?.tags).to.include({ rule, team: 'blue' });
-  expect(server.tags).to.include({ team: 'blue' });
-  expect([client?.service, server.service]).to.deep.equal([
-    `Deployment/web.${mesh.apps}`,
-    `Deployment/v1.${mesh.apps}`,
-  ]);
-  return server;
-}
-
-feature('1.6-traces', 'two hops of one request are one trace, over OTLP', async (mesh) => {
-  await withCollector(otlpTraces(), async (collector) => {
-    await mesh.apply(...shop, collectorService('collector', collector.port, 'grpc'), ...traced(mesh, 'OpenTelemetry'));
-    const span = await expectTwoHops(mesh, collector);
-    expect(span.kind).to.equal('SERVER');
-    const updates = () => mesh.envoy('web').stats(/^listener_manager\.listener_(added|modified|in_place_updated)$/);
-    const before = await updates();
-    await mesh.apply(
-      ...shop,
-      collectorService('collector', collector.port, 'grpc'),
-      ofMesh(`${provider(mesh, 'OpenTelemetry')}\n  telemetry: { tracing: { provider: collector } }`),
-      ofApps(mesh, '  telemetry: { tracing: { samplingPercent: 0 } }'),
-      grant(system),
-    );
-    expect([...(await updates())], 'sampling is in the routes').to.deep.equal([...before]);
-  });
-});
-
-feature('1.6-traces', 'two hops of one request are one trace, over Zipkin', async (mesh) => {
-  await withCollector(zipkinTraces(), async (collector) => {
-    const objects = traced(mesh, 'Zipkin', ', path: /spans');
-    await mesh.apply(...shop, collectorService('collector', collector.port, 'http'), ...objects);
-    const rule = `${mesh.namespace}/served/main`;
-    const client = await untilReceived(mesh, collector, (span) => span.tags['rule'] === rule && span.kind === 'CLIENT');
-    expect(client).to.deep.include({ path: '/spans', service: `Deployment/web.${mesh.apps}` });
-    expect(client.tags).to.include({ team: 'blue' });
-    await untilReceived(mesh, collector, (span) => span.kind === 'SERVER' && span.trace === client.trace);
-  });
-});
-
-misuse('1.6-traces', 'a collector of another namespace needs a grant', async (mesh) => {
-  await mesh.attempt(
-    ...shop,
-    collectorService('collector', 4317, 'grpc'),
-    ...traced(mesh, 'OpenTelemetry').slice(0, 1),
-  );
-  const told = await mesh.condition('MeshPolicy', `${system}/default`, 'ResolvedRefs');
-  expectCondition(told, 'False RefNotPermitted', "provider 'collector'", 'ReferenceGrant');
 });

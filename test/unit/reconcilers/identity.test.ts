@@ -82,13 +82,15 @@ describe('reconcile: ports of a pod', () => {
     { spec: { containers: [{ name: 'main', ports: [{ containerPort: 80 }] }] } },
   );
   const inboundOf = (port: number) =>
-    build()([service('web'), webPod, slice(port)], 'explicit').model.proxies.get('shop/web-1')?.inbound;
+    build()([service('web'), webPod, slice(port)], 'explicit')
+      .model.proxies.get('shop/web-1')
+      ?.inbound.map(({ port: own, protocol }) => ({ port: own, protocol }));
 
   it('are those that the container declares and those that slices call', () => {
-    expect(inboundOf(80)).to.deep.equal([{ port: 80, protocol: 'http', policies: [] }]);
+    expect(inboundOf(80)).to.deep.equal([{ port: 80, protocol: 'http' }]);
     expect(inboundOf(8080)).to.deep.equal([
-      { port: 80, protocol: 'auto', policies: [] },
-      { port: 8080, protocol: 'http', policies: [] },
+      { port: 80, protocol: 'auto' },
+      { port: 8080, protocol: 'http' },
     ]);
   });
 });
