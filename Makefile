@@ -73,6 +73,10 @@ wire: protos ## run the xDS scenarios over loopback
 fuzz: build ## random meshes and spoilt objects, the long form; SEED= and RUNS= override
 	@FUZZ=long $(RUN) fuzz fuzz-envoy
 
+.PHONY: scaffold
+scaffold: build ## check that what `npm run new-feature` writes compiles and passes
+	@$(RUN) scaffold
+
 .PHONY: envoy
 envoy: build ## run the tests against real Envoys
 	@$(RUN) envoy
@@ -80,6 +84,10 @@ envoy: build ## run the tests against real Envoys
 .PHONY: e2e-traffic
 e2e-traffic: build ## show every feature of traffic management on every Envoy; writes docs/reference/features.md
 	@$(RUN) e2e-traffic
+
+.PHONY: soak-traffic
+soak-traffic: build ## swap routes under load, and count every request; SWAPS= and SEED= override
+	@$(RUN) soak-traffic
 
 .PHONY: netns
 netns: build ## run the tests of redirected traffic in network namespaces; needs root
@@ -91,7 +99,7 @@ check: build ## the quick loop: everything without Envoys
 
 .PHONY: test
 test: build ## everything, real parts included; what CI runs
-	@$(RUN) $(QUICK) $(REAL)
+	@$(RUN) $(QUICK) scaffold $(REAL)
 
 .PHONY: coverage
 coverage: build ## line coverage of the quick suites, in coverage/

@@ -19,6 +19,15 @@ export const literal = (text: string): string => text.replaceAll('%', '%%');
 /** Literal text inside a regular expression. */
 export const escapeRegex = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
 
+/**
+ * A regular expression for Cookie headers that hold this cookie, with this value or any. A value may be quoted, and is
+ * the same without.
+ */
+export function cookiePattern({ name, value }: { readonly name: string; readonly value?: string | undefined }): string {
+  const pair = value === undefined ? '[^;]*' : `"?${escapeRegex(value)}"?`;
+  return `(?:.*;)?\\s*${escapeRegex(name)}=${pair}\\s*(?:;.*)?`;
+}
+
 /** Literal text in the substitution of a regular expression. */
 export const escapeSubstitution = (text: string): string => text.replaceAll('\\', '\\\\');
 

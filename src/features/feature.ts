@@ -47,11 +47,28 @@ export interface ProviderConfig {
 /** A provider by its name; undefined where it does not resolve, which status says. */
 export type ProviderOf = (name: string) => ProviderConfig | undefined;
 
+/**
+ * Which proxy does what a feature of a rule does. `destination`: the one that receives, which matches the rule again on
+ * the request as it arrives. `either`: that one, and the caller's where it cannot.
+ */
+export type HeldAt = 'caller' | 'destination' | 'either';
+
+/** What is known of requests of a rule on their way: the caller's proxy changes them before they arrive. */
+export interface RequestOnTheWay {
+  readonly path: RouteContext['path'];
+  /** The host that they name; undefined: as the caller wrote it. */
+  readonly host: string | undefined;
+  /** Headers that the rule looks at, in lower case. */
+  readonly lookedAt: readonly string[];
+}
+
 /** What a feature knows of the route that it changes. */
 export interface RouteContext {
   readonly direction: Direction;
   /** As logs and statistics name it: `shop/reviews/main`. */
   readonly name: string;
+  /** Outbound: features that either proxy can hold are held here. */
+  readonly fallsBack: boolean;
   /** Port of the Service that was called; inbound: of the container. */
   readonly port: number;
   readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string; readonly ignoreCase: boolean };
@@ -132,6 +149,11 @@ export interface ChainPatch {
   readonly before?: readonly NetworkFilter[];
 }
 
+/** What a feature changes of the way of a TCP connection. */
+export type ConnectionPatch = Patch<
+  Pick<TcpProxy, 'idleTimeout' | 'maxConnectAttempts' | 'maxDownstreamConnectionDuration'>
+>;
+
 /** A policy feature. */
 export interface Feature<Key extends string, Config, Compiled> {
   /** The member that holds its configuration: of a rule, of a filter, or of a block of a MeshPolicy. */
@@ -142,10 +164,20 @@ export interface Feature<Key extends string, Config, Compiled> {
   /** As close to Envoy as possible, once for each configuration. */
   compile(config: Config): Result<Compiled>;
   onRoute?(compiled: Compiled, route: RouteContext): RoutePatch;
+  /** The same for rules of TCP and TLS routes; absent: it needs requests. */
+  onConnection?(compiled: Compiled, defaults: RouteDefaults): ConnectionPatch;
   /** What changes for one backend of a split. */
   onBackend?(compiled: Compiled): Patch<WeightedBackend>;
   onCluster?(compiled: Compiled, cluster: ClusterContext): ClusterPatch;
   onChain?(compiled: Compiled, chain: ChainContext): ChainPatch;
+  /** Absent: at the caller. */
+  heldAt?(compiled: Compiled): HeldAt;
+  /** The request after what the feature does to it; undefined: who receives it cannot tell which it was. */
+  onRequest?(compiled: Compiled, request: RequestOnTheWay): RequestOnTheWay | undefined;
+  /** Clients come back to their endpoint, also while it drains. */
+  readonly keepsEndpoint?: true;
+  /** Preflight requests for what the rule matches are the rule's, whatever method and headers it asks for. */
+  readonly answersPreflight?: true;
   /** Whether safe and unsafe methods need routes of their own. */
   splitsMethods?(compiled: Compiled, defaults: RouteDefaults): boolean;
 }
@@ -153,8 +185,13 @@ export interface Feature<Key extends string, Config, Compiled> {
 /** A compiled policy, closed over its feature: what the model carries. */
 export interface CompiledFeature {
   readonly key: string;
+  readonly heldAt: HeldAt;
+  readonly answersPreflight: boolean;
+  readonly keepsEndpoint: boolean;
+  onRequest(request: RequestOnTheWay): RequestOnTheWay | undefined;
   splitsMethods(defaults: RouteDefaults): boolean;
   onRoute(route: RouteContext): RoutePatch;
+  onConnection(defaults: RouteDefaults): ConnectionPatch;
   onBackend(): Patch<WeightedBackend>;
   onCluster(cluster: ClusterContext): ClusterPatch;
   onChain(chain: ChainContext): ChainPatch;
@@ -195,8 +232,13 @@ function close<Key extends string, Config, Compiled>(
 ): CompiledFeature {
   return {
     key: feature.key,
+    heldAt: feature.heldAt?.(value) ?? 'caller',
+    answersPreflight: feature.answersPreflight ?? false,
+    keepsEndpoint: feature.keepsEndpoint ?? false,
+    onRequest: (request) => (feature.onRequest === undefined ? request : feature.onRequest(value, request)),
     splitsMethods: (defaults) => feature.splitsMethods?.(value, defaults) ?? false,
     onRoute: (route) => feature.onRoute?.(value, route) ?? {},
+    onConnection: (defaults) => feature.onConnection?.(value, defaults) ?? {},
     onBackend: () => feature.onBackend?.(value) ?? {},
     onCluster: (cluster) => feature.onCluster?.(value, cluster) ?? {},
     onChain: (chain) => feature.onChain?.(value, chain) ?? {},

@@ -1,6 +1,7 @@
 // Active health checks, for endpoints that Kubernetes does not probe. Knows no kind.
 
 import { HealthCheckEventFileSink } from '../gen/envoy/extensions/health_check/event_sinks/file/v3/file.js';
+import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
 import { CodecClientType } from '../gen/envoy/type/v3/http.js';
 import { dur } from '../api/fields.js';
 import { integer, list, object, oneOf, text, type Static } from '../api/schema.js';
@@ -36,7 +37,7 @@ export const healthCheckSchema = object(
       },
     ),
     interval: dur({ min: '1s' }, { doc: 'Time between checks.', default: '10s', envoy: 'HealthCheck.interval' }),
-    timeout: dur({}, { doc: 'Time for an answer.', default: '1s', envoy: 'HealthCheck.timeout' }),
+    timeout: dur({ min: '1ms' }, { doc: 'Time for an answer.', default: '1s', envoy: 'HealthCheck.timeout' }),
     healthyThreshold: integer(
       {},
       {
@@ -81,6 +82,19 @@ function checkerOf(config: HealthCheck, { wantsHttp2 }: ClusterContext): Patch<E
   };
 }
 
+/** gRPC checks are HTTP/2, also of endpoints that are sent bytes only. */
+const http2ForChecks = {
+  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': packAny(
+    HttpProtocolOptions,
+    HttpProtocolOptions.fromPartial({
+      upstreamProtocolOptions: {
+        $case: 'explicitHttpConfig',
+        value: { protocolConfig: { $case: 'http2ProtocolOptions', value: {} } },
+      },
+    }),
+  ),
+};
+
 /** `upstream.healthCheck`. An endpoint that Kubernetes takes away is gone, whatever its checks say. */
 export const healthCheck = defineFeature<'healthCheck', HealthCheck, HealthCheck>({
   key: 'healthCheck',
@@ -100,6 +114,7 @@ export const healthCheck = defineFeature<'healthCheck', HealthCheck, HealthCheck
           ...(context.eventLog ? { eventLogger: [toStdout] } : {}),
         },
       ],
+      ...(config.protocol === 'GRPC' && !context.http ? { typedExtensionProtocolOptions: http2ForChecks } : {}),
     },
   }),
 });

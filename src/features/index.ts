@@ -4,7 +4,10 @@
 import { accessLog } from './access-log.js';
 import { circuitBreaker } from './circuit-breaker.js';
 import { connection } from './connection.js';
+import { cors } from './cors.js';
+import type { CompiledFeature } from './feature.js';
 import { directResponse } from './direct-response.js';
+import { fault } from './fault.js';
 import { requestHeaderModifier, responseHeaderModifier } from './header-modifiers.js';
 import { healthCheck } from './health-check.js';
 import { inbound } from './inbound.js';
@@ -15,12 +18,18 @@ import { requestMirror } from './request-mirror.js';
 import { requestRedirect } from './request-redirect.js';
 import { retry } from './retry.js';
 import { retryBudget } from './retry-budget.js';
+import { sessionPersistence } from './session-persistence.js';
 import { timeouts } from './timeouts.js';
 import { tracing } from './tracing.js';
 import { urlRewrite } from './url-rewrite.js';
 
-/** Members of a rule. */
-export const ruleFeatures = [timeouts, retry] as const;
+/** Members of a rule; `fault` is all of its Fault filters. */
+export const ruleFeatures = [timeouts, retry, sessionPersistence, fault] as const;
+
+/** What a rule has that says nothing. */
+export const silentRule: readonly CompiledFeature[] = ruleFeatures
+  .map((feature) => feature.from({}))
+  .flatMap((one) => (one?.ok === true ? [one.value] : []));
 
 /** Filters of a rule. */
 export const filterFeatures = [
@@ -29,6 +38,7 @@ export const filterFeatures = [
   requestMirror,
   urlRewrite,
   requestRedirect,
+  cors,
   directResponse,
 ] as const;
 

@@ -1,7 +1,7 @@
 // Whether near endpoints are preferred. Knows no kind.
 
 import { labelKey } from '../api/fields.js';
-import { list, object, oneOf, stringMap, text, type Static } from '../api/schema.js';
+import { list, object, oneOf, stringMap, text } from '../api/schema.js';
 
 /** `upstream.locality`. */
 export const localitySchema = object(
@@ -61,36 +61,3 @@ export const localitySchema = object(
   },
   { doc: 'Whether near endpoints are preferred.', change: 'E,C' },
 );
-
-/** A locality policy after defaults. */
-export type Locality = Static<typeof localitySchema>;
-
-/** How the endpoints of a Service are graded for a caller. */
-export type LocalityPolicy =
-  /** By the first of these labels of nodes that is equal, the nearest first. */
-  | { readonly kind: 'failover'; readonly keys: readonly string[] }
-  /** By shares in percent, `region` or `region/zone`, for callers of a locality. */
-  | { readonly kind: 'distribute'; readonly shares: NonNullable<Locality['distribute']> };
-
-const zone = 'topology.kubernetes.io/zone';
-const region = 'topology.kubernetes.io/region';
-const host = 'kubernetes.io/hostname';
-
-/** What a policy asks for; undefined where all endpoints count alike. */
-export function localityOf({ mode, priorities, distribute = [] }: Locality): LocalityPolicy | undefined {
-  if (mode === 'Failover') return { kind: 'failover', keys: priorities };
-  return mode === 'Distribute' ? { kind: 'distribute', shares: distribute } : undefined;
-}
-
-/** What `trafficDistribution` of a Service asks for; the older `PreferClose` means the zone. */
-export function localityOfDistribution(distribution: string | undefined): LocalityPolicy | undefined {
-  switch (distribution) {
-    case 'PreferClose':
-    case 'PreferSameZone':
-      return { kind: 'failover', keys: [zone] };
-    case 'PreferSameNode':
-      return { kind: 'failover', keys: [host, zone, region] };
-    default:
-      return undefined;
-  }
-}

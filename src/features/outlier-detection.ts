@@ -38,7 +38,7 @@ export const outlierDetectionSchema = object(
       { doc: 'How often endpoints are judged.', default: '10s', envoy: 'OutlierDetection.interval' },
     ),
     baseEjectionTime: dur(
-      {},
+      { min: '1ms' },
       {
         doc: 'How long the first ejection lasts; later ones last longer.',
         default: '30s',

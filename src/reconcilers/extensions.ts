@@ -67,9 +67,9 @@ function withProvider(extension: ExtensionInForce, providers: ProviderTable): Ex
 /** The extensions beside a pod: of each name that of the nearest policy. Equal answers are one object. */
 export const extensionsInForce = memoised(
   (reaching: readonly PolicyAttachment[], providers: ProviderTable): readonly ExtensionInForce[] => {
-    const { blocks, sources } = mergePolicies(reaching);
+    const { blocks, parts } = mergePolicies(reaching);
     const found = (blocks.extensions ?? []).flatMap(
-      ({ name }) => sources.get(`extensions[${name}]`)?.extensions.get(name) ?? [],
+      ({ name }) => parts.get(`extensions[${name}]`)?.by.policy.extensions.get(name) ?? [],
     );
     return intern(found.map((one) => withProvider(one, providers)));
   },

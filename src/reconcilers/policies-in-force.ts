@@ -15,11 +15,11 @@ import type { PolicyAttachment, PolicyBlocks } from './policy.js';
 type Listed = Result<CompiledFeature> | undefined;
 
 /** Who says most of a block: the nearest policy that has a part of it. */
-const originUnder = ({ sources }: EffectivePolicy, path: string) => {
-  const found = [...sources].find(
+const originUnder = ({ parts }: EffectivePolicy, path: string) => {
+  const found = [...parts].find(
     ([name]) => name === path || name.startsWith(`${path}.`) || name.startsWith(`${path}[`),
   );
-  return found === undefined ? undefined : originOf(found[1], path);
+  return found === undefined ? undefined : originOf(found[1].by.policy, path);
 };
 
 interface Subject {

@@ -1,12 +1,12 @@
 // One MeshPolicy: what of it can be in force, and where it is attached. Other policies are not looked at.
 
 import { keyOf, refOf, systemNamespace, type ObjectKey, type ObjectRef } from '../api/meta.js';
-import { telemetryFeatures } from '../features/index.js';
+import { inboundFeatures, telemetryFeatures, upstreamFeatures } from '../features/index.js';
 import { gateProblems, type Gates } from '../kinds/gates.js';
 import type { MeshPolicy, MeshPolicySpec } from '../kinds/mesh-policy.js';
 import { unsupportedValues } from '../kinds/unsupported.js';
 import { memoised } from '../lib/memo.js';
-import type { Problem } from '../lib/result.js';
+import type { Problem, Result } from '../lib/result.js';
 import type { ExtensionInForce } from '../model/mesh.js';
 import { compileExtensions, type CompiledExtensions } from './extensions.js';
 
@@ -100,16 +100,29 @@ function withExtensions(blocks: PolicyBlocks, { inForce }: CompiledExtensions): 
   return left.length === 0 ? others : { ...others, extensions: left };
 }
 
-/** What features refuse of it, which costs the part that they are about. */
-function featureProblems({ telemetry = {} }: PolicyBlocks): readonly Problem[] {
-  const results = telemetryFeatures.map((feature) => feature.from(telemetry));
-  const problems = results.flatMap((one) => (one?.ok === false ? one.error : []));
-  return problems.map(({ path, message, ...rest }) => ({
-    ...rest,
-    path: `spec.telemetry.${path}`,
-    message: message.replace(`\`${path}\``, `\`telemetry.${path}\``),
-  }));
+/** What features say of a block, and the path of the block. */
+interface Judged {
+  readonly under: 'upstream.' | 'telemetry.' | '';
+  readonly result: Result<unknown> | undefined;
 }
+
+/** What features find in a policy: each is compiled alone first, so that a merge holds only what compiles. */
+function featureProblems({ upstream = {}, telemetry = {}, ...blocks }: PolicyBlocks): readonly Problem[] {
+  const judged: readonly Judged[] = [
+    ...upstreamFeatures.map((one) => ({ under: 'upstream.' as const, result: one.from(upstream) })),
+    ...telemetryFeatures.map((one) => ({ under: 'telemetry.' as const, result: one.from(telemetry) })),
+    ...inboundFeatures.map((one) => ({ under: '' as const, result: one.from(blocks) })),
+  ];
+  return judged.flatMap(({ under, result }) =>
+    result?.ok === false ? result.error.map((problem) => inBlock(problem, under)) : [],
+  );
+}
+
+const inBlock = ({ path, message, ...rest }: Problem, under: Judged['under']): Problem => ({
+  ...rest,
+  path: `spec.${under}${path}`,
+  message: message.replace(`\`${path}\``, `\`${under}${path}\``),
+});
 
 /** Compiles a policy on its own; the same object for the same policy. */
 export const compilePolicy = memoised((policy: MeshPolicy, gates: Gates): CompiledPolicy => {

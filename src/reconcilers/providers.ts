@@ -87,7 +87,7 @@ export function resolveProvider(
 ): Result<Provider, Problem> {
   const known = effective.blocks.providers ?? [];
   const spec = known.find(({ name }) => name === used.name);
-  const owner = effective.sources.get(`providers[${used.name}]`);
+  const owner = effective.parts.get(`providers[${used.name}]`)?.by.policy;
   const missing = (message: string): Result<never, Problem> =>
     err({ path: used.path, reason: 'ProviderNotFound', message });
   if (spec === undefined || owner === undefined) {
@@ -105,9 +105,9 @@ const internTables = createInterner<ProviderTable>(10_000);
 /** Everything that policies in reach declare and that resolves; equal tables are one object. */
 export const providersInReach = memoised(
   (reaching: readonly PolicyAttachment[], referents: ServiceReferents): ProviderTable => {
-    const { blocks, sources } = mergePolicies(reaching);
+    const { blocks, parts } = mergePolicies(reaching);
     const entries = (blocks.providers ?? []).flatMap((spec): [string, Provider][] => {
-      const owner = sources.get(`providers[${spec.name}]`);
+      const owner = parts.get(`providers[${spec.name}]`)?.by.policy;
       const provider = owner === undefined ? undefined : resolveDeclared(spec, owner, referents);
       return provider?.ok === true ? [[spec.name, provider.value]] : [];
     });

@@ -1,17 +1,32 @@
 // Which proxies there are, and on which ports their pods are called.
 
-import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
+import { keyOf, ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
-import type { Capture, ExtensionInForce, InboundPort, PolicyInForce, Protocol, ProxyModel } from '../model/mesh.js';
+import { callerOf } from '../model/caller.js';
+import {
+  isHttp,
+  type Capture,
+  type ExtensionInForce,
+  type InboundPort,
+  type InboundService,
+  type MeshModel,
+  type PolicyInForce,
+  type Protocol,
+  type ProxyModel,
+  type ServiceModel,
+} from '../model/mesh.js';
+import type { Arrivals } from './arrivals.js';
 import { extensionsInForce } from './extensions.js';
+import { hasProxy } from './held-rules.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
 import { providersInReach } from './providers.js';
 import { protocolOf } from './protocol.js';
 import type { ServiceReferents } from './references.js';
+import { sourcesFor, type SourceList } from './source.js';
 
 /** One port on which the slices of a Service call a pod. */
 type Call = readonly [pod: ObjectKey, port: number, protocol: Protocol, by: ServicePortOfPod];
@@ -22,11 +37,46 @@ interface Calls {
 
 const internCalls = createInterner<Calls>(100_000);
 
+/** What is spoken on the ports of a Service, by their names. */
+interface Spoken {
+  readonly service: ObjectKey;
+  readonly protocols: ReadonlyMap<string, Protocol>;
+}
+
+const internSpoken = createInterner<Spoken>(100_000);
+
+/** Equal answers are one object: rules of a Service are of no concern to the pods behind it. */
+const spokenOn = memoised(({ ref, ports }: ServiceModel): Spoken => {
+  const service = `${ref.namespace}/${ref.name}`;
+  const protocols = ports.map(({ name, protocol }) => [name, protocol] as const);
+  return internSpoken(JSON.stringify([service, protocols]), () => ({ service, protocols: new Map(protocols) }));
+});
+
+/** By Service. */
+export type SpokenTable = ReadonlyMap<ObjectKey, Spoken>;
+
+const everything = {};
+const tableOf = memoisedList(
+  (_: object, all: readonly Spoken[]): SpokenTable => new Map(all.map((one) => [one.service, one])),
+);
+
+/** What is spoken on the ports of all Services; the same table while nothing of it changes. */
+export const spokenIn = memoised((services: MeshModel['services']): SpokenTable =>
+  tableOf(everything, [...services.values()].map(spokenOn)),
+);
+
+const unknown: Spoken = { service: '', protocols: new Map() };
+
 /** What the slices of one Service call; equal answers are one object. */
-const callsOf = memoised((slices: readonly EndpointSlice[]): Calls => {
+const callsOf = memoised((slices: readonly EndpointSlice[], { protocols }: Spoken): Calls => {
   const calls = slices.flatMap((slice) => {
     const ports = slice.ports.map(
-      (port) => [port.port, protocolOf(port), { service: slice.service, portName: port.name }] as const,
+      ({ name, port, ...words }) =>
+        [
+          port,
+          protocols.get(name) ?? protocolOf({ name, port, ...words }),
+          { service: slice.service, portName: name },
+        ] as const,
     );
     return slice.endpoints.flatMap(({ pod }) => (pod === undefined ? [] : ports.map((port): Call => [pod, ...port])));
   });
@@ -48,13 +98,18 @@ function shared(ports: CalledPorts): CalledPorts {
   return internPorts(JSON.stringify(sorted), () => new Map(sorted));
 }
 
-/** Two Services that call one port by different protocols leave it to the proxy to look. */
-const joined = (known: CalledPort | undefined, next: Protocol, by: ServicePortOfPod): CalledPort => ({
-  protocol: known === undefined || known.protocol === next ? next : 'auto',
-  by: [...(known?.by ?? []), by],
-});
+/** Two Services that call one port by different protocols leave it to the proxy to look; one that knows is enough. */
+function spokenByBoth(known: Protocol, next: Protocol): Protocol {
+  if (known === next || known === 'auto') return next;
+  if (next === 'auto') return known;
+  return isHttp(known) && isHttp(next) ? 'http' : 'auto';
+}
 
-const everything = {};
+const joined = (known: CalledPort | undefined, protocol: Protocol, by: ServicePortOfPod): CalledPort =>
+  known === undefined
+    ? { protocol, by: [by] }
+    : { protocol: spokenByBoth(known.protocol, protocol), by: [...known.by, by] };
+
 const calledPorts = memoisedList((_: object, all: readonly Calls[]): ReadonlyMap<ObjectKey, CalledPorts> => {
   const byPod = new Map<ObjectKey, Map<number, CalledPort>>();
   for (const [pod, port, protocol, by] of all.flatMap(({ calls }) => calls)) {
@@ -69,31 +124,46 @@ const noPorts: CalledPorts = new Map();
 /** Ports of the proxy itself: what an application has there is out of reach anyway. */
 const reserved: ReadonlySet<number> = new Set(Object.values(proxyPorts));
 
-function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
-  const declared = new Map(
-    pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]),
-  );
-  return [...new Set([...declared.keys(), ...called.keys()])]
+const declaredPorts = (pod: Pod): ReadonlyMap<number, Protocol> =>
+  new Map(pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]));
+
+/** Ports on which a pod is called. */
+const portsOf = (declared: ReadonlyMap<number, Protocol>, called: CalledPorts): readonly number[] =>
+  [...new Set([...declared.keys(), ...called.keys()])]
     .filter((port) => !reserved.has(port))
-    .sort((left, right) => left - right)
-    .map((port) => ({ port, protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto', policies: [] }));
+    .sort((left, right) => left - right);
+
+function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
+  const declared = declaredPorts(pod);
+  return portsOf(declared, called).map((port) => ({
+    port,
+    protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
+    policies: [],
+    services: [],
+  }));
 }
 
-interface Mode {
+/** What holds for the proxies of all pods. */
+export interface Mode {
   readonly capture: Capture;
+  /** Whether it matters on which node a caller is. */
+  readonly perNode: boolean;
+  readonly sources: SourceList;
 }
 
 const workloadName = (pod: Pod): string => `${pod.workload.kind}/${pod.workload.name}.${pod.workload.namespace}`;
 
-function buildProxy(pod: Pod, called: CalledPorts, { capture }: Mode): ProxyModel {
+function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode, sources }: Mode): ProxyModel {
   const workload = workloadName(pod);
   return {
     key: `${pod.meta.namespace}/${pod.meta.name}`,
+    caller: callerOf(pod.meta.namespace, sourcesFor(pod, sources)),
     namespace: pod.meta.namespace,
     name: pod.meta.name,
     group: `${workload}|${pod.serviceAccount}|${capture}`,
     workload,
     capture,
+    ...(perNode ? { node: pod.nodeName ?? '' } : {}),
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
@@ -110,15 +180,24 @@ const bareProxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyM
   return internProxies(JSON.stringify(proxy), () => proxy);
 });
 
-/** Policies on each of the inbound ports, in their order. */
-type PoliciesOfPorts = readonly (readonly PolicyInForce[])[];
+/** What is said of calls to one inbound port. */
+type Inbound = Pick<InboundPort, 'policies' | 'services'>;
 
-const internPolicies = listInterner<PoliciesOfPorts[number]>();
+const inboundFor = memoised((policies: readonly PolicyInForce[], services: readonly InboundService[]): Inbound => ({
+  policies,
+  services,
+}));
 
-const withPolicies = memoised(
-  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: PoliciesOfPorts): ProxyModel => ({
+const internInbound = listInterner<Inbound>();
+
+/** A route has said that requests are sent there, whatever the port says: the proxy has to look for them. */
+const ruled = (inbound: InboundPort): InboundPort =>
+  inbound.services.length === 0 || isHttp(inbound.protocol) ? inbound : { ...inbound, protocol: 'auto' };
+
+const withSaid = memoised(
+  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: readonly Inbound[]): ProxyModel => ({
     ...proxy,
-    inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, policies: ofPorts[index] ?? [] })),
+    inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
     outbound,
   }),
 );
@@ -128,39 +207,75 @@ const withExtensions = memoised((proxy: ProxyModel, extensions: readonly Extensi
   extensions,
 }));
 
-/** What proxies are told besides what their pods say. */
-interface Said {
-  readonly mode: Mode;
+/** What says something of calls to pods, and by them. */
+interface Sources {
   readonly policies: PolicyIndex;
+  readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
 }
 
-function proxyOf(pod: Pod, called: CalledPorts, { mode, policies, referents }: Said): ProxyModel {
+function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
+  const { policies, arrivals, referents } = sources;
   const bare = bareProxyOf(pod, called, mode);
   const inForce = (of: typeof inboundPoliciesOf, reaching: readonly PolicyAttachment[]) =>
     of(reaching, providersInReach(reaching, referents));
-  const ofPorts = bare.inbound.map(({ port }) =>
-    inForce(inboundPoliciesOf, policies.reachingPod(pod, called.get(port)?.by)),
-  );
+  const ofPorts = bare.inbound.map(({ port }) => {
+    const by = called.get(port)?.by ?? [];
+    return inboundFor(inForce(inboundPoliciesOf, policies.reachingPod(pod, by)), arrivals.at(by));
+  });
   const reaching = policies.reachingPod(pod);
-  const proxy = withPolicies(bare, inForce(outboundPoliciesOf, reaching), internPolicies(ofPorts));
+  const proxy = withSaid(bare, inForce(outboundPoliciesOf, reaching), internInbound(ofPorts));
   const extensions = extensionsInForce(reaching, providersInReach(reaching, referents));
   return extensions.length === 0 ? proxy : withExtensions(proxy, extensions);
 }
 
-const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirect' } } as const;
+const modesOf = (capture: Capture) =>
+  memoised((sources: SourceList): { readonly forAll: Mode; readonly perNode: Mode } => ({
+    forAll: { capture, perNode: false, sources },
+    perNode: { capture, perNode: true, sources },
+  }));
+
+/** One object for each mode. */
+const modes = { explicit: modesOf('explicit'), redirect: modesOf('redirect') } as const;
+
+const isNodeLocal = memoised((services: World['services']): boolean =>
+  [...services.values()].some((service) => service.internalTrafficPolicy === 'Local'),
+);
+
+/** The mode that these Services and these conditions of routes ask for. */
+export const modeOf = (capture: Capture, services: World['services'], sources: SourceList): Mode =>
+  modes[capture](sources)[isNodeLocal(services) ? 'perNode' : 'forAll'];
+
+const callsIn = (slices: World['endpointSlices'], spoken: SpokenTable): ReadonlyMap<ObjectKey, CalledPorts> =>
+  calledPorts(
+    spoken,
+    [...slices].map(([key, list]) => callsOf(list, spoken.get(key) ?? unknown)),
+  );
+
+const nothingSpoken: SpokenTable = new Map();
+
+/** Ports on which pods are called, and the Services that call each of them. */
+export function servicesCalling(
+  slices: World['endpointSlices'],
+): (pod: Pod) => ReadonlyMap<number, readonly ServicePortOfPod[]> {
+  const calls = callsIn(slices, nothingSpoken);
+  return (pod) => {
+    const called = calls.get(keyOf(pod.meta)) ?? noPorts;
+    return new Map(portsOf(declaredPorts(pod), called).map((port) => [port, called.get(port)?.by ?? []]));
+  };
+}
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & Omit<Said, 'mode'>,
-  capture: Capture,
+  world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
+  mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
+  const { policies, arrivals, referents } = world;
+  const called = callsIn(world.endpointSlices, world.spoken);
   const proxies = new Map<ObjectKey, ProxyModel>();
-  const said: Said = { mode: modes[capture], policies: world.policies, referents: world.referents };
   for (const [key, pod] of world.pods) {
-    if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, said));
+    if (!hasProxy(pod)) continue;
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents }));
   }
   return proxies;
 }

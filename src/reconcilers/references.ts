@@ -2,7 +2,7 @@
 
 import { describeRef, group, keyOf, type ObjectRef } from '../api/meta.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
-import type { ReferenceGrant } from '../kinds/gateway.js';
+import type { ReferenceGrant } from '../kinds/reference-grant.js';
 import type { Service, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
 import type { PolicyInForce, Target } from '../model/mesh.js';
@@ -24,6 +24,8 @@ export interface ServiceReferents {
 /** The same for a rule, which also asks what policies say of calls to a port of a Service. */
 export interface Referents extends ServiceReferents {
   readonly policiesOf: (target: Target) => readonly PolicyInForce[];
+  /** By path: references that are wrong as they are written. */
+  readonly wrong: ReadonlyMap<string, Problem>;
 }
 
 /** All of a World that decides references. */
@@ -56,6 +58,10 @@ export function isPermitted(
   );
 }
 
+/** Whether a rule that hands on to these namespaces admits a route; its own namespace always may. */
+export const isAdmitted = (from: ObjectRef, to: { namespace: string }, namespaces: readonly string[]): boolean =>
+  from.namespace === to.namespace || namespaces.includes('*') || namespaces.includes(from.namespace);
+
 const refuse = (path: string, reason: string, message: string): Result<never, Problem> =>
   err({ path, reason, message });
 
@@ -87,4 +93,10 @@ export function resolveService(
     return refuse(to.path, 'PortNotFound', `${describeRef(ref)} has no port ${String(to.port)} (ports: ${ports})`);
   }
   return ok({ namespace: to.namespace, name: to.name, port: to.port });
+}
+
+/** The same for a reference of a rule, which may be wrong as it is written. */
+export function resolveReference(from: ObjectRef, to: ServiceReference, referents: Referents): Result<Target, Problem> {
+  const wrong = referents.wrong.get(to.path);
+  return wrong === undefined ? resolveService(from, to, referents) : err(wrong);
 }

@@ -5,12 +5,11 @@ import type { Capabilities } from '../features/feature.js';
 import type { Gates } from '../kinds/gates.js';
 import type { Logger } from '../lib/logger.js';
 import { messageOf } from '../lib/result.js';
+import { partsIn } from '../model/mesh.js';
 import { reconcile, type Reconciled } from '../reconcilers/index.js';
 import type { Store } from '../sources/store.js';
 import type { Cache } from '../xds/cache.js';
-import { extensionsIn } from '../xds/extension-choice.js';
 import { buildPublication } from '../xds/publication.js';
-import type { Part } from '../xds/resources.js';
 import type { RunConfig } from './config.js';
 import type { DeliveryTracker } from './delivery-tracker.js';
 import type { Metrics } from './metrics.js';
@@ -39,10 +38,6 @@ export interface Builder {
   readonly reconciled: () => Reconciled | undefined;
 }
 
-/** Everything that a refusal can be traced to. */
-const partsOf = ({ routes, model }: Reconciled): ReadonlySet<Part> =>
-  new Set([...routes.flatMap((route) => route.rules.map(({ rule }) => rule)), ...extensionsIn(model.proxies)]);
-
 /** A builder that has built nothing yet. */
 export function createBuilder(deps: BuilderDeps): Builder {
   const { store, cache, tracker, quarantine, status, metrics, log } = deps;
@@ -53,9 +48,9 @@ export function createBuilder(deps: BuilderDeps): Builder {
     const world = store.world();
     const start = performance.now();
     const next = reconcile({ ...world, revision: ++revision }, { capture: deps.capture, gates: deps.gates });
-    quarantine.prune(() => partsOf(next));
+    quarantine.prune(() => partsIn(next.model));
     const { publication, guilty } = buildPublication(next.model, quarantine.current(), deps.fleet());
-    tracker.published(revision, deliveredOf(next.routes, next.policies));
+    tracker.published(revision, deliveredOf(next.routes, { delegation: next.delegation, policies: next.policies }));
     quarantine.published(publication);
     reconciled = next;
     const heldBack = guilty.flatMap((guilt) => rejectionOf(guilt, '', false));

@@ -3,7 +3,8 @@
 
 import { group, idOf } from '../api/meta.js';
 import type { KindName, ObjectMeta, ObjectRef, SourcePlace } from '../api/meta.js';
-import { parseGRPCRoute, parseHTTPRoute, parseReferenceGrant } from '../kinds/gateway.js';
+import { parseGRPCRoute, parseHTTPRoute } from '../kinds/gateway.js';
+import { parseReferenceGrant } from '../kinds/reference-grant.js';
 import { isUserKind, parseUserObject, userKinds } from '../kinds/index.js';
 import type { UserKindName } from '../kinds/index.js';
 import { createReader, describeValue, isFields, optional } from '../kinds/reader.js';

@@ -1,65 +1,113 @@
-// Who sees the same: proxies of one namespace, capture and families of addresses, of which policies say the same, and
-// whose Envoys can do the same. What is made for an audience is made once.
+// Who sees the same: proxies of one class of callers, at one place, of which policies say the same. What is made for an
+// audience is made once; Services tell fewer classes of callers apart.
 
 import type { Capabilities } from '../features/feature.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised } from '../lib/memo.js';
-import type { Capture, ExtensionInForce, ProxyModel } from '../model/mesh.js';
-import { levelOf } from './capabilities.js';
+import { callerOf, everyone } from '../model/caller.js';
+import type { Caller, Capture, ProxyModel, ServiceModel } from '../model/mesh.js';
+import { leastCapabilities, levelOf } from './capabilities.js';
 import { sharedExtensions } from './extension-choice.js';
+import type { Extensions } from './layer.js';
 import { familiesOf, type Families } from './listeners.js';
+import { hasConnectionRules } from './tcp.js';
+import type { Callers } from './translate.js';
 
-/** Lists with an identity. */
-export type Outbound = ProxyModel['outbound'];
-export type Extensions = readonly ExtensionInForce[];
+/** A list with an identity. */
+type Outbound = ProxyModel['outbound'];
 
-/** Proxies with these in common see the same, but for the versions of their Envoys. */
-export interface Audience {
-  readonly namespace: string;
-  readonly capture: Capture;
-  readonly families: Families;
-  /** What policies say of the calls of their pods. */
+/** Where callers are. */
+export interface Place {
+  /** Where it matters. */
+  readonly node?: string;
+}
+
+/** Callers as their proxies are served: with the extensions that are left to them. */
+export interface Served extends Callers {
   readonly outbound: Outbound;
-  /** Those that change what is shared. */
   readonly extensions: Extensions;
 }
 
-/** An audience of which all proxies can do the same. Explicit: what differs between versions is each proxy's own. */
-export interface Served extends Audience {
-  readonly can: Capabilities;
+/** Proxies that see one view, if they can do the same. Of their extensions: those that change what is shared. */
+export interface Audience extends Omit<Served, 'can'>, Place {
+  readonly key: string;
+  readonly families: Families;
 }
 
 let lists = 0;
 /** A short name for each list. */
 const nameOfList = memoised((_list: object) => String(lists++));
 
-const keyOf = ({ namespace, capture, families, outbound, extensions }: Audience): string =>
-  [
-    `${namespace}|${capture}|${families}`,
-    ...(extensions.length === 0 ? [] : [`extended ${nameOfList(extensions)}`]),
-    nameOfList(outbound),
-  ].join('|');
-
 /** One object for each audience. */
 const audiences = createInterner<Audience>(100_000);
 
 /** The audience of a proxy. */
-export function audienceOf({ namespace, capture, addresses, outbound, extensions }: ProxyModel): Audience {
-  const families = familiesOf(addresses);
-  const audience = { namespace, capture, families, outbound, extensions: sharedExtensions(extensions, capture) };
-  return audiences(keyOf(audience), () => audience);
+export const audienceOf = memoised((proxy: ProxyModel): Audience => {
+  const { caller, capture, node, outbound } = proxy;
+  const families = familiesOf(proxy.addresses);
+  const extensions = sharedExtensions(proxy.extensions, capture);
+  const at = node === undefined ? caller.namespace : `${caller.namespace}@${node}`;
+  const extended = extensions.length === 0 ? [] : [`extended ${nameOfList(extensions)}`];
+  const key = [at, capture, families, ...caller.sources, ...extended, nameOfList(outbound)].join('|');
+  const place = node === undefined ? {} : { node };
+  return audiences(key, () => ({ key, caller, capture, families, outbound, extensions, ...place }));
+});
+
+const places = createInterner<Place>(100_000);
+
+/** One object for each place. */
+export const placeOf = ({ node }: Place): Place =>
+  places(node === undefined ? '' : `@${node}`, () => (node === undefined ? {} : { node }));
+
+/** What policies say to callers. */
+type Told = Pick<Served, 'outbound' | 'extensions'>;
+
+const toldTo = memoised((outbound: Outbound, extensions: Extensions): Told => ({ outbound, extensions }));
+
+const servedIn = (capture: Capture) =>
+  memoised((caller: Caller, told: Told, can: Capabilities): Served => ({ caller, capture, can, ...told }));
+
+const servedBy = { explicit: servedIn('explicit'), redirect: servedIn('redirect') } as const;
+
+/** One object for each class of callers. */
+export const served = ({ caller, capture, outbound, extensions, can }: Served): Served =>
+  servedBy[capture](caller, toldTo(outbound, extensions), can);
+
+/** Keys of the source conditions that some rule on a Service has. */
+const sourcesNamed = memoised((service: ServiceModel): ReadonlySet<string> => {
+  const hosts = service.ports.flatMap((port) => [port.hosts, ...port.consumers.values()].flat());
+  return new Set(hosts.flatMap(({ entries }) => entries.flatMap(({ match }) => match.sources.map(({ key }) => key))));
+});
+
+/** Those of whom policies say the same, and whose proxies can do this, whoever they are. */
+export const asEveryone = memoised((callers: Served, can: Capabilities): Served =>
+  served({ ...callers, caller: everyone, can }),
+);
+
+/** Callers as a Service tells them apart: all that have neither rules nor conditions of their own are one class. */
+export function seenBy(service: ServiceModel, callers: Served): Served {
+  const { caller } = callers;
+  // Only listeners differ by what an Envoy can do.
+  const can = service.ports.some(hasConnectionRules) ? callers.can : leastCapabilities;
+  const named = sourcesNamed(service);
+  const sources = named.size === 0 ? [] : caller.sources.filter((key) => named.has(key));
+  const consumed = service.ports.some((port) => port.consumers.has(caller.namespace));
+  if (sources.length === 0 && !consumed) return asEveryone(callers, can);
+  return served({ ...callers, caller: callerOf(consumed ? caller.namespace : '', sources), can });
 }
 
-/** An audience as those of its proxies are served that can do this, and to whom these extensions are left. */
-export const served = memoised((audience: Audience, can: Capabilities, extensions: Extensions): Served => ({
-  ...audience,
-  can,
-  extensions,
-}));
+/** What the Envoys of proxies can do, and from which version on they have more extensions. */
+export interface Ability {
+  readonly can: Capabilities;
+  readonly extensionLevel: string;
+}
 
-/** The view of an audience. Redirect: proxies of older Envoys share a view of their own. */
-export function viewKeyOf(audience: Audience, can: Capabilities, extensionLevel: string): string {
-  const level = audience.capture === 'explicit' ? [] : [levelOf(can)];
+/**
+ * The view of an audience. Explicit: what differs between versions is each proxy's own. Redirect: those that can do less
+ * share views of their own. With extensions: those that are too old for some of them, too.
+ */
+export function viewKeyOf({ key, capture }: Audience, { can, extensionLevel }: Ability): string {
   const least = extensionLevel === '' ? [] : [`≥${extensionLevel}`];
-  return [keyOf(audience), ...least, ...level].join('|');
+  const level = capture === 'explicit' ? [] : [levelOf(can)];
+  return [key, ...least, ...level].join('|');
 }

@@ -3,6 +3,7 @@
 import { Cluster, Cluster_DiscoveryType, Cluster_LbPolicy } from '../gen/envoy/config/cluster/v3/cluster.js';
 import { Http2ProtocolOptions } from '../gen/envoy/config/core/v3/protocol.js';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
+import { HealthStatus } from '../gen/envoy/config/core/v3/health_check.js';
 import type { ClusterPatch } from '../features/feature.js';
 import { balancing, leastRequest } from '../features/load-balancer.js';
 import type { Origin } from '../model/delivery.js';
@@ -71,6 +72,13 @@ const noBreakers = {
   retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 10 },
 };
 
+/** Draining endpoints get no new clients, and keep those that name them. */
+const drainingToo = {
+  overrideHostStatus: {
+    statuses: [HealthStatus.UNKNOWN, HealthStatus.HEALTHY, HealthStatus.DEGRADED, HealthStatus.DRAINING],
+  },
+};
+
 /** A fixed number of retries stands in place of the budget: Envoy would prefer the budget. */
 function limits(patch: ClusterPatch['thresholds']) {
   const { retryBudget, ...others } = overridden(noBreakers, patch);
@@ -88,6 +96,15 @@ function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
   );
 }
 
+/** Limits of a cluster of this port. */
+export const thresholdsOf = (port: PortModel) => limits(patchOf(port).thresholds);
+
+/** Who has a say in clusters of this port. */
+export const originsOf = (service: ServiceModel, port: PortModel): readonly Origin[] => [
+  service.origin,
+  ...port.policies.inForce.map(({ origin }) => origin),
+];
+
 function outboundCluster(target: Target, port: PortModel): Cluster {
   const name = nameOfCluster(target);
   const patch = patchOf(port);
@@ -100,9 +117,9 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     connectTimeout: durationOfSeconds(5),
     perConnectionBufferLimitBytes: 1_048_576,
     ...balancing('LeastRequest', leastRequest()),
-    commonLbConfig: { healthyPanicThreshold: { value: 0 } },
+    commonLbConfig: { healthyPanicThreshold: { value: 0 }, ...(port.keepsEndpoints ? drainingToo : {}) },
     ignoreHealthOnHostRemoval: true,
-    circuitBreakers: { thresholds: [limits(patch.thresholds)] },
+    circuitBreakers: { thresholds: [thresholdsOf(port)] },
     typedExtensionProtocolOptions: isHttp(port.protocol)
       ? { [httpOptionsName]: outboundHttpOptions(port.protocol, patch.http) }
       : {},
@@ -110,21 +127,20 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
   return Cluster.fromPartial(overridden(base, patch.cluster));
 }
 
-/** The clusters of a Service. */
-export function buildClusters(service: ServiceModel): readonly Resource<'cluster'>[] {
+function clusterOf(service: ServiceModel, port: PortModel, part: Pick<Target, 'subset' | 'instance'>) {
   const { namespace, name } = service.ref;
-  return service.ports.flatMap((port) =>
-    [undefined, ...port.subsets].map((subset): Resource<'cluster'> => {
-      const target = { namespace, name, port: port.port, subset };
-      return {
-        type: 'cluster',
-        name: nameOfCluster(target),
-        message: outboundCluster(target, port),
-        origins: [service.origin, ...port.policies.inForce.map(({ origin }) => origin)],
-      };
-    }),
-  );
+  const target = { namespace, name, port: port.port, ...part };
+  const message = outboundCluster(target, port);
+  return { type: 'cluster', name: message.name, message, origins: originsOf(service, port) } as const;
 }
+
+/** The clusters of a Service. */
+export const buildClusters = (service: ServiceModel): readonly Resource<'cluster'>[] =>
+  service.ports.flatMap((port) => [undefined, ...port.subsets].map((subset) => clusterOf(service, port, { subset })));
+
+/** A cluster for each pod that can be called by name. */
+export const buildInstanceClusters = (service: ServiceModel): readonly Resource<'cluster'>[] =>
+  service.ports.flatMap((port) => service.instances.map((instance) => clusterOf(service, port, { instance })));
 
 const inboundHttpOptions = {
   [httpOptionsName]: packAny(

@@ -4,9 +4,8 @@ import type { Direction } from '../features/feature.js';
 import { listInterner, memoised } from '../lib/memo.js';
 import type { Capture, ExtensionInForce, MeshModel } from '../model/mesh.js';
 import { isFor } from './extend.js';
+import type { Extensions } from './layer.js';
 import type { Quarantine } from './quarantine.js';
-
-type Extensions = readonly ExtensionInForce[];
 
 const intern = listInterner<ExtensionInForce>();
 
@@ -31,7 +30,7 @@ export const levelsOf = memoised((extensions: Extensions): readonly string[] => 
 });
 
 /** The newest level that a version of Envoy reaches; empty where it reaches none. */
-export const levelOf = (envoy: string, extensions: Extensions): string =>
+export const extensionLevelOf = (envoy: string, extensions: Extensions): string =>
   levelsOf(extensions).findLast((level) => isAtLeast(envoy, level)) ?? '';
 
 /** A level that is beyond every version: nothing is left out. */
@@ -78,7 +77,7 @@ const sharedOf: Readonly<Record<Capture, (extensions: Extensions) => Extensions>
 /** Those that change what a proxy has in common with others. */
 export const sharedExtensions = (extensions: Extensions, capture: Capture): Extensions => sharedOf[capture](extensions);
 
-/** Every extension that is in force somewhere. */
+/** Every extension that is in force beside some proxy; equal answers are one object. */
 export const extensionsIn = memoised((proxies: MeshModel['proxies']): Extensions => {
   const lists = new Set([...proxies.values()].map((proxy) => proxy.extensions));
   return intern([...new Set([...lists].flat())]);

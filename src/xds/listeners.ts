@@ -4,12 +4,12 @@ import { TrafficDirection } from '../gen/envoy/config/core/v3/base.js';
 import { Listener, Listener_DrainType } from '../gen/envoy/config/listener/v3/listener.js';
 import { FilterChain, type Filter, type ListenerFilter } from '../gen/envoy/config/listener/v3/listener_components.js';
 import { HttpInspector } from '../gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector.js';
-import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.js';
 import { ports } from '../api/meta.js';
 import type { Capabilities, ChainContext, ChainPatch, Direction } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
+  type HostRules,
   type InboundPort,
   type PolicyInForce,
   type PortModel,
@@ -18,26 +18,14 @@ import {
   type ServiceModel,
 } from '../model/mesh.js';
 import { packAny } from '../features/any.js';
-import { durationOfSeconds, socketAddress } from './config-source.js';
+import { socketAddress } from './config-source.js';
 import { buildHttpManager } from './http-manager.js';
-import { mergePatches, overridden } from './merge.js';
-import { explicitListener, nameOfCluster, nameOfInbound, nameOfOutbound } from './names.js';
+import { mergePatches } from './merge.js';
+import { explicitListener, nameOfInbound, nameOfOutbound } from './names.js';
 import { providerOf } from './providers.js';
 import type { Resource } from './resources.js';
-
-function tcpProxy(statPrefix: string, cluster: string, patch?: ChainPatch['tcp']): Filter {
-  const base = {
-    statPrefix,
-    clusterSpecifier: { $case: 'cluster', value: cluster },
-    idleTimeout: durationOfSeconds(3_600),
-    maxConnectAttempts: 3,
-  } as const;
-  const config = TcpProxy.fromPartial(overridden(base, patch));
-  return {
-    name: 'envoy.filters.network.tcp_proxy',
-    configType: { $case: 'typedConfig', value: packAny(TcpProxy, config) },
-  };
-}
+import { hasConnectionRules, pathTo, tcpProxy } from './tcp.js';
+import { ruledChains, type Chains } from './tcp-chains.js';
 
 const httpInspector: ListenerFilter = {
   name: 'envoy.filters.listener.http_inspector',
@@ -86,7 +74,7 @@ function httpFilters(port: Port): readonly Filter[] {
 
 function tcpFilters(port: Port): readonly Filter[] {
   const patch = patchOf(port.policies, chainAt(port, false));
-  return [...(patch.before ?? []), tcpProxy(port.name, port.cluster, patch.tcp)];
+  return [...(patch.before ?? []), tcpProxy(pathTo(port.cluster, port.name), patch.tcp)];
 }
 
 function chainsOf(port: Port): Partial<Listener> {
@@ -115,45 +103,63 @@ function chainsOf(port: Port): Partial<Listener> {
 }
 
 /** What proxies have in common that share listeners. */
-export interface Callers {
-  /** What policies say of their calls. */
+export interface ListenerAudience {
+  /** What policies say of the calls of their pods. */
   readonly outbound: readonly PolicyInForce[];
   readonly can: Capabilities;
 }
 
-/** Redirect: one listener for each Service port on the Service's own addresses, reached by hand-off. */
-export function buildListeners(service: ServiceModel, callers: Callers): readonly Resource<'listener'>[] {
-  const [address, ...more] = service.addresses;
-  if (address === undefined) return [];
-  return service.ports.map((port) => outboundListener(service, port, { ...callers, addresses: [address, ...more] }));
+/** The port of a Service as proxies with these in common call it. */
+function outboundPort(service: ServiceModel, port: PortModel, { outbound, can }: ListenerAudience): Port {
+  const name = nameOfOutbound({ ...service.ref, port: port.port });
+  return {
+    ...{ name, cluster: name, can, workload: undefined },
+    protocol: port.protocol,
+    direction: 'outbound',
+    number: port.port,
+    policies: [...port.policies.inForce, ...outbound],
+  };
 }
 
-function outboundListener(
+/** Redirect: one listener for each Service port on the Service's own addresses, reached by hand-off. */
+export const buildListeners = (service: ServiceModel, audience: ListenerAudience): readonly Resource<'listener'>[] =>
+  service.ports
+    .filter((one) => !hasConnectionRules(one))
+    .flatMap((one) => {
+      const port = outboundPort(service, one, audience);
+      return outboundListener(service, port, { chains: chainsOf(port), rules: [] });
+    });
+
+/** The same for the ports that have rules for connections, which stand in the listener itself. */
+export const buildRuledListeners = (
   service: ServiceModel,
-  port: PortModel,
-  { addresses, outbound, can }: Callers & { readonly addresses: readonly [string, ...string[]] },
-): Resource<'listener'> {
-  const name = nameOfOutbound({ ...service.ref, port: port.port });
-  const cluster = nameOfCluster({ ...service.ref, port: port.port });
-  const policies = [...port.policies.inForce, ...outbound];
-  return {
-    type: 'listener',
+  audience: ListenerAudience,
+  rulesFor: (port: PortModel) => readonly HostRules[],
+): readonly Resource<'listener'>[] =>
+  service.ports.filter(hasConnectionRules).flatMap((one) => {
+    const port = outboundPort(service, one, audience);
+    const patch = patchOf(port.policies, chainAt(port, false));
+    return outboundListener(service, port, ruledChains({ service, port: one, patch }, rulesFor(one)));
+  });
+
+function outboundListener(service: ServiceModel, port: Port, content: Chains): readonly Resource<'listener'>[] {
+  const [address, ...more] = service.addresses;
+  if (address === undefined) return [];
+  const { name, number, policies } = port;
+  const message = Listener.fromPartial({
     name,
-    origins: [service.origin, ...policies.map(({ origin }) => origin)],
-    message: Listener.fromPartial({
-      name,
-      ...boundTo(addresses, port.port),
-      bindToPort: false,
-      trafficDirection: TrafficDirection.OUTBOUND,
-      drainType: Listener_DrainType.MODIFY_ONLY,
-      ...chainsOf({
-        ...{ name, cluster, policies, can, workload: undefined },
-        protocol: port.protocol,
-        direction: 'outbound',
-        number: port.port,
-      }),
-    }),
-  };
+    ...boundTo([address, ...more], number),
+    bindToPort: false,
+    trafficDirection: TrafficDirection.OUTBOUND,
+    drainType: Listener_DrainType.MODIFY_ONLY,
+    ...content.chains,
+  });
+  const origins = [
+    service.origin,
+    ...content.rules.map((rule) => rule.origin),
+    ...policies.map(({ origin }) => origin),
+  ];
+  return [{ type: 'listener', name, origins, message, parts: content.rules }];
 }
 
 /** Only these two fields: a whole message here would reset what stands before it. */
@@ -179,6 +185,7 @@ function buildExplicit(address: string, { proxy, origin, can }: Owner): Resource
     direction: 'outbound',
     statPrefix: explicitListener,
     routes: { kind: 'scopes', name: explicitListener },
+    tunnels: true,
     patch,
   });
   return {
@@ -199,15 +206,14 @@ function inboundListener(inbound: InboundPort, { proxy, origin, can }: Owner): r
   const [address, ...more] = proxy.addresses;
   if (address === undefined) return [];
   const name = nameOfInbound(inbound.port);
-  // An explicit proxy is called by HTTP alone: there is nothing to detect.
-  const protocol = proxy.capture === 'explicit' && inbound.protocol === 'auto' ? 'http' : inbound.protocol;
   const message = Listener.fromPartial({
     name,
     ...boundTo([address, ...more], inbound.port),
     ...(proxy.capture === 'redirect' ? { bindToPort: false } : {}),
     trafficDirection: TrafficDirection.INBOUND,
     ...chainsOf({
-      ...{ name, cluster: name, protocol, can, workload: proxy.workload },
+      ...{ name, cluster: name, can, workload: proxy.workload },
+      protocol: inbound.protocol,
       direction: 'inbound',
       number: inbound.port,
       policies: inbound.policies,
@@ -260,12 +266,12 @@ function virtualListener(
       {
         name: 'blackhole',
         filterChainMatch: { destinationPort: options.port },
-        filters: [tcpProxy('blackhole', 'blackhole')],
+        filters: [tcpProxy(pathTo('blackhole', 'blackhole'))],
       },
     ],
     defaultFilterChain: {
       name: 'passthrough',
-      filters: [tcpProxy(options.cluster.replaceAll('-', '_'), options.cluster)],
+      filters: [tcpProxy(pathTo(options.cluster, options.cluster.replaceAll('-', '_')))],
     },
   });
 }

@@ -3,35 +3,41 @@
 import type { Capabilities } from '../features/feature.js';
 import { listInterner, memoised } from '../lib/memo.js';
 import type { MeshModel, ProxyModel } from '../model/mesh.js';
-import { audienceOf, viewKeyOf, type Extensions } from './audience.js';
+import { audienceOf, viewKeyOf } from './audience.js';
 import type { ProxyEntry } from './cache.js';
 import { capabilitiesOf, leastCapabilities } from './capabilities.js';
-import { chosenOf, levelOf, newestLevel, onSide } from './extension-choice.js';
-import { encodeLayer, type Layer } from './layer.js';
-import { explicitListener } from './names.js';
+import { chosenOf, extensionLevelOf, newestLevel, onSide } from './extension-choice.js';
+import { encode, type Extensions, type Layer } from './layer.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
-import type { Resource } from './resources.js';
-import { translateProxy } from './translate.js';
+import type { EncodedResource } from './resources.js';
+import { directionOf, translateProxy } from './translate.js';
 import { forEachType, type OwnResources } from './view.js';
 
 /** Quarantines by Envoy version. */
 export type Quarantines = ReadonlyMap<string, Quarantine>;
 
-const isOutbound = ({ name }: Resource): boolean => name === explicitListener;
+const directions = ['outbound', 'inbound'] as const;
 
 const ownLayers = memoised((proxy: ProxyModel, can: Capabilities, extensions: Extensions): readonly Layer[] => {
   const bundle = translateProxy(proxy, can);
-  const inbound = bundle.filter((one) => !isOutbound(one));
-  return [
-    encodeLayer(bundle.filter(isOutbound), onSide(extensions, 'outbound')),
-    encodeLayer(inbound, onSide(extensions, 'inbound')),
-  ];
+  return directions.map((direction) =>
+    encode(
+      bundle.filter((one) => directionOf(one) === direction),
+      onSide(extensions, direction),
+    ),
+  );
 });
 
 const ownOf = memoised((proxy: ProxyModel, can: Capabilities, extensions: Extensions): OwnResources => {
   const resources = ownLayers(proxy, can, extensions).flatMap((layer) => layer.resources);
-  return forEachType((type) => resources.filter((one) => one.type === type));
+  return forEachType((type) => {
+    const ofType = resources.filter((one) => one.type === type);
+    // One object for all that have none: what is worked out with it is shared.
+    return ofType.length === 0 ? nothingOwn : ofType;
+  });
 });
+
+const nothingOwn: readonly EncodedResource[] = [];
 
 /** What was found wrong with the extensions of proxies before anybody was sent them. */
 export const guiltyOwn = memoised((proxies: MeshModel['proxies']): readonly Guilt[] =>
@@ -75,11 +81,12 @@ const entryOf = memoised((proxy: ProxyModel, { quarantines, versions }: Refused)
     group: proxy.group,
     ownFor: (envoy) => {
       const quarantine = quarantines.get(envoy) ?? nothingRefused;
-      return ownOf(proxy, capabilitiesOf(envoy), chosenOf(extensions, levelOf(envoy, extensions), quarantine));
+      return ownOf(proxy, capabilitiesOf(envoy), chosenOf(extensions, extensionLevelOf(envoy, extensions), quarantine));
     },
     viewFor: (envoy) => {
-      if (versions.has(envoy)) return `${viewKeyOf(audience, capabilitiesOf(envoy), '')}|${envoy}`;
-      return viewKeyOf(audience, capabilitiesOf(envoy), levelOf(envoy, audience.extensions));
+      const can = capabilitiesOf(envoy);
+      if (versions.has(envoy)) return `${viewKeyOf(audience, { can, extensionLevel: '' })}|${envoy}`;
+      return viewKeyOf(audience, { can, extensionLevel: extensionLevelOf(envoy, audience.extensions) });
     },
   };
 });

@@ -2,23 +2,35 @@
 // checked. Remembers bytes by the identity of what they were made from, and nothing else.
 
 import type { Capabilities } from '../features/feature.js';
+import { isFor } from '../model/caller.js';
+import type { Caller, Capture, EndpointSet, MeshModel, Rule, ServiceModel } from '../model/mesh.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
-import type { Capture, EndpointSet, MeshModel, Rule, ServiceModel } from '../model/mesh.js';
 import {
+  asEveryone,
   audienceOf,
+  placeOf,
+  seenBy,
   served,
   viewKeyOf,
   type Audience,
-  type Extensions,
-  type Outbound,
+  type Place,
   type Served,
 } from './audience.js';
-import type { Publication, Section } from './cache.js';
+import type { Names, Publication, Section } from './cache.js';
 import { leastCapabilities } from './capabilities.js';
 import { buildExtensions } from './extend.js';
-import { chosenOf, extensionsIn, levelOf, levelsOf, newestLevel } from './extension-choice.js';
-import { encodeLayer, type Layer } from './layer.js';
+import { chosenOf, extensionLevelOf, extensionsIn, levelsOf, newestLevel } from './extension-choice.js';
+import {
+  encode,
+  encodeAll,
+  encodeParts,
+  isConcerned,
+  noExtensions,
+  type Divisible,
+  type Extensions,
+  type Layer,
+} from './layer.js';
 import { guiltyOwn, proxyEntries, type Quarantines } from './proxy-entries.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
 import type { EncodedResource, Part } from './resources.js';
@@ -26,13 +38,11 @@ import {
   commonResources,
   translateClaims,
   translateEndpoints,
-  translateListeners,
+  translateEntrances,
   translateLocalNames,
-  translateRoutes,
-  translateRoutesWith,
+  translateRules,
   translateService,
   type Bundle,
-  type RouteAudience,
 } from './translate.js';
 
 export type { Quarantines } from './proxy-entries.js';
@@ -44,95 +54,70 @@ export interface Built {
   readonly guilty: readonly Guilt[];
 }
 
-/** Routes as some callers get them. */
-interface RoutesOf {
-  readonly audience: RouteAudience;
-  readonly extensions: Extensions;
-}
-
-/** Extensions that are held back leave what they would have changed whole. */
-const isWhole = (layer: Layer): boolean => layer.guilty.every(({ part }) => part !== undefined);
-
-/** A layer without the rules that are withheld, nor those that could not be sent. */
-function encodeRoutes(service: ServiceModel, of: RoutesOf, withheld: ReadonlyMap<Part, Part | undefined>): Layer {
-  const { audience, extensions } = of;
-  const broken = new Map<Part, Guilt>();
-  const substitute = (rule: Rule): Rule | undefined => {
-    if (broken.has(rule)) return undefined;
-    if (!withheld.has(rule)) return rule;
-    const good = withheld.get(rule);
-    return good === undefined || !isRule(good) ? undefined : good;
-  };
-  const all = encodeLayer(translateRoutesWith(service, audience, substitute), extensions);
-  if (isWhole(all)) return all;
-  for (const rule of rulesOf(service, audience.namespace)) {
-    const alone = translateRoutesWith(service, audience, (one) => (one === rule ? one : undefined));
-    const found = encodeLayer(alone).guilty[0];
-    if (found !== undefined) broken.set(rule, { ...found, part: rule });
-  }
-  const layer = encodeLayer(translateRoutesWith(service, audience, substitute), extensions);
-  return { resources: layer.resources, guilty: [...broken.values(), ...layer.guilty] };
-}
-
 const isRule = (part: Part): part is Rule => 'backends' in part;
 
-const rulesOf = (service: ServiceModel, namespace: string): readonly Rule[] => [
+const rulesOf = (service: ServiceModel, caller: Caller): readonly Rule[] => [
   ...new Set(
     service.ports.flatMap((port) =>
-      (port.consumers.get(namespace) ?? port.hosts).flatMap((host) => host.entries.map((entry) => entry.rule)),
+      (port.consumers.get(caller.namespace) ?? port.hosts).flatMap((host) =>
+        host.entries.filter(({ match }) => isFor(match, caller)).map(({ rule }) => rule),
+      ),
     ),
   ),
 ];
 
-const serviceLayers: Readonly<Record<Capture, (service: ServiceModel, extensions: Extensions) => Layer>> = {
-  explicit: memoised((service: ServiceModel, extensions: Extensions) =>
-    encodeLayer(translateService.explicit(service), extensions),
-  ),
-  redirect: memoised((service: ServiceModel, extensions: Extensions) =>
-    encodeLayer(translateService.redirect(service), extensions),
-  ),
-};
-const listenerLayers = memoised((service: ServiceModel, of: Served) =>
-  encodeLayer(translateListeners(service, of), of.extensions),
+const divisibleRules = (service: ServiceModel, callers: Served): Divisible<Rule> => ({
+  parts: () => rulesOf(service, callers.caller),
+  translate: (substitute) => translateRules(service, callers, substitute),
+  isOne: isRule,
+  extensions: callers.extensions,
+});
+
+const serviceLayersIn = (capture: Capture) =>
+  memoised((service: ServiceModel, extensions: Extensions) => encode(translateService[capture](service), extensions));
+
+const serviceLayers = { explicit: serviceLayersIn('explicit'), redirect: serviceLayersIn('redirect') } as const;
+
+/** What differs between those whom rules leave alike. */
+const entrances = memoised((service: ServiceModel, callers: Served) =>
+  encode(translateEntrances[callers.capture](service, callers), callers.extensions),
 );
-const localNames = memoised((service: ServiceModel) => encodeLayer(translateLocalNames(service)));
-const endpointLayer = memoised((sets: readonly EndpointSet[]) => encodeLayer(translateEndpoints(sets)));
-const commonLayer = memoised((bundle: Bundle) => encodeLayer(bundle));
-const filterLayer = memoised((extensions: Extensions) => encodeLayer(buildExtensions(extensions)));
+
+const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service), noExtensions));
+const endpointLayer = memoised((sets: readonly EndpointSet[]) =>
+  encode(translateEndpoints(sets, undefined), noExtensions),
+);
+const nodeLayer = memoised((sets: readonly EndpointSet[], { node }: Place) =>
+  encode(translateEndpoints(sets, node), noExtensions),
+);
+
+/** What callers at a place see of the endpoints of a Service. */
+const endpointLayerFor = (sets: readonly EndpointSet[], place: Place): Layer =>
+  sets.some(({ nodeLocal }) => nodeLocal === true) ? nodeLayer(sets, place) : endpointLayer(sets);
+const commonLayer = memoised((bundle: Bundle) => encode(bundle, noExtensions));
+const filterLayer = memoised((extensions: Extensions) => encode(buildExtensions(extensions), noExtensions));
 
 /** Claims depend on all Services: the last answer is kept for each namespace of callers. */
 const claimants = createInterner<{ readonly namespace: string }>(100_000);
 const claimsOf = memoisedList((caller: { readonly namespace: string }, services: readonly ServiceModel[]) =>
-  encodeLayer(translateClaims(services, caller.namespace)),
+  encode(translateClaims(services, caller.namespace), noExtensions),
 );
 
-/** All callers that have no rules of their own share the producer's. */
-const producers = '';
-const routesOfAudiences = memoised((_outbound: Outbound, _extensions: Extensions) => new Map<string, RoutesOf>());
-const routesOf = (namespace: string, { outbound, extensions }: Audience): RoutesOf => {
-  const known = routesOfAudiences(outbound, extensions);
-  const routes = known.get(namespace) ?? { audience: { namespace, outbound }, extensions };
-  known.set(namespace, routes);
-  return routes;
-};
-
-const goodRoutes = memoised((service: ServiceModel, of: RoutesOf): Layer => {
-  const layer = encodeLayer(translateRoutes(service, of.audience), of.extensions);
-  return isWhole(layer) ? layer : encodeRoutes(service, of, new Map());
-});
-const partialRoutes = memoised((service: ServiceModel, of: RoutesOf, quarantine: Quarantine) =>
-  encodeRoutes(service, of, quarantine.parts),
+const goodRules = memoised((service: ServiceModel, callers: Served): Layer =>
+  encodeAll(translateRules(service, callers), divisibleRules(service, callers)),
+);
+const partialRules = memoised((service: ServiceModel, callers: Served, quarantine: Quarantine): Layer =>
+  encodeParts(divisibleRules(service, callers), quarantine.parts),
 );
 
-function routesLayer(service: ServiceModel, audience: Audience, quarantine: Quarantine): Layer {
-  const { namespace } = audience;
-  const consumed = service.ports.some((port) => port.consumers.has(namespace));
-  const routes = routesOf(consumed ? namespace : producers, audience);
-  const none = quarantine.parts.size === 0 || !rulesOf(service, namespace).some((rule) => quarantine.parts.has(rule));
-  return none ? goodRoutes(service, routes) : partialRoutes(service, routes, quarantine);
+function rulesLayer(service: ServiceModel, audience: Served, quarantine: Quarantine): Layer {
+  const callers = seenBy(service, audience);
+  const { parts } = quarantine;
+  const concerned = parts.size > 0 && isConcerned(rulesOf(service, callers.caller), parts);
+  return concerned ? partialRules(service, callers, quarantine) : goodRules(service, callers);
 }
 
-/** Refused resources are replaced by the last good ones, or left out. */
+/** Refused resources are replaced by the last good ones, or withheld. */
 function withoutRefused(layer: Layer, quarantine: Quarantine): readonly EncodedResource[] {
   if (quarantine.resources.size === 0 || !layer.resources.some((one) => quarantine.resources.has(one.version)))
     return layer.resources;
@@ -145,45 +130,62 @@ const replaced = memoised((layer: Layer, quarantine: Quarantine): readonly Encod
   ),
 );
 
+/** What must not be sent and has no good version: what came from rules does without the culprits instead. */
+function withheldOf({ resources, guilty }: Layer, quarantine: Quarantine): Names {
+  const isWithheld = ({ version }: EncodedResource): boolean =>
+    quarantine.resources.has(version) && quarantine.resources.get(version) === undefined;
+  const refused = quarantine.resources.size === 0 ? [] : resources.filter(isWithheld);
+  const broken = guilty.flatMap((one) => (one.part === undefined ? one.resource : []));
+  return [...refused, ...broken];
+}
+
 /** A section of a view with what it holds back. */
 interface Checked {
   readonly section: Section;
   readonly guilty: readonly Guilt[];
+  readonly withheld: Names;
 }
 
 function checked(layers: Iterable<readonly [string, Layer]>, quarantine: Quarantine): Checked {
   const section = new Map<string, readonly EncodedResource[]>();
   const guilty: Guilt[] = [];
+  const withheld: Names[number][] = [];
   for (const [key, layer] of layers) {
     section.set(key, withoutRefused(layer, quarantine));
-    if (layer.guilty.length > 0) guilty.push(...layer.guilty);
+    withheld.push(...withheldOf(layer, quarantine));
+    guilty.push(...layer.guilty);
   }
-  return { section, guilty };
+  return { section, guilty, withheld };
 }
 
 function* layersOfServices(
   services: MeshModel['services'],
-  audience: Served,
+  callers: Served,
   quarantine: Quarantine,
 ): Generator<[string, Layer]> {
-  const { namespace, capture, families, extensions } = audience;
-  yield ['common', commonLayer(commonResources[capture][families])];
+  const { caller, capture, can, extensions } = callers;
+  const { namespace } = caller;
+  const anybody = asEveryone(callers, can);
   for (const [key, service] of services) {
     yield [`s ${key}`, serviceLayers[capture](service, extensions)];
-    if (capture === 'redirect') yield [`l ${key}`, listenerLayers(service, audience)];
-    yield [`r ${key}`, routesLayer(service, audience, quarantine)];
+    yield [`l ${key}`, entrances(service, anybody)];
+    yield [`r ${key}`, rulesLayer(service, callers, quarantine)];
     if (capture === 'explicit' && service.ref.namespace === namespace) yield [`n ${key}`, localNames(service)];
   }
   if (capture === 'explicit') yield ['claims', claimsOf(claimant(namespace), [...services.values()])];
 }
 
-const serviceSection = memoised((services: MeshModel['services'], audience: Served, quarantine: Quarantine) =>
-  checked(layersOfServices(services, audience, quarantine), quarantine),
+const commonSection = memoised((bundle: Bundle, quarantine: Quarantine) =>
+  checked([['common', commonLayer(bundle)]], quarantine),
 );
 
-const endpointSection = memoised((endpoints: MeshModel['endpoints'], quarantine: Quarantine) =>
+const serviceSection = memoised((services: MeshModel['services'], callers: Served, quarantine: Quarantine) =>
+  checked(layersOfServices(services, callers, quarantine), quarantine),
+);
+
+const endpointSection = memoised((endpoints: MeshModel['endpoints'], place: Place, quarantine: Quarantine) =>
   checked(
-    [...endpoints].map(([key, sets]): [string, Layer] => [`e ${key}`, endpointLayer(sets)]),
+    [...endpoints].map(([key, sets]): [string, Layer] => [`e ${key}`, endpointLayerFor(sets, place)]),
     quarantine,
   ),
 );
@@ -215,47 +217,57 @@ interface Inputs {
 /** One view: its key, and what it is made for. */
 interface Planned {
   readonly key: string;
-  readonly of: Served;
+  readonly callers: Served;
   readonly quarantine: Quarantine;
 }
 
 /** The views of an audience: for what its Envoys can do, and for each version that refused something. */
-function plannedFor(audience: Audience, { quarantines, fleet }: Inputs): readonly Planned[] {
+function viewsOf(audience: Audience, { quarantines, fleet }: Inputs): readonly Planned[] {
   const { capture, extensions } = audience;
-  const plan = (key: string, by: { readonly can: Capabilities; readonly level: string; quarantine: Quarantine }) => ({
-    key,
-    of: served(audience, by.can, chosenOf(extensions, by.level, by.quarantine)),
-    quarantine: by.quarantine,
+  const left = (level: string, quarantine: Quarantine): Extensions => chosenOf(extensions, level, quarantine);
+  return (capture === 'explicit' ? anyFleet : fleet).flatMap((can): readonly Planned[] => {
+    const callers = (some: Extensions): Served => served({ ...audience, can, extensions: some });
+    return [
+      ...['', ...levelsOf(extensions)].map((extensionLevel) => ({
+        key: viewKeyOf(audience, { can, extensionLevel }),
+        callers: callers(left(extensionLevel, nothingRefused)),
+        quarantine: nothingRefused,
+      })),
+      ...[...quarantines].map(([envoy, quarantine]) => ({
+        key: `${viewKeyOf(audience, { can, extensionLevel: '' })}|${envoy}`,
+        callers: callers(left(extensionLevelOf(envoy, extensions), quarantine)),
+        quarantine,
+      })),
+    ];
   });
-  return (capture === 'explicit' ? anyFleet : fleet).flatMap((can) => [
-    ...['', ...levelsOf(extensions)].map((level) =>
-      plan(viewKeyOf(audience, can, level), { can, level, quarantine: nothingRefused }),
-    ),
-    ...[...quarantines].map(([envoy, quarantine]) =>
-      plan(`${viewKeyOf(audience, can, '')}|${envoy}`, { can, level: levelOf(envoy, extensions), quarantine }),
-    ),
-  ]);
 }
 
 /** Builds everything that is to be served for a model; `fleet`: what the Envoys can do that there are. */
 export function buildPublication(model: MeshModel, quarantines: Quarantines, fleet = anyFleet): Built {
   const views = new Map<string, readonly Section[]>();
+  const withheld = new Map<string, Names>();
   const guilty: Guilt[] = [...guiltyOwn(model.proxies)];
   const extensions = extensionsIn(model.proxies);
   for (const audience of audiencesOf(model.proxies)) {
-    for (const { key, of, quarantine } of plannedFor(audience, { quarantines, fleet })) {
+    for (const { key, callers, quarantine } of viewsOf(audience, { quarantines, fleet })) {
       const parts = [
-        serviceSection(model.services, of, quarantine),
-        endpointSection(model.endpoints, quarantine),
+        commonSection(commonResources[audience.capture][audience.families], quarantine),
+        // But for endpoints, callers on all nodes see the same.
+        serviceSection(model.services, callers, quarantine),
+        endpointSection(model.endpoints, placeOf(audience), quarantine),
         filterSection(extensions, quarantine),
       ];
       views.set(
         key,
         parts.map((part) => part.section),
       );
+      withheld.set(
+        key,
+        parts.flatMap((part) => part.withheld),
+      );
       for (const part of parts) guilty.push(...part.guilty);
     }
   }
   const proxies = proxyEntries(model.proxies, quarantines);
-  return { publication: { revision: model.revision, views, proxies }, guilty: distinct(guilty) };
+  return { publication: { revision: model.revision, views, withheld, proxies }, guilty: distinct(guilty) };
 }

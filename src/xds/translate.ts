@@ -1,43 +1,44 @@
 // Model to resources: one list for each Service and each proxy. Plain functions; `publication.ts` remembers
 // what they gave, as bytes.
 
-import type { Capabilities } from '../features/feature.js';
+import type { Capabilities, Direction } from '../features/feature.js';
 import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import type { Origin } from '../model/delivery.js';
 import { compareMatches } from '../model/match-order.js';
-import type {
-  Capture,
-  EndpointSet,
-  ExtensionInForce,
-  HostRules,
-  Match,
-  MeshModel,
-  PolicyInForce,
-  ProxyModel,
-  RouteEntry,
-  Rule,
-  ServiceModel,
+import {
+  reachableFrom,
+  type Caller,
+  type Capture,
+  type EndpointSet,
+  type HostRules,
+  type Match,
+  type MeshModel,
+  type PortModel,
+  type ProxyModel,
+  type RouteEntry,
+  type Rule,
+  type ServiceModel,
 } from '../model/mesh.js';
-import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
+import { buildChains } from './chains.js';
+import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildExtensions, extended, isFor } from './extend.js';
+import { buildInboundRoutes } from './inbound-routes.js';
 import {
   buildListeners,
   buildOwnListeners,
+  buildRuledListeners,
   familiesOf,
   virtualListeners,
-  type Callers,
   type Families,
+  type ListenerAudience,
 } from './listeners.js';
 import { explicitListener } from './names.js';
 import type { Resource, ResourceType } from './resources.js';
-import { buildInboundRoutes, buildRoutes } from './routes.js';
+import { buildInstanceRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
 import { forEachType } from './view.js';
-
-/** The domain of Services inside a cluster. */
-const clusterDomain = 'cluster.local';
 
 /** Resources that come and go together. */
 export type Bundle = readonly Resource[];
@@ -82,48 +83,56 @@ function substituted(hosts: readonly HostRules[], substitute: Substitute): reado
   });
 }
 
-/** The rules of a port that callers of a namespace get. */
-const rulesFor = (port: ServiceModel['ports'][number], namespace: string): readonly HostRules[] =>
-  port.consumers.get(namespace) ?? port.hosts;
+/** The rules of a port for callers of a namespace; not all of them need be for this class of callers. */
+const rulesFor = (port: PortModel, caller: Caller): readonly HostRules[] =>
+  port.consumers.get(caller.namespace) ?? port.hosts;
 
 /** Clusters of a Service, and the scopes that lead to them. */
 export const translateService = {
-  explicit: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildScopes(service, clusterDomain)],
-  redirect: (service: ServiceModel): Bundle => buildClusters(service),
+  explicit: (service: ServiceModel): Bundle => [
+    ...buildClusters(service),
+    ...buildChains(service),
+    ...buildInstanceClusters(service),
+    ...buildScopes(service),
+  ],
+  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildChains(service)],
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
 
-/** Redirect: the listeners that lead to a Service. */
-export const translateListeners = (service: ServiceModel, callers: Callers): Bundle => buildListeners(service, callers);
+/** What leads to a Service whatever rules say, for callers of whom policies say the same: routes to its pods, or listeners. */
+export const translateEntrances = {
+  explicit: (service: ServiceModel, { outbound }: ListenerAudience): Bundle => buildInstanceRoutes(service, outbound),
+  redirect: (service: ServiceModel, audience: ListenerAudience): Bundle => buildListeners(service, audience),
+} as const satisfies Record<Capture, (service: ServiceModel, audience: ListenerAudience) => Bundle>;
 
 /** The bare names of a Service, for callers of its own namespace. */
 export const translateLocalNames = (service: ServiceModel): Bundle => buildLocalScopes(service);
 
-/** Callers whose routes are the same. */
-export interface RouteAudience {
-  readonly namespace: string;
-  readonly outbound: readonly PolicyInForce[];
+/** Callers that have the same rules, of whom policies say the same, and whose proxies can do the same. */
+export interface Callers extends ListenerAudience {
+  readonly caller: Caller;
+  readonly capture: Capture;
 }
 
-/** Route configurations of a Service for callers of a namespace. */
-export const translateRoutes = (service: ServiceModel, { namespace, outbound }: RouteAudience): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port, outbound }, rulesFor(port, namespace)));
+/** Where the rules of a Service stand, for some callers: route configurations, and listeners where rules are for connections. */
+export function translateRules(service: ServiceModel, callers: Callers, substitute?: Substitute): Bundle {
+  const { caller, capture, outbound } = callers;
+  const rules = (port: PortModel): readonly HostRules[] => {
+    const written = rulesFor(port, caller);
+    return substitute === undefined ? written : substituted(written, substitute);
+  };
+  return [
+    ...service.ports.map((port) => buildRoutes({ service, port, caller, outbound }, rules(port))),
+    ...(capture === 'redirect' ? buildRuledListeners(service, callers, rules) : []),
+  ];
+}
 
-/** The same, with some rules replaced or left out. */
-export const translateRoutesWith = (
-  service: ServiceModel,
-  { namespace, outbound }: RouteAudience,
-  substitute: Substitute,
-): Bundle =>
-  service.ports.map((port) =>
-    buildRoutes({ service, port, outbound }, substituted(rulesFor(port, namespace), substitute)),
-  );
-
-/** The load assignments of a Service. */
-export const translateEndpoints = (sets: readonly EndpointSet[]): Bundle => sets.map(buildEndpoints);
+/** The load assignments of a Service, as callers on a node see them. */
+export const translateEndpoints = (sets: readonly EndpointSet[], node: string | undefined): Bundle =>
+  reachableFrom(sets, node).map(buildEndpoints);
 
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
-  services.some(claimsHosts) ? buildClaimedScopes(services, { namespace, clusterDomain }) : [];
+  services.some(claimsHosts) ? buildClaimedScopes(services, namespace) : [];
 
 const nobody: readonly Origin[] = [];
 
@@ -162,26 +171,32 @@ export function translateProxy(proxy: ProxyModel, can: Capabilities): Bundle {
   ];
 }
 
+/** Of what one proxy alone has: which calls it is for. */
+export const directionOf = ({ name }: Pick<Resource, 'name'>): Direction =>
+  name === explicitListener ? 'outbound' : 'inbound';
+
 /** Everything that a proxy of the newest version is served, sorted by name: what `legation translate` prints. */
 export function translate(
   model: Pick<MeshModel, 'services' | 'endpoints'>,
   proxy: ProxyModel,
   can: Capabilities,
 ): Readonly<Record<ResourceType, Bundle>> {
+  const { caller, capture, outbound } = proxy;
+  const callers: Callers = { caller, capture, outbound, can };
   const services = [...model.services.values()];
-  const callers = { outbound: proxy.outbound, can };
-  const over = (extensions: readonly ExtensionInForce[]) => (resource: Resource) =>
-    extensions.reduce(extended, resource);
-  const shared = over(proxy.extensions.filter(isFor('outbound')));
-  const own = over(proxy.extensions.filter(isFor('inbound')));
+  const over = (direction: Direction) => (resource: Resource) =>
+    proxy.extensions.filter(isFor(direction)).reduce(extended, resource);
+  const shared = [
+    ...services.flatMap(translateService[capture]),
+    ...services.flatMap((service) => translateEntrances[capture](service, callers)),
+    ...services.flatMap((service) => translateRules(service, callers)),
+  ];
   const all = [
-    ...commonResources[proxy.capture][familiesOf(proxy.addresses)],
-    ...services.flatMap(translateService[proxy.capture]).map(shared),
-    ...(proxy.capture === 'redirect' ? services.flatMap((one) => translateListeners(one, callers)).map(shared) : []),
-    ...services.flatMap((service) => translateRoutes(service, proxy)).map(shared),
-    ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
-    ...[...model.endpoints.values()].flatMap(translateEndpoints),
-    ...translateProxy(proxy, can).map((one) => (one.name === explicitListener ? shared : own)(one)),
+    ...commonResources[capture][familiesOf(proxy.addresses)],
+    ...shared.map(over('outbound')),
+    ...(capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
+    ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.node)),
+    ...translateProxy(proxy, can).map((one) => over(directionOf(one))(one)),
     ...buildExtensions(proxy.extensions),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));

@@ -8,6 +8,7 @@ import { expand } from '../../src/sources/expand.js';
 import { readObject } from '../../src/sources/parse-object.js';
 import type { Workload } from '../../src/sources/reduce-pod.js';
 import { createStore, type Parsed } from '../../src/sources/store.js';
+import type { Capabilities } from '../../src/features/feature.js';
 import { buildPublication, type Built } from '../../src/xds/publication.js';
 import { capabilitiesOf } from '../../src/xds/capabilities.js';
 import { resourceTypes, type EncodedResource, type Resource } from '../../src/xds/resources.js';
@@ -63,8 +64,8 @@ function expanded({ parsed, workloads }: Inputs): readonly Parsed[] {
   return [...objects.map((object): Parsed => ({ ok: true, object })), ...parsed.filter((one) => !one.ok)];
 }
 
-/** A compiler that has seen nothing. */
-export function createCompiler(): Compiler {
+/** A compiler that has seen nothing; `fleet`: what the Envoys can do that will be served. */
+export function createCompiler(fleet?: readonly Capabilities[]): Compiler {
   const store = createStore();
   const feed = store.feed();
   return (raws, capture) => {
@@ -73,7 +74,7 @@ export function createCompiler(): Compiler {
     feed({ kind: 'initDone' });
     const world = store.world();
     const { model, findings } = reconcile(world, { capture });
-    return { world, model, findings, built: buildPublication(model, new Map()) };
+    return { world, model, findings, built: buildPublication(model, new Map(), fleet) };
   };
 }
 

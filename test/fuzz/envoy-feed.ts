@@ -17,6 +17,7 @@ import type { EncodedResource } from '../../src/xds/resources.js';
 import { startServer } from '../../src/xds/server.js';
 import { envoyBinary } from '../envoy/harness.js';
 import { end, isAlive, launch } from '../envoy/processes.js';
+import { capabilitiesOf } from '../../src/xds/capabilities.js';
 import { createCompiler } from './compile.js';
 import type { Raw } from './objects.js';
 
@@ -79,7 +80,7 @@ const withoutVirtual = (publication: Publication): Publication => ({
 export async function startEnvoyFeed(versions: readonly string[], capture: Capture): Promise<EnvoyFeed> {
   const scratch = await mkdtemp(join(tmpdir(), 'legation-fuzz-'));
   const cache = createCache();
-  const compiler = createCompiler();
+  const compiler = createCompiler([...new Set(versions.map(capabilitiesOf))]);
   const settled = new Map<string, number>();
   const running: ChildProcess[] = [];
   let refused: string[] = [];

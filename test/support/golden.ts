@@ -10,7 +10,8 @@ import { idOf } from '../../src/api/meta.js';
 import { systemClock } from '../../src/lib/clock.js';
 import type { Finding } from '../../src/model/finding.js';
 import type { Capture, MeshModel, ProxyModel } from '../../src/model/mesh.js';
-import { reconcile } from '../../src/reconcilers/index.js';
+import { reconcile, type Reconciled } from '../../src/reconcilers/index.js';
+import { policiesTouching, summaryOfPolicy } from '../../src/reconcilers/policy-status.js';
 import { createFolder } from '../../src/sources/folder.js';
 import { createStore, type Parsed } from '../../src/sources/store.js';
 import type { World } from '../../src/kinds/world.js';
@@ -50,6 +51,8 @@ export interface Compiled {
   readonly world: World;
   readonly model: MeshModel;
   readonly findings: readonly Finding[];
+  /** What status shows of policies, and of routes that policies touch. */
+  readonly statuses: Json;
   /** By `namespace.workload`, the first pod of each. */
   readonly proxies: ReadonlyMap<string, ProxyModel>;
   /** Version of the Envoys, and what it can do. */
@@ -98,17 +101,19 @@ const labelOf = (proxy: ProxyModel): string => {
 /** Compiles objects in the capture that the case asks for. */
 export function compileCase(golden: GoldenCase, objects: readonly Parsed[]): Compiled {
   const world = worldOf(objects);
-  const { model, findings } = reconcile(world, {
+  const reconciled = reconcile(world, {
     capture: golden.options.capture ?? 'redirect',
     gates: gatesOf({ extensions: golden.options.extensions ?? false }),
   });
+  const { model, findings } = reconciled;
   const proxies = new Map<string, ProxyModel>();
   for (const key of [...model.proxies.keys()].sort()) {
     const proxy = model.proxies.get(key);
     if (proxy !== undefined && !proxies.has(labelOf(proxy))) proxies.set(labelOf(proxy), proxy);
   }
   const { envoy = '1.36.4' } = golden.options;
-  return { world, model, findings, proxies, envoy, can: capabilitiesOf(envoy) };
+  const can = capabilitiesOf(envoy);
+  return { world, model, findings, statuses: statusesOf(world, reconciled), proxies, envoy, can };
 }
 
 const fileOf: Readonly<Record<ResourceType, string>> = {
@@ -142,6 +147,21 @@ function conditionsOf(findings: readonly Finding[]): Json {
   return Object.fromEntries(byObject);
 }
 
+/** As the status board joins them with conditions. */
+function statusesOf(world: World, { policies, routes }: Reconciled): Json {
+  const context = { world, policies, routes };
+  const ofPolicies = policies.policies.map((policy) => {
+    const { ancestors, blocks, selected } = summaryOfPolicy(policy, context);
+    const shown = { ancestors: ancestors.map(({ reference }) => reference), blocks: [...blocks] };
+    return [idOf(policy.ref), selected === undefined ? shown : { ...shown, selected }] as const;
+  });
+  const ofRoutes = routes.flatMap((route): [string, Json][] => {
+    const lines = policiesTouching(route, context);
+    return lines.length === 0 ? [] : [[idOf(route.ref), { policies: [...lines] }]];
+  });
+  return Object.fromEntries<Json>([...ofPolicies, ...ofRoutes]);
+}
+
 /** Every file below `want`, by path, with its content. */
 export function wantedFiles(golden: GoldenCase, compiled: Compiled): ReadonlyMap<string, string> {
   const { options } = golden;
@@ -155,5 +175,6 @@ export function wantedFiles(golden: GoldenCase, compiled: Compiled): ReadonlyMap
     }
   }
   if (compiled.findings.length > 0) files.set('conditions.yaml', canonicalYaml(conditionsOf(compiled.findings)));
+  if (compiled.world.meshPolicies.size > 0) files.set('status.yaml', canonicalYaml(compiled.statuses));
   return files;
 }

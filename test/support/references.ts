@@ -16,12 +16,11 @@ function textsUnder(value: Json, keys: readonly string[]): readonly string[] {
   );
 }
 
-/** Names of clusters in `weighted_clusters`. */
-function weightedNames(value: Json): readonly string[] {
-  return childrenOf(value).flatMap(([key, child]) =>
-    key === 'weighted_clusters' ? textsUnder(child, ['name']) : weightedNames(child),
+/** Every text that stands under a key inside of a message of another key. */
+const textsInside = (value: Json, outer: string, key: string): readonly string[] =>
+  childrenOf(value).flatMap(([name, child]) =>
+    name === outer ? textsUnder(child, [key]) : textsInside(child, outer, key),
   );
-}
 
 function jsonOfType(resources: readonly Resource[], type: Resource['type']): Json {
   return resourcesToJson(resources.filter((one) => one.type === type));
@@ -36,7 +35,7 @@ export function danglingOf(resources: readonly Resource[]): readonly string[] {
   ) as [Json, Json, Json, Json];
   const toClusters = [
     ...textsUnder(routes, ['cluster']),
-    ...weightedNames(routes),
+    ...textsInside(routes, 'weighted_clusters', 'name'),
     // Lines of access logs have a field of that name.
     ...textsUnder(listeners, ['cluster']).filter((name) => !name.startsWith('%')),
   ];
@@ -44,7 +43,7 @@ export function danglingOf(resources: readonly Resource[]): readonly string[] {
     ...toClusters
       .filter((name) => name !== unresolvedCluster && !has('cluster', name))
       .map((name) => `cluster ${name}`),
-    ...textsUnder(clusters, ['service_name'])
+    ...textsInside(clusters, 'eds_cluster_config', 'service_name')
       .filter((name) => !has('endpoint', name))
       .map((name) => `endpoint ${name}`),
     ...textsUnder([scopes, listeners], ['route_configuration_name', 'route_config_name'])

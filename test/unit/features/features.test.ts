@@ -15,6 +15,7 @@ import type { Result } from '../../../src/lib/result.js';
 const route: RouteContext = {
   direction: 'outbound',
   name: 'shop/route/rule',
+  fallsBack: false,
   defaults: builtInDefaults,
   port: 9080,
   path: { kind: 'prefix', value: '/', ignoreCase: false },

@@ -2,7 +2,7 @@
 
 import { expect } from 'chai';
 import type { ExtensionInForce } from '../../../src/model/mesh.js';
-import { chosenOf, isAtLeast, levelOf, levelsOf } from '../../../src/xds/extension-choice.js';
+import { chosenOf, extensionLevelOf, isAtLeast, levelsOf } from '../../../src/xds/extension-choice.js';
 import { nothingRefused } from '../../../src/xds/quarantine.js';
 
 const patch = (name: string, minEnvoyVersion?: string): ExtensionInForce => ({
@@ -28,7 +28,7 @@ describe('choice of extensions', () => {
 
   it('puts versions on few levels', () => {
     expect(levelsOf(all)).to.deep.equal(['1.38', '1.40']);
-    expect(['', '1.36.4', '1.39.3', '1.41.0'].map((envoy) => levelOf(envoy, all))).to.deep.equal([
+    expect(['', '1.36.4', '1.39.3', '1.41.0'].map((envoy) => extensionLevelOf(envoy, all))).to.deep.equal([
       '',
       '',
       '1.38',
