@@ -217,15 +217,16 @@ interface Sources {
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
   const { policies, arrivals, referents } = sources;
   const bare = bareProxyOf(pod, called, mode);
-  const inForce = (of: typeof inboundPoliciesOf, reaching: readonly PolicyAttachment[]) =>
-    of(reaching, providersInReach(reaching, referents));
+  const providers = (reaching: readonly PolicyAttachment[]) => providersInReach(reaching, referents);
   const ofPorts = bare.inbound.map(({ port }) => {
     const by = called.get(port)?.by ?? [];
-    return inboundFor(inForce(inboundPoliciesOf, policies.reachingPod(pod, by)), arrivals.at(by));
+    const reaching = policies.reachingPod(pod, by);
+    return inboundFor(inboundPoliciesOf(reaching, providers(reaching)), arrivals.at(by));
   });
   const reaching = policies.reachingPod(pod);
-  const proxy = withSaid(bare, inForce(outboundPoliciesOf, reaching), internInbound(ofPorts));
-  const extensions = extensionsInForce(reaching, providersInReach(reaching, referents));
+  const inReach = providers(reaching);
+  const proxy = withSaid(bare, outboundPoliciesOf(reaching, inReach), internInbound(ofPorts));
+  const extensions = extensionsInForce(reaching, inReach);
   return extensions.length === 0 ? proxy : withExtensions(proxy, extensions);
 }
 
@@ -265,6 +266,12 @@ export function servicesCalling(
   };
 }
 
+/** Equal proxies are one table: most of what changes in a mesh is of no concern to them. */
+const proxyTableOf = memoisedList(
+  (_mode: Mode, proxies: readonly ProxyModel[]): ReadonlyMap<ObjectKey, ProxyModel> =>
+    new Map(proxies.map((proxy) => [proxy.key, proxy])),
+);
+
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
   world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
@@ -272,10 +279,9 @@ export function reconcileProxies(
 ): ReadonlyMap<ObjectKey, ProxyModel> {
   const { policies, arrivals, referents } = world;
   const called = callsIn(world.endpointSlices, world.spoken);
-  const proxies = new Map<ObjectKey, ProxyModel>();
+  const proxies: ProxyModel[] = [];
   for (const [key, pod] of world.pods) {
-    if (!hasProxy(pod)) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents }));
+    if (hasProxy(pod)) proxies.push(proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents }));
   }
-  return proxies;
+  return proxyTableOf(mode, proxies);
 }
