@@ -189,7 +189,7 @@ export async function startSharedMesh(version: string): Promise<SharedMesh> {
       mesh.applications.forget();
       try {
         const shown = await body(view);
-        return shown === 'refused' ? shown : undefined;
+        return typeof shown === 'string' ? shown : undefined;
       } finally {
         await view.clear();
       }
