@@ -29,12 +29,15 @@ const trafficRoute: readonly Unsupported[] = [
   ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
   ...only('rules[].filters[].requestMirror.backendRef.kind', ['Host'], services),
   ...only('rules[].backendRefs[].kind', ['Host'], services),
-  ...fields(['rules[].weightsFrom'], 'write `weight` at the backends'),
 ];
 
 const builtIn = 'the built-in behaviour is in force';
 
+/** It needs a proxy that knows its own zone when it starts, which injection cannot tell: pods are bound to nodes later. */
+const zoneAware = only('upstream.locality.mode', ['ZoneAware'], "use 'Failover', which spills over as well");
+
 const meshPolicy: readonly Unsupported[] = [
+  ...zoneAware,
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
   ...only('mode', ['Audit'], 'nothing of the policy is in force'),
   ...fields(
@@ -43,7 +46,6 @@ const meshPolicy: readonly Unsupported[] = [
       'authorization',
       'jwt',
       'extAuthz',
-      'upstream.locality',
       'inbound.ports',
       'inbound.maxConnections',
       'inbound.trustedHops',

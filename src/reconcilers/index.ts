@@ -16,10 +16,11 @@ import { placeRoutes } from './held-rules.js';
 import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
-import { referentsOf as referentsIn, type ServiceReferents } from './references.js';
+import { referentsOf, type ServiceReferents } from './references.js';
+import { placingOf, preferencesIn, type PreferenceTable } from './places.js';
 import { attachmentsOf, poolServices, usesOf, type PooledService, type ServiceUses } from './services.js';
 import { sourcesOf } from './source.js';
-import { compileRoute, type CompiledRoute } from './traffic-route.js';
+import { compileRoute, type CompiledRoute, type Surroundings } from './traffic-route.js';
 
 /** What a World means. */
 export interface Reconciled {
@@ -31,15 +32,19 @@ export interface Reconciled {
   readonly findings: readonly Finding[];
 }
 
-/** What routes are compiled against. */
-type Referents = Pick<World, 'services' | 'referenceGrants'> & { readonly policies: PolicyIndex };
+const targetsOf = memoised((services: World['services'], referenceGrants: World['referenceGrants']) => ({
+  services,
+  referenceGrants,
+}));
 
-const referentsOf = memoised(
-  (services: World['services'], referenceGrants: World['referenceGrants'], policies: PolicyIndex): Referents => ({
-    services,
-    referenceGrants,
-    policies,
-  }),
+const deliveriesOf = memoised((rollouts: World['rollouts'], canaries: World['canaries']) => ({ rollouts, canaries }));
+
+const surroundingsOf = memoised(
+  (
+    targets: ReturnType<typeof targetsOf>,
+    deliveries: ReturnType<typeof deliveriesOf>,
+    policies: PolicyIndex,
+  ): Surroundings => ({ ...targets, ...deliveries, policies }),
 );
 
 type RouteTables = Pick<World, 'trafficRoutes' | 'httpRoutes' | 'grpcRoutes'>;
@@ -52,9 +57,9 @@ const routeTables = memoised(
   }),
 );
 
-const compileRoutes = memoised((tables: RouteTables, referents: Referents): readonly CompiledRoute[] =>
+const compileRoutes = memoised((tables: RouteTables, surroundings: Surroundings): readonly CompiledRoute[] =>
   [tables.trafficRoutes, tables.httpRoutes, tables.grpcRoutes].flatMap((table) =>
-    [...table.values()].map((route) => compileRoute(route, referents)),
+    [...table.values()].map((route) => compileRoute(route, surroundings)),
   ),
 );
 
@@ -87,7 +92,7 @@ const modelsOf = memoised(
 /** The tables that endpoints are made from. */
 type EndpointTables = Pick<World, 'services' | 'endpointSlices' | 'pods' | 'nodes'>;
 
-const behindOf = memoised((pods: World['pods'], nodes: World['nodes']) => ({ pods, nodes }));
+const podTables = memoised((pods: World['pods'], nodes: World['nodes']) => ({ pods, nodes }));
 
 const endpointTables = memoised(
   (
@@ -97,8 +102,9 @@ const endpointTables = memoised(
   ): EndpointTables => ({ services, endpointSlices, ...behind }),
 );
 
-const endpointsOf = memoised((tables: EndpointTables, uses: ReadonlyMap<string, ServiceUses>) =>
-  reconcileEndpoints(tables, uses),
+const endpointsOf = memoised(
+  (tables: EndpointTables, uses: ReadonlyMap<string, ServiceUses>, preferences: PreferenceTable) =>
+    reconcileEndpoints(tables, uses, preferences),
 );
 
 const setsOf = memoised(
@@ -124,7 +130,7 @@ const nowhere: ServiceReferents = { service: () => undefined, grants: [] };
 /** Without providers, proxies do not depend on what Services there are. */
 const providersIn = (policies: PolicyIndex, { services, referenceGrants }: World): ServiceReferents =>
   policies.policies.some(({ blocks }) => blocks.providers !== undefined)
-    ? referentsIn(services, referenceGrants)
+    ? referentsOf(services, referenceGrants)
     : nowhere;
 
 /** What says on which ports pods are called, and how, with what is said of it. */
@@ -134,9 +140,12 @@ const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: Spoke
   ...said,
 }));
 
-const proxiesOf = memoised((pods: World['pods'], calls: ReturnType<typeof callsOf>, mode: Mode) =>
-  reconcileProxies({ pods, ...calls }, mode),
+const proxiesOf = memoised((behind: ReturnType<typeof podTables>, calls: ReturnType<typeof callsOf>, mode: Mode) =>
+  reconcileProxies({ ...behind, ...calls }, mode),
 );
+
+/** Nodes are of no concern to proxies where no place counts. */
+const noNodes: World['nodes'] = new Map();
 
 /** What a mesh is compiled for. */
 export interface ReconcileOptions {
@@ -150,20 +159,25 @@ export function reconcile(world: World, { capture, gates = shutGates }: Reconcil
   const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
   const policies = indexPolicies(world.meshPolicies, gates);
   const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
-  const routes = placeRoutes(compileRoutes(tables, referentsOf(services, referenceGrants, policies)), world);
+  const deliveries = deliveriesOf(world.rollouts, world.canaries);
+  const surroundings = surroundingsOf(targetsOf(services, referenceGrants), deliveries, policies);
+  const routes = placeRoutes(compileRoutes(tables, surroundings), world);
   const delegation = delegationOf(routes);
   const context = contextOf(policies, instancesIn(services, world.endpointSlices));
   const pooled = pooledServices(services, routes, context);
-  const behind = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
-  const endpoints = endpointsOf(behind, usesIn(routes));
+  const behind = endpointTables(services, world.endpointSlices, podTables(world.pods, world.nodes));
   const models = modelsOf(pooled);
-  const mode = modeOf(capture, services, sourcesIn(routes));
+  const preferences = preferencesIn(models);
+  const endpoints = endpointsOf(behind, usesIn(routes), preferences);
+  const placing = placingOf(preferences);
+  const mode = modeOf(capture, sourcesIn(routes), placing);
   const said = saidOf(policies, arrivalsOf(models), providersIn(policies, world));
+  const calls = callsOf(world.endpointSlices, spokenIn(models), said);
   const model: MeshModel = {
     revision: world.revision,
     services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesOf(world.pods, callsOf(world.endpointSlices, spokenIn(models), said), mode),
+    proxies: proxiesOf(podTables(world.pods, placing.keys.length === 0 ? noNodes : world.nodes), calls, mode),
   };
   let findings: readonly Finding[] | undefined;
   return {

@@ -42,7 +42,7 @@ export interface QuarantineKeeper {
   settled(event: Settled): Settling;
   published(publication: Publication): void;
   /** Forgets what is no longer written. */
-  prune(parts: () => ReadonlySet<Part>): void;
+  prune(written: () => ReadonlySet<Part>): void;
   rejections(): readonly Rejection[];
 }
 
@@ -147,11 +147,11 @@ export function createQuarantineKeeper(): QuarantineKeeper {
       refusedIn.forgetBefore(oldest);
       lastRevision = publication.revision;
     },
-    prune: (alive) => {
+    prune: (written) => {
       if (quarantines.size === 0) return;
       const views = [...(recent[0]?.views.values() ?? [])];
       const versions = new Set(views.flatMap(resourcesOf).map((one) => one.version));
-      const parts = alive();
+      const parts = written();
       for (const [envoy, quarantine] of quarantines)
         quarantines.set(envoy, forgetGone(quarantine, { parts, versions }));
     },

@@ -6,6 +6,7 @@ import { createInterner } from '../lib/intern.js';
 import { memoised } from '../lib/memo.js';
 import { callerOf, everyone } from '../model/caller.js';
 import type { Caller, Capture, ProxyModel, ServiceModel } from '../model/mesh.js';
+import { nowhere, type Place } from '../model/place.js';
 import { leastCapabilities, levelOf } from './capabilities.js';
 import { sharedExtensions } from './extension-choice.js';
 import type { Extensions } from './layer.js';
@@ -16,12 +17,6 @@ import type { Callers } from './translate.js';
 /** A list with an identity. */
 type Outbound = ProxyModel['outbound'];
 
-/** Where callers are. */
-export interface Place {
-  /** Where it matters. */
-  readonly node?: string;
-}
-
 /** Callers as their proxies are served: with the extensions that are left to them. */
 export interface Served extends Callers {
   readonly outbound: Outbound;
@@ -29,8 +24,9 @@ export interface Served extends Callers {
 }
 
 /** Proxies that see one view, if they can do the same. Of their extensions: those that change what is shared. */
-export interface Audience extends Omit<Served, 'can'>, Place {
+export interface Audience extends Omit<Served, 'can'> {
   readonly key: string;
+  readonly place: Place;
   readonly families: Families;
 }
 
@@ -43,21 +39,15 @@ const audiences = createInterner<Audience>(100_000);
 
 /** The audience of a proxy. */
 export const audienceOf = memoised((proxy: ProxyModel): Audience => {
-  const { caller, capture, node, outbound } = proxy;
+  const { caller, capture, outbound, place = nowhere } = proxy;
   const families = familiesOf(proxy.addresses);
   const extensions = sharedExtensions(proxy.extensions, capture);
-  const at = node === undefined ? caller.namespace : `${caller.namespace}@${node}`;
+  const at = Object.entries(place).map(([label, value]) => `@${label}=${value}`);
   const extended = extensions.length === 0 ? [] : [`extended ${nameOfList(extensions)}`];
-  const key = [at, capture, families, ...caller.sources, ...extended, nameOfList(outbound)].join('|');
-  const place = node === undefined ? {} : { node };
-  return audiences(key, () => ({ key, caller, capture, families, outbound, extensions, ...place }));
+  const names = [...caller.sources, ...extended, nameOfList(outbound)];
+  const key = [caller.namespace, ...at, capture, families, ...names].join('|');
+  return audiences(key, () => ({ key, caller, capture, families, outbound, extensions, place }));
 });
-
-const places = createInterner<Place>(100_000);
-
-/** One object for each place. */
-export const placeOf = ({ node }: Place): Place =>
-  places(node === undefined ? '' : `@${node}`, () => (node === undefined ? {} : { node }));
 
 /** What policies say to callers. */
 type Told = Pick<Served, 'outbound' | 'extensions'>;

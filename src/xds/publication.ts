@@ -1,49 +1,21 @@
-// Model and quarantine to a publication: for every kind of proxy the layers that it sees, encoded and
-// checked. Remembers bytes by the identity of what they were made from, and nothing else.
+// Model and quarantine to a publication: for every kind of proxy the view that it sees, made of sections that change
+// together. Must not know how anything is translated.
 
 import type { Capabilities } from '../features/feature.js';
-import { isFor } from '../model/caller.js';
-import type { Caller, Capture, EndpointSet, MeshModel, Rule, ServiceModel } from '../model/mesh.js';
-import { createInterner } from '../lib/intern.js';
-import { memoised, memoisedList } from '../lib/memo.js';
-import {
-  asEveryone,
-  audienceOf,
-  placeOf,
-  seenBy,
-  served,
-  viewKeyOf,
-  type Audience,
-  type Place,
-  type Served,
-} from './audience.js';
+import { memoised } from '../lib/memo.js';
+import type { MeshModel } from '../model/mesh.js';
+import type { Place } from '../model/place.js';
+import { audienceOf, served, viewKeyOf, type Audience, type Served } from './audience.js';
 import type { Names, Publication, Section } from './cache.js';
 import { leastCapabilities } from './capabilities.js';
 import { buildExtensions } from './extend.js';
 import { chosenOf, extensionLevelOf, extensionsIn, levelsOf, newestLevel } from './extension-choice.js';
-import {
-  encode,
-  encodeAll,
-  encodeParts,
-  isConcerned,
-  noExtensions,
-  type Divisible,
-  type Extensions,
-  type Layer,
-} from './layer.js';
+import { encode, noExtensions, type Extensions, type Layer } from './layer.js';
 import { guiltyOwn, proxyEntries, type Quarantines } from './proxy-entries.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
-import type { EncodedResource, Part } from './resources.js';
-import {
-  commonResources,
-  translateClaims,
-  translateEndpoints,
-  translateEntrances,
-  translateLocalNames,
-  translateRules,
-  translateService,
-  type Bundle,
-} from './translate.js';
+import type { EncodedResource } from './resources.js';
+import { endpointLayerFor, layersOfServices } from './service-layers.js';
+import { commonResources, type Bundle } from './translate.js';
 
 export type { Quarantines } from './proxy-entries.js';
 
@@ -52,69 +24,6 @@ export interface Built {
   readonly publication: Publication;
   /** Found by our own check of Envoy's rules. */
   readonly guilty: readonly Guilt[];
-}
-
-const isRule = (part: Part): part is Rule => 'backends' in part;
-
-const rulesOf = (service: ServiceModel, caller: Caller): readonly Rule[] => [
-  ...new Set(
-    service.ports.flatMap((port) =>
-      (port.consumers.get(caller.namespace) ?? port.hosts).flatMap((host) =>
-        host.entries.filter(({ match }) => isFor(match, caller)).map(({ rule }) => rule),
-      ),
-    ),
-  ),
-];
-
-const divisibleRules = (service: ServiceModel, callers: Served): Divisible<Rule> => ({
-  parts: () => rulesOf(service, callers.caller),
-  translate: (substitute) => translateRules(service, callers, substitute),
-  isOne: isRule,
-  extensions: callers.extensions,
-});
-
-const serviceLayersIn = (capture: Capture) =>
-  memoised((service: ServiceModel, extensions: Extensions) => encode(translateService[capture](service), extensions));
-
-const serviceLayers = { explicit: serviceLayersIn('explicit'), redirect: serviceLayersIn('redirect') } as const;
-
-/** What differs between those whom rules leave alike. */
-const entrances = memoised((service: ServiceModel, callers: Served) =>
-  encode(translateEntrances[callers.capture](service, callers), callers.extensions),
-);
-
-const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service), noExtensions));
-const endpointLayer = memoised((sets: readonly EndpointSet[]) =>
-  encode(translateEndpoints(sets, undefined), noExtensions),
-);
-const nodeLayer = memoised((sets: readonly EndpointSet[], { node }: Place) =>
-  encode(translateEndpoints(sets, node), noExtensions),
-);
-
-/** What callers at a place see of the endpoints of a Service. */
-const endpointLayerFor = (sets: readonly EndpointSet[], place: Place): Layer =>
-  sets.some(({ nodeLocal }) => nodeLocal === true) ? nodeLayer(sets, place) : endpointLayer(sets);
-const commonLayer = memoised((bundle: Bundle) => encode(bundle, noExtensions));
-const filterLayer = memoised((extensions: Extensions) => encode(buildExtensions(extensions), noExtensions));
-
-/** Claims depend on all Services: the last answer is kept for each namespace of callers. */
-const claimants = createInterner<{ readonly namespace: string }>(100_000);
-const claimsOf = memoisedList((caller: { readonly namespace: string }, services: readonly ServiceModel[]) =>
-  encode(translateClaims(services, caller.namespace), noExtensions),
-);
-
-const goodRules = memoised((service: ServiceModel, callers: Served): Layer =>
-  encodeAll(translateRules(service, callers), divisibleRules(service, callers)),
-);
-const partialRules = memoised((service: ServiceModel, callers: Served, quarantine: Quarantine): Layer =>
-  encodeParts(divisibleRules(service, callers), quarantine.parts),
-);
-
-function rulesLayer(service: ServiceModel, audience: Served, quarantine: Quarantine): Layer {
-  const callers = seenBy(service, audience);
-  const { parts } = quarantine;
-  const concerned = parts.size > 0 && isConcerned(rulesOf(service, callers.caller), parts);
-  return concerned ? partialRules(service, callers, quarantine) : goodRules(service, callers);
 }
 
 /** Refused resources are replaced by the last good ones, or withheld. */
@@ -158,23 +67,7 @@ function checked(layers: Iterable<readonly [string, Layer]>, quarantine: Quarant
   return { section, guilty, withheld };
 }
 
-function* layersOfServices(
-  services: MeshModel['services'],
-  callers: Served,
-  quarantine: Quarantine,
-): Generator<[string, Layer]> {
-  const { caller, capture, can, extensions } = callers;
-  const { namespace } = caller;
-  const anybody = asEveryone(callers, can);
-  for (const [key, service] of services) {
-    yield [`s ${key}`, serviceLayers[capture](service, extensions)];
-    yield [`l ${key}`, entrances(service, anybody)];
-    yield [`r ${key}`, rulesLayer(service, callers, quarantine)];
-    if (capture === 'explicit' && service.ref.namespace === namespace) yield [`n ${key}`, localNames(service)];
-  }
-  if (capture === 'explicit') yield ['claims', claimsOf(claimant(namespace), [...services.values()])];
-}
-
+const commonLayer = memoised((bundle: Bundle) => encode(bundle, noExtensions));
 const commonSection = memoised((bundle: Bundle, quarantine: Quarantine) =>
   checked([['common', commonLayer(bundle)]], quarantine),
 );
@@ -185,13 +78,12 @@ const serviceSection = memoised((services: MeshModel['services'], callers: Serve
 
 const endpointSection = memoised((endpoints: MeshModel['endpoints'], place: Place, quarantine: Quarantine) =>
   checked(
-    [...endpoints].map(([key, sets]): [string, Layer] => [`e ${key}`, endpointLayerFor(sets, place)]),
+    [...endpoints].map(([key, sets]) => [`e ${key}`, endpointLayerFor(sets, place)] as const),
     quarantine,
   ),
 );
 
-const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
-
+const filterLayer = memoised((extensions: Extensions) => encode(buildExtensions(extensions), noExtensions));
 const filterSection = memoised((extensions: Extensions, quarantine: Quarantine) =>
   checked([['extensions', filterLayer(chosenOf(extensions, newestLevel, quarantine))]], quarantine),
 );
@@ -252,9 +144,9 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines, fle
     for (const { key, callers, quarantine } of viewsOf(audience, { quarantines, fleet })) {
       const parts = [
         commonSection(commonResources[audience.capture][audience.families], quarantine),
-        // But for endpoints, callers on all nodes see the same.
+        // But for endpoints, callers at all places see the same.
         serviceSection(model.services, callers, quarantine),
-        endpointSection(model.endpoints, placeOf(audience), quarantine),
+        endpointSection(model.endpoints, audience.place, quarantine),
         filterSection(extensions, quarantine),
       ];
       views.set(
