@@ -19,9 +19,8 @@ import type { CompiledPolicy } from '../reconcilers/policy.js';
 import { policiesTouching, summaryOfPolicy, type ParentReference } from '../reconcilers/policy-status.js';
 import type { RouteParent } from '../reconcilers/route-source.js';
 import type { CompiledRoute } from '../reconcilers/traffic-route.js';
-import { gateFindings } from './gates.js';
+import { gateFindings, versionFindings } from './gates.js';
 import type { Delivered, DeliveryTracker } from './delivery-tracker.js';
-import { versionFindings } from './version-gates.js';
 
 /** An object with its status, as Kubernetes shows it. */
 export interface StatusObject {
