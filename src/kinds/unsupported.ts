@@ -2,6 +2,7 @@
 // is not compiled is refused with a reason, never ignored. Nothing listed here is the default of a field, so
 // raw and parsed objects give the same answer. Knows no schema.
 
+import { isRecord } from '../lib/record.js';
 import type { Problem } from '../lib/result.js';
 
 /** One field, or one value of a field. */
@@ -33,7 +34,11 @@ const trafficRoute: readonly Unsupported[] = [
 
 const builtIn = 'the built-in behaviour is in force';
 
+/** It needs a proxy that knows its own zone when it starts, which injection cannot tell: pods are bound to nodes later. */
+const zoneAware = only('upstream.locality.mode', ['ZoneAware'], "use 'Failover', which spills over as well");
+
 const meshPolicy: readonly Unsupported[] = [
+  ...zoneAware,
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
   ...only('mode', ['Audit'], 'nothing of the policy is in force'),
   ...fields(
@@ -42,7 +47,6 @@ const meshPolicy: readonly Unsupported[] = [
       'authorization',
       'jwt',
       'extAuthz',
-      'upstream.locality',
       'inbound.ports',
       'inbound.maxConnections',
       'inbound.trustedHops',
@@ -86,9 +90,6 @@ interface Found {
   readonly path: string;
   readonly value: unknown;
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const items = (found: Found): readonly Found[] => {
   if (!Array.isArray(found.value)) return [];

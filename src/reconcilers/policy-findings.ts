@@ -3,6 +3,7 @@
 import { describeRef } from '../api/meta.js';
 import type { Finding } from '../model/finding.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
+import { localityFindings, type LocalityContext } from './locality-findings.js';
 import { mergePolicies } from './policy-merge.js';
 import { isOverridden, outcomesOf, type PartOutcome } from './policy-outcome.js';
 import { meetingsOf, type PolicyContext } from './policy-reach.js';
@@ -10,6 +11,9 @@ import { emptySelections, missingTargets } from './policy-targets.js';
 import type { CompiledPolicy } from './policy.js';
 import { providersNamed, resolveDeclared, resolveProvider } from './providers.js';
 import { referentsOf } from './references.js';
+
+/** What policies are judged by. */
+export interface PolicyFindingContext extends PolicyContext, LocalityContext {}
 
 /** Providers that a policy declares or names, and that are not to be had. */
 function referenceFinding(policy: CompiledPolicy, context: PolicyContext): readonly Judgement[] {
@@ -76,7 +80,7 @@ function acceptance(
 }
 
 /** Everything that is to be said of a policy. */
-export function policyFindings(policy: CompiledPolicy, context: PolicyContext): readonly Finding[] {
+export function policyFindings(policy: CompiledPolicy, context: PolicyFindingContext): readonly Finding[] {
   const outcomes = outcomesOf(policy, meetingsOf(policy, context));
   const judgements = [
     ...acceptance(policy, outcomes, context),
@@ -84,6 +88,7 @@ export function policyFindings(policy: CompiledPolicy, context: PolicyContext): 
     ...overriddenFindings(outcomes),
     ...conflictFindings(outcomes),
     ...emptySelections(policy, context),
+    ...localityFindings(policy, context),
   ];
   return judgements.map((one) => judge(policy, one));
 }
