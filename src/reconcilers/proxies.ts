@@ -5,6 +5,7 @@ import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { callerOf } from '../model/caller.js';
+import type { EgressModel } from '../model/egress.js';
 import {
   isHttp,
   type Capture,
@@ -19,6 +20,7 @@ import {
 import { placeOf, type Place } from '../model/place.js';
 import type { Arrivals } from './arrivals.js';
 import { hasProxy } from './held-rules.js';
+import { openEgress, type EgressOf } from './egress.js';
 import { labelAt, type Placing } from './places.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
@@ -166,6 +168,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): 
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
     outbound: [],
+    egress: openEgress,
   };
 }
 
@@ -191,19 +194,23 @@ const internInbound = listInterner<Inbound>();
 const ruled = (inbound: InboundPort): InboundPort =>
   inbound.services.length === 0 || isHttp(inbound.protocol) ? inbound : { ...inbound, protocol: 'auto' };
 
-const withSaid = memoised(
-  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: readonly Inbound[]): ProxyModel => ({
-    ...proxy,
-    inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
-    outbound,
-  }),
-);
+/** What is said of the calls that a pod makes. */
+type Outgoing = Pick<ProxyModel, 'outbound' | 'egress'>;
+
+const outgoing = memoised((outbound: Outgoing['outbound'], egress: EgressModel): Outgoing => ({ outbound, egress }));
+
+const withSaid = memoised((proxy: ProxyModel, calls: Outgoing, ofPorts: readonly Inbound[]): ProxyModel => ({
+  ...proxy,
+  inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
+  ...calls,
+}));
 
 /** What is said of calls to pods, and by them, and of the nodes that they are on. */
 interface Sources {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
+  readonly egressOf: EgressOf;
   readonly nodes: World['nodes'];
 }
 
@@ -222,7 +229,7 @@ function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Pick<Sources, 'nod
 }
 
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
-  const { policies, arrivals, referents, nodes } = sources;
+  const { policies, arrivals, referents, egressOf, nodes } = sources;
   const bare = placed(bareProxyOf(pod, called, mode), pod, { nodes, mode });
   const inForce = (of: typeof inboundPoliciesOf, reaching: readonly PolicyAttachment[]) =>
     of(reaching, providersInReach(reaching, referents));
@@ -230,7 +237,9 @@ function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & 
     const by = called.get(port)?.by ?? [];
     return inboundFor(inForce(inboundPoliciesOf, policies.reachingPod(pod, by)), arrivals.at(by));
   });
-  return withSaid(bare, inForce(outboundPoliciesOf, policies.reachingPod(pod)), internInbound(ofPorts));
+  const reaching = policies.reachingPod(pod);
+  const calls = outgoing(inForce(outboundPoliciesOf, reaching), egressOf(pod.meta.namespace, reaching));
+  return withSaid(bare, calls, internInbound(ofPorts));
 }
 
 const modesOf = (capture: Capture) =>
@@ -267,12 +276,13 @@ export function reconcileProxies(
   world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, arrivals, referents, nodes } = world;
+  const { policies, arrivals, referents, egressOf, nodes } = world;
   const called = callsIn(world.endpointSlices, world.spoken);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (!hasProxy(pod)) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents, nodes }));
+    const sources = { policies, arrivals, referents, egressOf, nodes };
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, ...sources }));
   }
   return proxies;
 }
