@@ -5,6 +5,7 @@ import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { callerOf } from '../model/caller.js';
+import type { EgressModel } from '../model/egress.js';
 import {
   isHttp,
   type Capture,
@@ -21,6 +22,7 @@ import { placeOf, type Place } from '../model/place.js';
 import type { Arrivals } from './arrivals.js';
 import { extensionsInForce } from './extensions.js';
 import { hasProxy } from './held-rules.js';
+import { openEgress, type EgressOf } from './egress.js';
 import { labelAt, type Placing } from './places.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
@@ -169,6 +171,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): 
     inbound: inboundOf(pod, called),
     extensions: [],
     outbound: [],
+    egress: openEgress,
   };
 }
 
@@ -194,13 +197,16 @@ const internInbound = listInterner<Inbound>();
 const ruled = (inbound: InboundPort): InboundPort =>
   inbound.services.length === 0 || isHttp(inbound.protocol) ? inbound : { ...inbound, protocol: 'auto' };
 
-const withSaid = memoised(
-  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: readonly Inbound[]): ProxyModel => ({
-    ...proxy,
-    inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
-    outbound,
-  }),
-);
+/** What is said of the calls that a pod makes. */
+type Outgoing = Pick<ProxyModel, 'outbound' | 'egress'>;
+
+const outgoing = memoised((outbound: Outgoing['outbound'], egress: EgressModel): Outgoing => ({ outbound, egress }));
+
+const withSaid = memoised((proxy: ProxyModel, calls: Outgoing, ofPorts: readonly Inbound[]): ProxyModel => ({
+  ...proxy,
+  inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
+  ...calls,
+}));
 
 const withExtensions = memoised((proxy: ProxyModel, extensions: readonly ExtensionInForce[]): ProxyModel => ({
   ...proxy,
@@ -212,6 +218,7 @@ interface Sources {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
+  readonly egressOf: EgressOf;
   readonly nodes: World['nodes'];
 }
 
@@ -230,7 +237,7 @@ function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Pick<Sources, 'nod
 }
 
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
-  const { policies, arrivals, referents, nodes } = sources;
+  const { policies, arrivals, referents, egressOf, nodes } = sources;
   const bare = placed(bareProxyOf(pod, called, mode), pod, { nodes, mode });
   const providers = (reaching: readonly PolicyAttachment[]) => providersInReach(reaching, referents);
   const ofPorts = bare.inbound.map(({ port }) => {
@@ -240,7 +247,8 @@ function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & 
   });
   const reaching = policies.reachingPod(pod);
   const inReach = providers(reaching);
-  const proxy = withSaid(bare, outboundPoliciesOf(reaching, inReach), internInbound(ofPorts));
+  const calls = outgoing(outboundPoliciesOf(reaching, inReach), egressOf(pod.meta.namespace, reaching));
+  const proxy = withSaid(bare, calls, internInbound(ofPorts));
   const extensions = extensionsInForce(reaching, inReach);
   return extensions.length === 0 ? proxy : withExtensions(proxy, extensions);
 }
@@ -285,12 +293,13 @@ export function reconcileProxies(
   world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, arrivals, referents, nodes } = world;
+  const { policies, arrivals, referents, egressOf, nodes } = world;
   const called = callsIn(world.endpointSlices, world.spoken);
   const proxies: ProxyModel[] = [];
   for (const [key, pod] of world.pods) {
     if (!hasProxy(pod)) continue;
-    proxies.push(proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents, nodes }));
+    const from = { policies, arrivals, referents, egressOf, nodes };
+    proxies.push(proxyOf(pod, called.get(key) ?? noPorts, { mode, ...from }));
   }
   return proxyTableOf(mode, proxies);
 }
