@@ -29,7 +29,6 @@ const trafficRoute: readonly Unsupported[] = [
   ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
   ...only('rules[].filters[].requestMirror.backendRef.kind', ['Host'], services),
   ...only('rules[].backendRefs[].kind', ['Host'], services),
-  ...fields(['rules[].weightsFrom'], 'write `weight` at the backends'),
 ];
 
 const builtIn = 'the built-in behaviour is in force';

@@ -15,11 +15,11 @@ import { placeRoutes } from './held-rules.js';
 import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
+import { referentsOf, type ServiceReferents } from './references.js';
 import { placingOf, preferencesIn, type PreferenceTable } from './places.js';
-import { referentsOf as referentsIn, type ServiceReferents } from './references.js';
 import { attachmentsOf, poolServices, usesOf, type PooledService, type ServiceUses } from './services.js';
 import { sourcesOf } from './source.js';
-import { compileRoute, type CompiledRoute } from './traffic-route.js';
+import { compileRoute, type CompiledRoute, type Surroundings } from './traffic-route.js';
 
 /** What a World means. */
 export interface Reconciled {
@@ -31,15 +31,19 @@ export interface Reconciled {
   readonly findings: readonly Finding[];
 }
 
-/** What routes are compiled against. */
-type Referents = Pick<World, 'services' | 'referenceGrants'> & { readonly policies: PolicyIndex };
+const targetsOf = memoised((services: World['services'], referenceGrants: World['referenceGrants']) => ({
+  services,
+  referenceGrants,
+}));
 
-const referentsOf = memoised(
-  (services: World['services'], referenceGrants: World['referenceGrants'], policies: PolicyIndex): Referents => ({
-    services,
-    referenceGrants,
-    policies,
-  }),
+const deliveriesOf = memoised((rollouts: World['rollouts'], canaries: World['canaries']) => ({ rollouts, canaries }));
+
+const surroundingsOf = memoised(
+  (
+    targets: ReturnType<typeof targetsOf>,
+    deliveries: ReturnType<typeof deliveriesOf>,
+    policies: PolicyIndex,
+  ): Surroundings => ({ ...targets, ...deliveries, policies }),
 );
 
 type RouteTables = Pick<World, 'trafficRoutes' | 'httpRoutes' | 'grpcRoutes'>;
@@ -52,9 +56,9 @@ const routeTables = memoised(
   }),
 );
 
-const compileRoutes = memoised((tables: RouteTables, referents: Referents): readonly CompiledRoute[] =>
+const compileRoutes = memoised((tables: RouteTables, surroundings: Surroundings): readonly CompiledRoute[] =>
   [tables.trafficRoutes, tables.httpRoutes, tables.grpcRoutes].flatMap((table) =>
-    [...table.values()].map((route) => compileRoute(route, referents)),
+    [...table.values()].map((route) => compileRoute(route, surroundings)),
   ),
 );
 
@@ -125,7 +129,7 @@ const nowhere: ServiceReferents = { service: () => undefined, grants: [] };
 /** Without providers, proxies do not depend on what Services there are. */
 const providersIn = (policies: PolicyIndex, { services, referenceGrants }: World): ServiceReferents =>
   policies.policies.some(({ blocks }) => blocks.providers !== undefined)
-    ? referentsIn(services, referenceGrants)
+    ? referentsOf(services, referenceGrants)
     : nowhere;
 
 /** What says on which ports pods are called, and how, with what is said of it. */
@@ -147,7 +151,9 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
   const policies = indexPolicies(world.meshPolicies);
   const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
-  const routes = placeRoutes(compileRoutes(tables, referentsOf(services, referenceGrants, policies)), world);
+  const deliveries = deliveriesOf(world.rollouts, world.canaries);
+  const surroundings = surroundingsOf(targetsOf(services, referenceGrants), deliveries, policies);
+  const routes = placeRoutes(compileRoutes(tables, surroundings), world);
   const delegation = delegationOf(routes);
   const context = contextOf(policies, instancesIn(services, world.endpointSlices));
   const pooled = pooledServices(services, routes, context);

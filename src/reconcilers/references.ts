@@ -6,6 +6,7 @@ import type { ReferenceGrant } from '../kinds/reference-grant.js';
 import type { Service, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
 import type { PolicyInForce, Target } from '../model/mesh.js';
+import type { DeliveryLookup } from './live-weights.js';
 
 /** A reference to a port of a Service, as written. */
 export interface ServiceReference {
@@ -24,6 +25,7 @@ export interface ServiceReferents {
 /** The same for a rule, which also asks what policies say of calls to a port of a Service. */
 export interface Referents extends ServiceReferents {
   readonly policiesOf: (target: Target) => readonly PolicyInForce[];
+  readonly deliveryOf: DeliveryLookup;
   /** By path: references that are wrong as they are written. */
   readonly wrong: ReadonlyMap<string, Problem>;
 }

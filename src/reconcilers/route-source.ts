@@ -41,8 +41,10 @@ export interface RouteSource {
   readonly generation: number;
   readonly created: string;
   readonly protocol: RouteProtocol;
+  /** Names that the route applies to; empty: all. */
   readonly hostnames: readonly string[];
   readonly parents: readonly RouteParent[];
+  /** Why the whole route is not in force. */
   readonly refused: readonly Problem[];
   readonly rules: readonly SourceRule[];
   readonly absent: readonly Problem[];

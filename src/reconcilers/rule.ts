@@ -10,6 +10,7 @@ import { isForConnections } from '../kinds/connection-rules.js';
 import type { BackendRef, RouteRule } from '../kinds/route-rule.js';
 import { collect, err, ok, type Problem, type Result } from '../lib/result.js';
 import type { Backend, Match, Rule, Target } from '../model/mesh.js';
+import { liveWeights, type LiveWeights } from './live-weights.js';
 import { anyOf, matchOf } from './match.js';
 import type { RouteProtocol } from './protocol.js';
 import { resolveReference, type Referents } from './references.js';
@@ -29,6 +30,8 @@ export interface CompiledRule {
   readonly rule: Rule;
   /** Features that the author asked for; those of `rule` include what is inherited, and defaults. */
   readonly written: readonly CompiledFeature[];
+  /** Who decides the weights of the backends; absent: the spec. */
+  readonly weightsFrom?: string | undefined;
   /** Namespaces whose routes may attach to the rule, or `*`; absent: it hands nothing on. */
   readonly delegate?: readonly string[] | undefined;
   readonly unresolved: readonly Problem[];
@@ -146,7 +149,7 @@ export function compileRule(rule: RouteRule, place: RulePlace, referents: Refere
   return ok(
     assemble(rule, place, {
       written: written.value,
-      backends: backends.value.flat(),
+      weights: liveWeights({ rule, path, ref: place.ref }, backends.value.flat(), referents.deliveryOf),
       mirrors: mirrorsOf(rule, place, referents),
     }),
   );
@@ -154,14 +157,15 @@ export function compileRule(rule: RouteRule, place: RulePlace, referents: Refere
 
 interface Parts {
   readonly written: readonly CompiledFeature[];
-  readonly backends: readonly Backend[];
+  readonly weights: LiveWeights;
   readonly mirrors: readonly Result<Target, Problem>[];
 }
 
-function assemble(rule: RouteRule, place: RulePlace, { written, backends, mirrors }: Parts): CompiledRule {
+function assemble(rule: RouteRule, place: RulePlace, { written, weights, mirrors }: Parts): CompiledRule {
   const name = nameOf(rule, place.index);
   const some = rule.matches ?? [];
   const matches = some.length === 0 ? [anyOf(place.protocol)] : some.map((one) => matchOf(one, place.protocol));
+  const { backends } = weights;
   const broken = backends.filter((backend) => backend.kind === 'invalid');
   const weighted = backends.filter(({ weight }) => weight > 0);
   const loss = lossOf(place.protocol, 500);
@@ -178,8 +182,10 @@ function assemble(rule: RouteRule, place: RulePlace, { written, backends, mirror
       features: featuresInForce(written, rule.delegate !== undefined),
     },
     written,
+    weightsFrom: weights.from,
     delegate: rule.delegate?.namespaces,
     unresolved: [
+      ...(weights.problem === undefined ? [] : [weights.problem]),
       ...broken.map(({ problem, fallback }) =>
         said(fallback ? `rule '${name}' has no such fallback` : `rule '${name}' ${loss} for its share`)(problem),
       ),
