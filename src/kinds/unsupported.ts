@@ -21,19 +21,17 @@ const only = (path: string, values: readonly (string | boolean)[], instead: stri
 const fields = (paths: readonly string[], instead: string): readonly Unsupported[] =>
   paths.map((path) => ({ path, instead }));
 
-const services = "only kind 'Service' works";
-
 const trafficRoute: readonly Unsupported[] = [
   ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
   ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
-  ...only('rules[].filters[].requestMirror.backendRef.kind', ['Host'], services),
-  ...only('rules[].backendRefs[].kind', ['Host'], services),
 ];
 
 const builtIn = 'the built-in behaviour is in force';
 
 const meshPolicy: readonly Unsupported[] = [
+  ...fields(['egress.hosts[].tls.clientSecret'], "use `mode` 'Simple'"),
+  ...only('egress.hosts[].tls.mode', ['Mutual', 'Mesh'], "use 'Simple'"),
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
   ...only('mode', ['Audit'], 'nothing of the policy is in force'),
   ...fields(
@@ -49,7 +47,6 @@ const meshPolicy: readonly Unsupported[] = [
       'inbound.compression',
       'inbound.acceptProxyProtocol',
       'rateLimit',
-      'egress',
       'telemetry.metrics.provider',
       'scope',
       'sidecar',
@@ -58,7 +55,7 @@ const meshPolicy: readonly Unsupported[] = [
     builtIn,
   ),
   ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'RateLimit', 'ExtProc'], 'nothing asks it yet'),
-  ...only('providers[].backendRef.kind', ['Host'], services),
+  ...only('providers[].backendRef.kind', ['Host'], "only kind 'Service' works"),
 ];
 
 const meshIdentity: readonly Unsupported[] = fields(

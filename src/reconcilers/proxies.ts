@@ -5,6 +5,7 @@ import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { callerOf } from '../model/caller.js';
+import type { EgressModel } from '../model/egress.js';
 import {
   isHttp,
   type Capture,
@@ -20,6 +21,7 @@ import type { Place } from '../model/place.js';
 import type { Arrivals } from './arrivals.js';
 import { placeOfCaller } from './caller-place.js';
 import { hasProxy } from './held-rules.js';
+import { openEgress, type EgressOf } from './egress.js';
 import type { Placing } from './places.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
@@ -167,6 +169,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): 
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
     outbound: [],
+    egress: openEgress,
   };
 }
 
@@ -192,19 +195,23 @@ const internInbound = listInterner<Inbound>();
 const ruled = (inbound: InboundPort): InboundPort =>
   inbound.services.length === 0 || isHttp(inbound.protocol) ? inbound : { ...inbound, protocol: 'auto' };
 
-const withSaid = memoised(
-  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: readonly Inbound[]): ProxyModel => ({
-    ...proxy,
-    inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
-    outbound,
-  }),
-);
+/** What is said of the calls that a pod makes. */
+type Outgoing = Pick<ProxyModel, 'outbound' | 'egress'>;
+
+const outgoing = memoised((outbound: Outgoing['outbound'], egress: EgressModel): Outgoing => ({ outbound, egress }));
+
+const withSaid = memoised((proxy: ProxyModel, calls: Outgoing, ofPorts: readonly Inbound[]): ProxyModel => ({
+  ...proxy,
+  inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
+  ...calls,
+}));
 
 /** What is said of calls to pods, and by them, and of the nodes that they are on. */
 interface Sources {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
+  readonly egressOf: EgressOf;
   readonly pods: World['pods'];
   readonly nodes: World['nodes'];
 }
@@ -212,7 +219,7 @@ interface Sources {
 const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
 
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
-  const { policies, arrivals, referents } = sources;
+  const { policies, arrivals, referents, egressOf } = sources;
   const { placing } = mode;
   const proxy = bareProxyOf(pod, called, mode);
   const bare = placing.keys.length === 0 ? proxy : withPlace(proxy, placeOfCaller(pod, sources, placing));
@@ -222,7 +229,9 @@ function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & 
     const by = called.get(port)?.by ?? [];
     return inboundFor(inForce(inboundPoliciesOf, policies.reachingPod(pod, by)), arrivals.at(by));
   });
-  return withSaid(bare, inForce(outboundPoliciesOf, policies.reachingPod(pod)), internInbound(ofPorts));
+  const reaching = policies.reachingPod(pod);
+  const calls = outgoing(inForce(outboundPoliciesOf, reaching), egressOf(pod.meta.namespace, reaching));
+  return withSaid(bare, calls, internInbound(ofPorts));
 }
 
 const modesOf = (capture: Capture) =>
@@ -259,12 +268,13 @@ export function reconcileProxies(
   world: Pick<World, 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, arrivals, referents, pods, nodes } = world;
+  const { policies, arrivals, referents, egressOf, pods, nodes } = world;
   const called = callsIn(world.endpointSlices, world.spoken);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of pods) {
     if (!hasProxy(pod)) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents, pods, nodes }));
+    const sources = { policies, arrivals, referents, egressOf, pods, nodes };
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, ...sources }));
   }
   return proxies;
 }
