@@ -18,12 +18,13 @@ import {
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
-import { placeOf, type Place } from '../model/place.js';
+import type { Place } from '../model/place.js';
 import type { Arrivals } from './arrivals.js';
+import { placeOfCaller } from './caller-place.js';
 import { extensionsInForce } from './extensions.js';
 import { hasProxy } from './held-rules.js';
 import { openEgress, type EgressOf } from './egress.js';
-import { labelAt, type Placing } from './places.js';
+import type { Placing } from './places.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
@@ -219,26 +220,17 @@ interface Sources {
   readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
   readonly egressOf: EgressOf;
+  readonly pods: World['pods'];
   readonly nodes: World['nodes'];
 }
 
 const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
 
-/** Where a pod is, as far as it counts. */
-function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Pick<Sources, 'nodes'> & { mode: Mode }): ProxyModel {
-  const { keys } = mode.placing;
-  if (keys.length === 0) return proxy;
-  const node = pod.nodeName === undefined ? undefined : nodes.get(`/${pod.nodeName}`);
-  const where = { pod: pod.meta.labels, node: node?.meta.labels ?? {}, nodeName: pod.nodeName };
-  return withPlace(
-    proxy,
-    placeOf((key) => labelAt(where, key), keys),
-  );
-}
-
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
-  const { policies, arrivals, referents, egressOf, nodes } = sources;
-  const bare = placed(bareProxyOf(pod, called, mode), pod, { nodes, mode });
+  const { policies, arrivals, referents, egressOf } = sources;
+  const { placing } = mode;
+  const everywhere = bareProxyOf(pod, called, mode);
+  const bare = placing.keys.length === 0 ? everywhere : withPlace(everywhere, placeOfCaller(pod, sources, placing));
   const providers = (reaching: readonly PolicyAttachment[]) => providersInReach(reaching, referents);
   const ofPorts = bare.inbound.map(({ port }) => {
     const by = called.get(port)?.by ?? [];
@@ -290,16 +282,16 @@ const proxyTableOf = memoisedList(
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
+  world: Pick<World, 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, arrivals, referents, egressOf, nodes } = world;
+  const { policies, arrivals, referents, egressOf, pods, nodes } = world;
   const called = callsIn(world.endpointSlices, world.spoken);
   const proxies: ProxyModel[] = [];
-  for (const [key, pod] of world.pods) {
+  for (const [key, pod] of pods) {
     if (!hasProxy(pod)) continue;
-    const from = { policies, arrivals, referents, egressOf, nodes };
-    proxies.push(proxyOf(pod, called.get(key) ?? noPorts, { mode, ...from }));
+    const sources = { policies, arrivals, referents, egressOf, pods, nodes };
+    proxies.push(proxyOf(pod, called.get(key) ?? noPorts, { mode, ...sources }));
   }
   return proxyTableOf(mode, proxies);
 }
