@@ -1,8 +1,8 @@
 // Model to resources: one list for each Service and each proxy. Plain functions; `publication.ts` remembers
 // what they gave, as bytes.
 
+import type { Capabilities, Direction } from '../features/feature.js';
 import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
-import type { Capabilities } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import { dialledIn, type DialledPort } from '../model/dialled.js';
 import type { EgressModel } from '../model/egress.js';
@@ -28,9 +28,11 @@ import { buildDialledClusters, dialledBranches } from './dialled.js';
 import { egressBranches, egressOrigins, restChain } from './egress-chains.js';
 import { buildExternalClusters, buildExternalNames } from './external.js';
 import { buildEndpoints } from './endpoints.js';
+import { buildExtensions, extended, isFor } from './extend.js';
 import { familiesOf, perFamilies, type Families } from './families.js';
 import { buildInboundRoutes } from './inbound-routes.js';
 import { buildListeners, buildOwnListeners, buildRuledListeners, type ListenerAudience } from './listeners.js';
+import { explicitListener } from './names.js';
 import type { Resource, ResourceType } from './resources.js';
 import { buildRedirectedHosts } from './redirected-hosts.js';
 import { buildInstanceRoutes, buildRoutes } from './routes.js';
@@ -190,7 +192,11 @@ export function translateProxy(proxy: ProxyModel, can: Capabilities): Bundle {
   ];
 }
 
-/** Everything that a proxy is served, sorted by name: what `legation translate` prints. */
+/** Of what one proxy alone has: which calls it is for. */
+export const directionOf = ({ name }: Pick<Resource, 'name'>): Direction =>
+  name === explicitListener ? 'outbound' : 'inbound';
+
+/** Everything that a proxy of the newest version is served, sorted by name: what `legation translate` prints. */
 export function translate(
   model: Pick<MeshModel, 'services' | 'endpoints'>,
   proxy: ProxyModel,
@@ -199,25 +205,29 @@ export function translate(
   const { caller, capture, outbound } = proxy;
   const callers: Callers = { caller, capture, outbound, can };
   const services = [...model.services.values()];
-  const all = [
-    ...commonResources[capture][familiesOf(proxy.addresses)],
+  const over = (direction: Direction) => (resource: Resource) =>
+    proxy.extensions.filter(isFor(direction)).reduce(extended, resource);
+  const shared = [
     ...services.flatMap(translateService[capture]),
     ...services.flatMap((service) => translateEntrances[capture](service, callers)),
     ...services.flatMap((service) => translateRules(service, callers)),
-    ...(capture === 'explicit'
-      ? [...explicitNames(services, proxy.namespace), ...translateUnknown(services, caller, proxy.egress)]
-      : []),
+    ...(capture === 'explicit' ? translateUnknown(services, caller, proxy.egress) : []),
     ...translateEgress(proxy.egress, capture),
     ...(capture === 'redirect'
       ? translateOutward(familiesOf(proxy.addresses), {
-          outbound,
-          can,
+          ...{ outbound, can },
           egress: proxy.egress,
           dialled: dialledIn(model),
         })
       : []),
+  ];
+  const all = [
+    ...commonResources[capture][familiesOf(proxy.addresses)],
+    ...shared.map(over('outbound')),
+    ...(capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
     ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.place ?? nowhere)),
-    ...translateProxy(proxy, can),
+    ...translateProxy(proxy, can).map((one) => over(directionOf(one))(one)),
+    ...buildExtensions(proxy.extensions),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));
 }
