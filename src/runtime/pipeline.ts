@@ -49,8 +49,13 @@ function createGate(): { readonly opened: Promise<void>; readonly open: () => vo
 }
 
 /** Wires everything and starts reading. Ends when `signal` aborts. */
-export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: PipelineDeps, signal: AbortSignal): Pipeline {
+export function startPipeline(
+  config: Pick<RunConfig, 'capture' | 'xdsTransport'>,
+  deps: PipelineDeps,
+  signal: AbortSignal,
+): Pipeline {
   const { clock, log } = deps;
+  const { capture, xdsTransport: transport } = config;
   const store = createStore();
   const cache = createCache();
   const metrics = createMetrics();
@@ -66,7 +71,7 @@ export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: Pipeline
   const gate = createGate();
   const fleet = createFleet();
   const outputs = { cache, tracker, quarantine, status, metrics };
-  const builder = createBuilder({ store, ...outputs, log, capture: config.capture, fleet: fleet.levels });
+  const builder = createBuilder({ store, ...outputs, log, capture, fleet: fleet.levels });
   const rebuild = createRebuild({
     clock,
     build: () => {
@@ -86,7 +91,7 @@ export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: Pipeline
   const served = fleet.noting(cache, () => {
     if (store.synced()) builder.build();
   });
-  const toServer = { ...listen, cache: served, clock, log: log.child({ room: 'xds' }), yieldToLoop: soon };
+  const toServer = { ...listen, cache: served, clock, log: log.child({ room: 'xds' }), yieldToLoop: soon, transport };
   return {
     store,
     cache,
