@@ -26,7 +26,9 @@ export type KindName =
   | 'ServiceAccount'
   | 'Secret'
   | 'ConfigMap'
-  | 'Node';
+  | 'Node'
+  | 'Rollout'
+  | 'Canary';
 
 /** `namespace/name`; cluster-scoped objects have an empty namespace: `/name`. */
 export type ObjectKey = string;
@@ -96,5 +98,6 @@ export const ports = {
 export const wellKnownLabels = {
   region: 'topology.kubernetes.io/region',
   zone: 'topology.kubernetes.io/zone',
+  hostname: 'kubernetes.io/hostname',
   service: 'kubernetes.io/service-name',
 } as const;

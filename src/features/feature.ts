@@ -78,6 +78,7 @@ export interface RouteContext {
   readonly defaults: RouteDefaults;
   /** The cluster of a Service port that a feature sends to, or undefined if it does not resolve. */
   readonly clusterOf: (target: {
+    readonly kind?: 'Service' | 'Host';
     readonly namespace?: string;
     readonly name: string;
     readonly port?: number;
@@ -99,6 +100,8 @@ export interface RoutePatch {
 
 /** What a feature knows of the cluster that it changes: a port of a Service, or some of its pods. */
 export interface ClusterContext {
+  /** Full name of the Service. */
+  readonly host: string;
   readonly port: number;
   /** Whether requests, and not only bytes, are sent there. */
   readonly http: boolean;

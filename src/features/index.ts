@@ -12,6 +12,7 @@ import { requestHeaderModifier, responseHeaderModifier } from './header-modifier
 import { healthCheck } from './health-check.js';
 import { inbound } from './inbound.js';
 import { loadBalancer } from './load-balancer.js';
+import { locality } from './locality.js';
 import { metrics } from './metrics.js';
 import { outlierDetection } from './outlier-detection.js';
 import { requestMirror } from './request-mirror.js';
@@ -48,6 +49,7 @@ export const backendFeatures = [requestHeaderModifier, responseHeaderModifier] a
 /** Members of `upstream` of a MeshPolicy; its `timeouts` and `retry` are defaults of rules. */
 export const upstreamFeatures = [
   loadBalancer,
+  locality,
   outlierDetection,
   circuitBreaker,
   retryBudget,

@@ -2,6 +2,7 @@
 // is not compiled is refused with a reason, never ignored. Nothing listed here is the default of a field, so
 // raw and parsed objects give the same answer. Knows no schema.
 
+import { isRecord } from '../lib/record.js';
 import type { Problem } from '../lib/result.js';
 
 /** One field, or one value of a field. */
@@ -20,20 +21,21 @@ const only = (path: string, values: readonly (string | boolean)[], instead: stri
 const fields = (paths: readonly string[], instead: string): readonly Unsupported[] =>
   paths.map((path) => ({ path, instead }));
 
-const services = "only kind 'Service' works";
-
 const trafficRoute: readonly Unsupported[] = [
   ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
   ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
-  ...only('rules[].filters[].requestMirror.backendRef.kind', ['Host'], services),
-  ...only('rules[].backendRefs[].kind', ['Host'], services),
-  ...fields(['rules[].weightsFrom'], 'write `weight` at the backends'),
 ];
 
 const builtIn = 'the built-in behaviour is in force';
 
+/** It needs a proxy that knows its own zone when it starts, which injection cannot tell: pods are bound to nodes later. */
+const zoneAware = only('upstream.locality.mode', ['ZoneAware'], "use 'Failover', which spills over as well");
+
 const meshPolicy: readonly Unsupported[] = [
+  ...fields(['egress.hosts[].tls.clientSecret'], "use `mode` 'Simple'"),
+  ...only('egress.hosts[].tls.mode', ['Mutual', 'Mesh'], "use 'Simple'"),
+  ...zoneAware,
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
   ...only('mode', ['Audit'], 'nothing of the policy is in force'),
   ...fields(
@@ -42,7 +44,6 @@ const meshPolicy: readonly Unsupported[] = [
       'authorization',
       'jwt',
       'extAuthz',
-      'upstream.locality',
       'inbound.ports',
       'inbound.maxConnections',
       'inbound.trustedHops',
@@ -50,7 +51,6 @@ const meshPolicy: readonly Unsupported[] = [
       'inbound.compression',
       'inbound.acceptProxyProtocol',
       'rateLimit',
-      'egress',
       'telemetry.metrics.provider',
       'scope',
       'sidecar',
@@ -59,7 +59,7 @@ const meshPolicy: readonly Unsupported[] = [
     builtIn,
   ),
   ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'RateLimit', 'ExtProc'], 'nothing asks it yet'),
-  ...only('providers[].backendRef.kind', ['Host'], services),
+  ...only('providers[].backendRef.kind', ['Host'], "only kind 'Service' works"),
 ];
 
 const meshIdentity: readonly Unsupported[] = fields(
@@ -86,9 +86,6 @@ interface Found {
   readonly path: string;
   readonly value: unknown;
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const items = (found: Found): readonly Found[] => {
   if (!Array.isArray(found.value)) return [];

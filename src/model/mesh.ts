@@ -3,9 +3,12 @@
 
 import type { ObjectKey, ObjectRef } from '../api/meta.js';
 import type { CompiledFeature, ProviderConfig } from '../features/feature.js';
+import type { LocalityPolicy } from '../features/locality.js';
 import type { RouteDefaults } from '../features/route-defaults.js';
 import type { Problem } from '../lib/result.js';
 import type { Origin } from './delivery.js';
+import type { EgressModel, HostBackend } from './egress.js';
+import type { Place, Preference } from './place.js';
 
 /** What is spoken on a port. `auto`: nobody said, the proxy looks. */
 export type Protocol = 'http' | 'http2' | 'grpc' | 'tcp' | 'tls' | 'auto';
@@ -37,6 +40,13 @@ export type Backend =
       readonly features: readonly CompiledFeature[];
       /** What policies say of calls to the target. */
       readonly policies: readonly PolicyInForce[];
+    }
+  | {
+      readonly kind: 'host';
+      readonly host: HostBackend;
+      readonly weight: number;
+      readonly fallback: boolean;
+      readonly features: readonly CompiledFeature[];
     }
   | { readonly kind: 'invalid'; readonly weight: number; readonly fallback: boolean; readonly problem: Problem };
 
@@ -120,6 +130,8 @@ export interface PolicyInForce {
 export interface ServicePolicies {
   readonly inForce: readonly PolicyInForce[];
   readonly defaults: RouteDefaults;
+  /** Absent: the Service itself says. */
+  readonly locality?: LocalityPolicy | 'none';
   /** Whether events of health checks are written. */
   readonly eventLog: boolean;
 }
@@ -134,6 +146,8 @@ export interface Rule {
   readonly backends: readonly Backend[];
   /** Other targets that its features name and that resolved: mirrors. */
   readonly references: readonly Target[];
+  /** The same, outside of the cluster. */
+  readonly hosts: readonly HostBackend[];
   readonly features: readonly CompiledFeature[];
   /** What the receiving proxy would hold is held by the caller's: not everyone who receives can. */
   readonly fallsBack?: boolean;
@@ -169,6 +183,8 @@ export interface PortModel {
   /** Whether some rule of the mesh sends clients back to endpoints that drain. */
   readonly keepsEndpoints: boolean;
   readonly policies: ServicePolicies;
+  /** Whom callers get first, by where they are. */
+  readonly preference?: Preference;
 }
 
 /** A Service that can be called. */
@@ -177,6 +193,8 @@ export interface ServiceModel {
   readonly origin: Origin;
   /** Virtual addresses; empty for headless Services. */
   readonly addresses: readonly string[];
+  /** Type ExternalName: the DNS name that it stands for. */
+  readonly externalName?: string | undefined;
   readonly ports: readonly PortModel[];
   /** Host names of pods that can be called by name, sorted: `db-0` of a StatefulSet. */
   readonly instances: readonly string[];
@@ -190,8 +208,8 @@ export interface EndpointModel {
   readonly draining: boolean;
   readonly region: string;
   readonly zone: string;
-  /** Where the set is node-local: the node that it is on. */
-  readonly node?: string;
+  /** What of its place the preference of the set looks at. */
+  readonly place?: Place;
 }
 
 /** The endpoints of a target. */
@@ -199,17 +217,9 @@ export interface EndpointSet {
   readonly target: Target;
   readonly origin: Origin;
   readonly endpoints: readonly EndpointModel[];
-  /** Callers reach endpoints on their own node alone. */
-  readonly nodeLocal?: true;
+  /** Absent: callers everywhere see the same. */
+  readonly preference?: Preference;
 }
-
-/** The part of node-local sets that a caller on a node reaches; sets for all are what they are. */
-export const reachableFrom = (sets: readonly EndpointSet[], node: string | undefined): readonly EndpointSet[] =>
-  sets.map((set) =>
-    set.nodeLocal === true
-      ? { ...set, endpoints: set.endpoints.filter((one) => node !== undefined && one.node === node) }
-      : set,
-  );
 
 /** How requests reach the proxy. */
 export type Capture = 'redirect' | 'explicit';
@@ -250,14 +260,16 @@ export interface ProxyModel {
   /** `Deployment/web.shop`. */
   readonly workload: string;
   readonly capture: Capture;
-  /** The node that it is on; absent where no Service is node-local, so that callers on all nodes are alike. */
-  readonly node?: string;
+  /** Where it is; absent where that counts nowhere in the mesh, so that all callers are alike. */
+  readonly place?: Place;
   readonly addresses: readonly string[];
   /** Explicit capture: where the application listens. */
   readonly applicationAddress: string | undefined;
   readonly inbound: readonly InboundPort[];
   /** What policies say of the calls that its pod makes; equal lists are one object. */
   readonly outbound: readonly PolicyInForce[];
+  /** What it may reach outside of the cluster. */
+  readonly egress: EgressModel;
 }
 
 /** The whole mesh at one revision. */
@@ -268,9 +280,22 @@ export interface MeshModel {
   readonly proxies: ReadonlyMap<ObjectKey, ProxyModel>;
 }
 
-/** All rules that some proxy may be given. */
-export function rulesIn(model: MeshModel): ReadonlySet<Rule> {
+/** A Service whose clusters are made of other parts of policies, or of fewer. */
+export const withPolicies = (
+  service: ServiceModel,
+  substitute: (part: PolicyInForce) => PolicyInForce | undefined,
+): ServiceModel => ({
+  ...service,
+  ports: service.ports.map((port) => ({
+    ...port,
+    policies: { ...port.policies, inForce: port.policies.inForce.flatMap((part) => substitute(part) ?? []) },
+  })),
+});
+
+/** All rules and parts of policies that some proxy may be given. */
+export function partsIn(model: MeshModel): ReadonlySet<Rule | PolicyInForce> {
   const ports = [...model.services.values()].flatMap((service) => service.ports);
   const hosts = ports.flatMap((port) => [...port.hosts, ...[...port.consumers.values()].flat()]);
-  return new Set(hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule)));
+  const rules = hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule));
+  return new Set<Rule | PolicyInForce>([...rules, ...ports.flatMap(({ policies }) => policies.inForce)]);
 }

@@ -9,16 +9,18 @@ import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
 import { arrivalsOf, type Arrivals } from './arrivals.js';
 import { delegationOf, type Delegation } from './delegation.js';
+import { egressIn, routedIn, type EgressOf } from './egress.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
 import { placeRoutes } from './held-rules.js';
 import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
-import { referentsOf as referentsIn, type ServiceReferents } from './references.js';
+import { referentsOf, type ServiceReferents } from './references.js';
+import { placingOf, preferencesIn, type PreferenceTable } from './places.js';
 import { attachmentsOf, poolServices, usesOf, type PooledService, type ServiceUses } from './services.js';
 import { sourcesOf } from './source.js';
-import { compileRoute, type CompiledRoute } from './traffic-route.js';
+import { compileRoute, type CompiledRoute, type Surroundings } from './traffic-route.js';
 
 /** What a World means. */
 export interface Reconciled {
@@ -30,15 +32,19 @@ export interface Reconciled {
   readonly findings: readonly Finding[];
 }
 
-/** What routes are compiled against. */
-type Referents = Pick<World, 'services' | 'referenceGrants'> & { readonly policies: PolicyIndex };
+const targetsOf = memoised((services: World['services'], referenceGrants: World['referenceGrants']) => ({
+  services,
+  referenceGrants,
+}));
 
-const referentsOf = memoised(
-  (services: World['services'], referenceGrants: World['referenceGrants'], policies: PolicyIndex): Referents => ({
-    services,
-    referenceGrants,
-    policies,
-  }),
+const deliveriesOf = memoised((rollouts: World['rollouts'], canaries: World['canaries']) => ({ rollouts, canaries }));
+
+const surroundingsOf = memoised(
+  (
+    targets: ReturnType<typeof targetsOf>,
+    deliveries: ReturnType<typeof deliveriesOf>,
+    policies: PolicyIndex,
+  ): Surroundings => ({ ...targets, ...deliveries, policies }),
 );
 
 type RouteTables = Pick<World, 'trafficRoutes' | 'httpRoutes' | 'grpcRoutes'>;
@@ -51,9 +57,9 @@ const routeTables = memoised(
   }),
 );
 
-const compileRoutes = memoised((tables: RouteTables, referents: Referents): readonly CompiledRoute[] =>
+const compileRoutes = memoised((tables: RouteTables, surroundings: Surroundings): readonly CompiledRoute[] =>
   [tables.trafficRoutes, tables.httpRoutes, tables.grpcRoutes].flatMap((table) =>
-    [...table.values()].map((route) => compileRoute(route, referents)),
+    [...table.values()].map((route) => compileRoute(route, surroundings)),
   ),
 );
 
@@ -86,7 +92,7 @@ const modelsOf = memoised(
 /** The tables that endpoints are made from. */
 type EndpointTables = Pick<World, 'services' | 'endpointSlices' | 'pods' | 'nodes'>;
 
-const behindOf = memoised((pods: World['pods'], nodes: World['nodes']) => ({ pods, nodes }));
+const podTables = memoised((pods: World['pods'], nodes: World['nodes']) => ({ pods, nodes }));
 
 const endpointTables = memoised(
   (
@@ -96,8 +102,9 @@ const endpointTables = memoised(
   ): EndpointTables => ({ services, endpointSlices, ...behind }),
 );
 
-const endpointsOf = memoised((tables: EndpointTables, uses: ReadonlyMap<string, ServiceUses>) =>
-  reconcileEndpoints(tables, uses),
+const endpointsOf = memoised(
+  (tables: EndpointTables, uses: ReadonlyMap<string, ServiceUses>, preferences: PreferenceTable) =>
+    reconcileEndpoints(tables, uses, preferences),
 );
 
 const setsOf = memoised(
@@ -110,20 +117,26 @@ interface Said {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
+  readonly egressOf: EgressOf;
 }
 
-const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals, referents: ServiceReferents): Said => ({
+/** What pods may reach by name: providers, and hosts outside of the cluster. */
+type Reach = Pick<Said, 'referents' | 'egressOf'>;
+
+const reachOf = memoised((referents: ServiceReferents, egressOf: EgressOf): Reach => ({ referents, egressOf }));
+
+const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals, reach: Reach): Said => ({
   policies,
   arrivals,
-  referents,
+  ...reach,
 }));
 
-const nowhere: ServiceReferents = { service: () => undefined, grants: [] };
+const nowhere: ServiceReferents = { service: () => undefined, grants: [], refusalOf: () => undefined };
 
 /** Without providers, proxies do not depend on what Services there are. */
 const providersIn = (policies: PolicyIndex, { services, referenceGrants }: World): ServiceReferents =>
   policies.policies.some(({ blocks }) => blocks.providers !== undefined)
-    ? referentsIn(services, referenceGrants)
+    ? referentsOf(services, referenceGrants, policies)
     : nowhere;
 
 /** What says on which ports pods are called, and how, with what is said of it. */
@@ -133,29 +146,38 @@ const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: Spoke
   ...said,
 }));
 
-const proxiesOf = memoised((pods: World['pods'], calls: ReturnType<typeof callsOf>, mode: Mode) =>
-  reconcileProxies({ pods, ...calls }, mode),
+const proxiesOf = memoised((behind: ReturnType<typeof podTables>, calls: ReturnType<typeof callsOf>, mode: Mode) =>
+  reconcileProxies({ ...behind, ...calls }, mode),
 );
+
+/** Nodes are of no concern to proxies where no place counts. */
+const noNodes: World['nodes'] = new Map();
 
 /** Runs the whole compiler front end. */
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
   const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
   const policies = indexPolicies(world.meshPolicies);
   const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
-  const routes = placeRoutes(compileRoutes(tables, referentsOf(services, referenceGrants, policies)), world);
+  const deliveries = deliveriesOf(world.rollouts, world.canaries);
+  const surroundings = surroundingsOf(targetsOf(services, referenceGrants), deliveries, policies);
+  const routes = placeRoutes(compileRoutes(tables, surroundings), world);
   const delegation = delegationOf(routes);
   const context = contextOf(policies, instancesIn(services, world.endpointSlices));
   const pooled = pooledServices(services, routes, context);
-  const behind = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
-  const endpoints = endpointsOf(behind, usesIn(routes));
+  const behind = endpointTables(services, world.endpointSlices, podTables(world.pods, world.nodes));
   const models = modelsOf(pooled);
-  const mode = modeOf(options.capture, services, sourcesIn(routes));
-  const said = saidOf(policies, arrivalsOf(models), providersIn(policies, world));
+  const preferences = preferencesIn(models);
+  const endpoints = endpointsOf(behind, usesIn(routes), preferences);
+  const placing = placingOf(preferences);
+  const mode = modeOf(options.capture, sourcesIn(routes), placing);
+  const egressOf = egressIn(policies, routedIn(routes), world.configMaps);
+  const said = saidOf(policies, arrivalsOf(models), reachOf(providersIn(policies, world), egressOf));
+  const calls = callsOf(world.endpointSlices, spokenIn(models), said);
   const model: MeshModel = {
     revision: world.revision,
     services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesOf(world.pods, callsOf(world.endpointSlices, spokenIn(models), said), mode),
+    proxies: proxiesOf(podTables(world.pods, placing.keys.length === 0 ? noNodes : world.nodes), calls, mode),
   };
   let findings: readonly Finding[] | undefined;
   return {
@@ -164,7 +186,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
     policies,
     delegation,
     get findings() {
-      findings ??= findingsOf({ world, routes, pooled, endpoints, delegation, policies });
+      findings ??= findingsOf({ world, routes, pooled, endpoints, delegation, policies, capture: options.capture });
       return findings;
     },
   };

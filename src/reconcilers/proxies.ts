@@ -5,6 +5,7 @@ import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { callerOf } from '../model/caller.js';
+import type { EgressModel } from '../model/egress.js';
 import {
   isHttp,
   type Capture,
@@ -16,8 +17,11 @@ import {
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
+import { placeOf, type Place } from '../model/place.js';
 import type { Arrivals } from './arrivals.js';
 import { hasProxy } from './held-rules.js';
+import { openEgress, type EgressOf } from './egress.js';
+import { labelAt, type Placing } from './places.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
@@ -144,14 +148,13 @@ function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
 /** What holds for the proxies of all pods. */
 export interface Mode {
   readonly capture: Capture;
-  /** Whether it matters on which node a caller is. */
-  readonly perNode: boolean;
   readonly sources: SourceList;
+  readonly placing: Placing;
 }
 
 const workloadName = (pod: Pod): string => `${pod.workload.kind}/${pod.workload.name}.${pod.workload.namespace}`;
 
-function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode, sources }: Mode): ProxyModel {
+function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): ProxyModel {
   const workload = workloadName(pod);
   return {
     key: `${pod.meta.namespace}/${pod.meta.name}`,
@@ -161,11 +164,11 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode, sources }
     group: `${workload}|${pod.serviceAccount}|${capture}`,
     workload,
     capture,
-    ...(perNode ? { node: pod.nodeName ?? '' } : {}),
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
     outbound: [],
+    egress: openEgress,
   };
 }
 
@@ -191,49 +194,63 @@ const internInbound = listInterner<Inbound>();
 const ruled = (inbound: InboundPort): InboundPort =>
   inbound.services.length === 0 || isHttp(inbound.protocol) ? inbound : { ...inbound, protocol: 'auto' };
 
-const withSaid = memoised(
-  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: readonly Inbound[]): ProxyModel => ({
-    ...proxy,
-    inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
-    outbound,
-  }),
-);
+/** What is said of the calls that a pod makes. */
+type Outgoing = Pick<ProxyModel, 'outbound' | 'egress'>;
 
-/** What says something of calls to pods, and by them. */
+const outgoing = memoised((outbound: Outgoing['outbound'], egress: EgressModel): Outgoing => ({ outbound, egress }));
+
+const withSaid = memoised((proxy: ProxyModel, calls: Outgoing, ofPorts: readonly Inbound[]): ProxyModel => ({
+  ...proxy,
+  inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
+  ...calls,
+}));
+
+/** What is said of calls to pods, and by them, and of the nodes that they are on. */
 interface Sources {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
+  readonly egressOf: EgressOf;
+  readonly nodes: World['nodes'];
+}
+
+const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
+
+/** Where a pod is, as far as it counts. */
+function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Pick<Sources, 'nodes'> & { mode: Mode }): ProxyModel {
+  const { keys } = mode.placing;
+  if (keys.length === 0) return proxy;
+  const node = pod.nodeName === undefined ? undefined : nodes.get(`/${pod.nodeName}`);
+  const where = { pod: pod.meta.labels, node: node?.meta.labels ?? {}, nodeName: pod.nodeName };
+  return withPlace(
+    proxy,
+    placeOf((key) => labelAt(where, key), keys),
+  );
 }
 
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
-  const { policies, arrivals, referents } = sources;
-  const bare = bareProxyOf(pod, called, mode);
+  const { policies, arrivals, referents, egressOf, nodes } = sources;
+  const bare = placed(bareProxyOf(pod, called, mode), pod, { nodes, mode });
   const inForce = (of: typeof inboundPoliciesOf, reaching: readonly PolicyAttachment[]) =>
     of(reaching, providersInReach(reaching, referents));
   const ofPorts = bare.inbound.map(({ port }) => {
     const by = called.get(port)?.by ?? [];
     return inboundFor(inForce(inboundPoliciesOf, policies.reachingPod(pod, by)), arrivals.at(by));
   });
-  return withSaid(bare, inForce(outboundPoliciesOf, policies.reachingPod(pod)), internInbound(ofPorts));
+  const reaching = policies.reachingPod(pod);
+  const calls = outgoing(inForce(outboundPoliciesOf, reaching), egressOf(pod.meta.namespace, reaching));
+  return withSaid(bare, calls, internInbound(ofPorts));
 }
 
 const modesOf = (capture: Capture) =>
-  memoised((sources: SourceList): { readonly forAll: Mode; readonly perNode: Mode } => ({
-    forAll: { capture, perNode: false, sources },
-    perNode: { capture, perNode: true, sources },
-  }));
+  memoised((sources: SourceList, placing: Placing): Mode => ({ capture, sources, placing }));
 
 /** One object for each mode. */
 const modes = { explicit: modesOf('explicit'), redirect: modesOf('redirect') } as const;
 
-const isNodeLocal = memoised((services: World['services']): boolean =>
-  [...services.values()].some((service) => service.internalTrafficPolicy === 'Local'),
-);
-
-/** The mode that these Services and these conditions of routes ask for. */
-export const modeOf = (capture: Capture, services: World['services'], sources: SourceList): Mode =>
-  modes[capture](sources)[isNodeLocal(services) ? 'perNode' : 'forAll'];
+/** The mode that these conditions of routes and these preferences of Services ask for. */
+export const modeOf = (capture: Capture, sources: SourceList, placing: Placing): Mode =>
+  modes[capture](sources, placing);
 
 const callsIn = (slices: World['endpointSlices'], spoken: SpokenTable): ReadonlyMap<ObjectKey, CalledPorts> =>
   calledPorts(
@@ -259,12 +276,13 @@ export function reconcileProxies(
   world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, arrivals, referents } = world;
+  const { policies, arrivals, referents, egressOf, nodes } = world;
   const called = callsIn(world.endpointSlices, world.spoken);
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (!hasProxy(pod)) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents }));
+    const sources = { policies, arrivals, referents, egressOf, nodes };
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, ...sources }));
   }
   return proxies;
 }

@@ -6,6 +6,7 @@ import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/h
 import { HealthStatus } from '../gen/envoy/config/core/v3/health_check.js';
 import type { ClusterPatch } from '../features/feature.js';
 import { balancing, leastRequest } from '../features/load-balancer.js';
+import { detection, usualDetection } from '../features/outlier-detection.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
@@ -18,10 +19,11 @@ import {
 import { packAny } from '../features/any.js';
 import { durationOfSeconds, endpointsFromAds, socketAddress, unlimited } from './config-source.js';
 import { mergePatches, overridden } from './merge.js';
-import { nameOfCluster, nameOfInbound } from './names.js';
+import { byDns } from './external-endpoints.js';
+import { clusterDomain, nameOfCluster, nameOfInbound } from './names.js';
 import type { Resource } from './resources.js';
 
-const httpOptionsName = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+export const httpOptionsName = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 const http2Options = Http2ProtocolOptions.fromPartial({
   maxConcurrentStreams: 1_024,
@@ -50,7 +52,7 @@ function upstreamProtocol(protocol: Protocol): HttpProtocolOptions['upstreamProt
 }
 
 /** Idle connections end before the server's own hour does, so that none is reused as it closes. */
-const outboundHttpOptions = (protocol: Protocol, patch: ClusterPatch['http']) =>
+export const outboundHttpOptions = (protocol: Protocol, patch: ClusterPatch['http']) =>
   packAny(
     HttpProtocolOptions,
     HttpProtocolOptions.fromPartial(
@@ -65,7 +67,7 @@ const outboundHttpOptions = (protocol: Protocol, patch: ClusterPatch['http']) =>
   );
 
 /** Envoy's defaults of 1,024 requests and 3 retries are nobody's wish: what is not set is unlimited. */
-const noBreakers = {
+export const noBreakers = {
   maxConnections: unlimited,
   maxPendingRequests: unlimited,
   maxRequests: unlimited,
@@ -86,8 +88,13 @@ function limits(patch: ClusterPatch['thresholds']) {
 }
 
 /** What policies say of a cluster, joined. */
-function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
-  const context = { port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol), eventLog: policies.eventLog };
+function patchOf(
+  { namespace, name }: Pick<Target, 'namespace' | 'name'>,
+  { policies, port, protocol }: PortModel,
+): ClusterPatch {
+  const host = `${name}.${namespace}.svc.${clusterDomain}`;
+  const { eventLog } = policies;
+  const context = { host, port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol), eventLog };
   return (
     mergePatches(
       policies.inForce.map(({ feature }) => feature.onCluster(context)),
@@ -96,8 +103,15 @@ function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
   );
 }
 
+/** Who answers comes over the same stream. */
+const byEndpoints = (name: string) =>
+  ({
+    clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
+  }) as const;
+
 /** Limits of a cluster of this port. */
-export const thresholdsOf = (port: PortModel) => limits(patchOf(port).thresholds);
+export const thresholdsOf = ({ ref }: ServiceModel, port: PortModel) => limits(patchOf(ref, port).thresholds);
 
 /** Who has a say in clusters of this port. */
 export const originsOf = (service: ServiceModel, port: PortModel): readonly Origin[] => [
@@ -105,13 +119,12 @@ export const originsOf = (service: ServiceModel, port: PortModel): readonly Orig
   ...port.policies.inForce.map(({ origin }) => origin),
 ];
 
-function outboundCluster(target: Target, port: PortModel): Cluster {
+function outboundCluster(target: Target, port: PortModel, externalName: string | undefined): Cluster {
   const name = nameOfCluster(target);
-  const patch = patchOf(port);
+  const patch = patchOf(target, port);
   const base = {
     name,
-    clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
-    edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
+    ...(externalName === undefined ? byEndpoints(name) : byDns(name, { host: externalName, port: target.port })),
     // What logs and metrics call the destination.
     metadata: { filterMetadata: { mesh: { service: `${target.name}.${target.namespace}` } } },
     connectTimeout: durationOfSeconds(5),
@@ -119,7 +132,9 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     ...balancing('LeastRequest', leastRequest()),
     commonLbConfig: { healthyPanicThreshold: { value: 0 }, ...(port.keepsEndpoints ? drainingToo : {}) },
     ignoreHealthOnHostRemoval: true,
-    circuitBreakers: { thresholds: [thresholdsOf(port)] },
+    // Who is far is asked once it is known that those who are near fail.
+    ...(port.preference?.kind === 'failover' ? detection(usualDetection) : {}),
+    circuitBreakers: { thresholds: [limits(patch.thresholds)] },
     typedExtensionProtocolOptions: isHttp(port.protocol)
       ? { [httpOptionsName]: outboundHttpOptions(port.protocol, patch.http) }
       : {},
@@ -130,8 +145,9 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
 function clusterOf(service: ServiceModel, port: PortModel, part: Pick<Target, 'subset' | 'instance'>) {
   const { namespace, name } = service.ref;
   const target = { namespace, name, port: port.port, ...part };
-  const message = outboundCluster(target, port);
-  return { type: 'cluster', name: message.name, message, origins: originsOf(service, port) } as const;
+  const message = outboundCluster(target, port, service.externalName);
+  const origins = originsOf(service, port);
+  return { type: 'cluster', name: message.name, message, origins, parts: port.policies.inForce } as const;
 }
 
 /** The clusters of a Service. */

@@ -3,18 +3,33 @@
 
 import type { Capabilities } from '../features/feature.js';
 import { callerOf, everyone, isFor } from '../model/caller.js';
-import type { Caller, Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
+import {
+  withPolicies,
+  type Caller,
+  type Capture,
+  type EndpointSet,
+  type MeshModel,
+  type PolicyInForce,
+  type ProxyModel,
+  type Rule,
+  type ServiceModel,
+} from '../model/mesh.js';
+import type { EgressModel } from '../model/egress.js';
+import { keysOf, nowhere, placeOf, type Place } from '../model/place.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
+import { audienceOf, viewKeyOf, type Audience, type Served } from './audience.js';
 import type { Names, ProxyEntry, Publication, Section } from './cache.js';
-import { capabilitiesOf, leastCapabilities, levelOf } from './capabilities.js';
-import { checkConstraints } from './constraints.js';
-import { familiesOf, type Families } from './listeners.js';
+import { capabilitiesOf, leastCapabilities } from './capabilities.js';
+import { isDynamic } from './dynamic-hosts.js';
+import { encode, encodeAll, encodeParts, isConcerned, type Divisible, type Layer } from './layer.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
-import { codecOf, encodeResource, type EncodedResource, type Part, type Resource } from './resources.js';
+import type { EncodedResource, Part } from './resources.js';
 import {
   commonResources,
   translateClaims,
+  translateEgress,
+  translateUnknown,
   translateEndpoints,
   translateEntrances,
   translateLocalNames,
@@ -27,12 +42,6 @@ import {
 import { hasConnectionRules } from './tcp.js';
 import { forEachType, type OwnResources } from './view.js';
 
-/** Encoded resources, and those that break Envoy's own rules and are not sent. */
-interface Layer {
-  readonly resources: readonly EncodedResource[];
-  readonly guilty: readonly Guilt[];
-}
-
 /** Quarantines by Envoy version. */
 export type Quarantines = ReadonlyMap<string, Quarantine>;
 
@@ -42,43 +51,6 @@ export interface Built {
   /** Found by our own check of Envoy's rules. */
   readonly guilty: readonly Guilt[];
 }
-
-/** Endpoints and scopes hold nothing that a user wrote but names, which Kubernetes has checked. */
-const isChecked = ({ type }: Resource): boolean => type !== 'endpoint' && type !== 'scope';
-
-function encode(bundle: Bundle): Layer {
-  const guilty: Guilt[] = [];
-  const resources: EncodedResource[] = [];
-  for (const resource of bundle) {
-    const encoded = encodeResource(resource);
-    const [violation] = isChecked(resource) ? checkConstraints(codecOf[resource.type].$type, resource.message) : [];
-    if (violation === undefined) resources.push(encoded);
-    else guilty.push({ part: undefined, resource: encoded, message: `${violation.path} ${violation.message}` });
-  }
-  return { resources, guilty };
-}
-
-/** A layer without the rules that are withheld, nor those that could not be sent. */
-function encodeRules(service: ServiceModel, callers: Callers, withheld: ReadonlyMap<Part, Part | undefined>): Layer {
-  const broken = new Map<Part, Guilt>();
-  const substitute = (rule: Rule): Rule | undefined => {
-    if (broken.has(rule)) return undefined;
-    if (!withheld.has(rule)) return rule;
-    const good = withheld.get(rule);
-    return good === undefined || !isRule(good) ? undefined : good;
-  };
-  const all = encode(translateRules(service, callers, substitute));
-  if (all.guilty.length === 0) return all;
-  for (const rule of rulesOf(service, callers.caller)) {
-    const alone = translateRules(service, callers, (one) => (one === rule ? one : undefined));
-    const found = encode(alone).guilty[0];
-    if (found !== undefined) broken.set(rule, { ...found, part: rule });
-  }
-  const layer = encode(translateRules(service, callers, substitute));
-  return { resources: layer.resources, guilty: [...broken.values(), ...layer.guilty] };
-}
-
-const isRule = (part: Part): part is Rule => 'backends' in part;
 
 const rulesOf = (service: ServiceModel, caller: Caller): readonly Rule[] => [
   ...new Set(
@@ -90,10 +62,9 @@ const rulesOf = (service: ServiceModel, caller: Caller): readonly Rule[] => [
   ),
 ];
 
-const serviceLayers: Readonly<Record<Capture, (service: ServiceModel) => Layer>> = {
-  explicit: memoised((service: ServiceModel) => encode(translateService.explicit(service))),
-  redirect: memoised((service: ServiceModel) => encode(translateService.redirect(service))),
-};
+const isRule = (part: Part): part is Rule => 'backends' in part;
+const isPolicy = (part: Part): part is PolicyInForce => 'feature' in part;
+
 /** A list with an identity. */
 type Outbound = ProxyModel['outbound'];
 
@@ -105,13 +76,54 @@ const entrances = {
     encode(translateEntrances.redirect(service, { outbound, can })),
   ),
 } as const;
-const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service)));
-const endpointLayer = memoised((sets: readonly EndpointSet[]) => encode(translateEndpoints(sets, undefined)));
-const nodeLayer = memoised((sets: readonly EndpointSet[], { node }: Place) => encode(translateEndpoints(sets, node)));
 
-/** What callers at a place see of the endpoints of a Service. */
-const endpointLayerFor = (sets: readonly EndpointSet[], place: Place): Layer =>
-  sets.some(({ nodeLocal }) => nodeLocal === true) ? nodeLayer(sets, place) : endpointLayer(sets);
+const divisibleRules = (service: ServiceModel, callers: Callers): Divisible<Rule> => ({
+  parts: () => rulesOf(service, callers.caller),
+  translate: (substitute) => translateRules(service, callers, substitute),
+  isOne: isRule,
+});
+
+const policiesOf = memoised((service: ServiceModel): readonly PolicyInForce[] =>
+  service.ports.flatMap(({ policies }) => policies.inForce),
+);
+
+const divisiblePolicies = (service: ServiceModel, capture: Capture): Divisible<PolicyInForce> => ({
+  parts: () => policiesOf(service),
+  translate: (substitute) => translateService[capture](withPolicies(service, substitute)),
+  isOne: isPolicy,
+});
+
+const goodService = (capture: Capture) =>
+  memoised((service: ServiceModel): Layer =>
+    encodeAll(translateService[capture](service), divisiblePolicies(service, capture)),
+  );
+const partialService = (capture: Capture) =>
+  memoised((service: ServiceModel, quarantine: Quarantine): Layer =>
+    encodeParts(divisiblePolicies(service, capture), quarantine.parts),
+  );
+const serviceLayers = {
+  explicit: { good: goodService('explicit'), partial: partialService('explicit') },
+  redirect: { good: goodService('redirect'), partial: partialService('redirect') },
+} as const satisfies Record<Capture, unknown>;
+
+function serviceLayer(service: ServiceModel, capture: Capture, quarantine: Quarantine): Layer {
+  const { good, partial } = serviceLayers[capture];
+  return isConcerned(policiesOf(service), quarantine.parts) ? partial(service, quarantine) : good(service);
+}
+
+const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service)));
+const endpointLayer = memoised((sets: readonly EndpointSet[], place: Place) => encode(translateEndpoints(sets, place)));
+
+/** What of a place counts for the endpoints of a Service. */
+const keysSeen = memoised((sets: readonly EndpointSet[]): readonly string[] =>
+  sets.flatMap(({ preference }) => (preference === undefined ? [] : keysOf(preference))),
+);
+
+/** What callers at a place see of the endpoints of a Service: the same wherever it tells no places apart. */
+function endpointLayerFor(sets: readonly EndpointSet[], place: Place): Layer {
+  const keys = keysSeen(sets);
+  return endpointLayer(sets, keys.length === 0 ? nowhere : placeOf((key) => place[key], keys));
+}
 const commonLayer = memoised(encode);
 
 /** Claims depend on all Services: the last answer is kept for each namespace of callers. */
@@ -132,30 +144,41 @@ const callersBy = (capture: Capture) =>
 /** One object for each class of callers. */
 const callersOf = { explicit: callersBy('explicit'), redirect: callersBy('redirect') } as const;
 
+/** A host outside of the cluster is for callers of the route's namespace: it matters where a caller is. */
+const sendsOutside = memoised((service: ServiceModel): boolean =>
+  allRulesOf(service).some((rule) => rule.hosts.length > 0 || rule.backends.some(({ kind }) => kind === 'host')),
+);
+
+const allRulesOf = ({ ports }: ServiceModel): readonly Rule[] =>
+  ports.flatMap((port) =>
+    [port.hosts, ...port.consumers.values()].flatMap((hosts) =>
+      hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule)),
+    ),
+  );
+
 /** Callers as a Service tells them apart: all that have neither rules nor conditions of their own are one class. */
 function seenBy(service: ServiceModel, { caller, capture, outbound, can }: Callers): Callers {
   // Only listeners differ by what an Envoy can do.
   const least = service.ports.some(hasConnectionRules) ? can : leastCapabilities;
   const named = sourcesNamed(service);
   const sources = named.size === 0 ? [] : caller.sources.filter((key) => named.has(key));
-  const consumed = service.ports.some((port) => port.consumers.has(caller.namespace));
+  const consumed = sendsOutside(service) || service.ports.some((port) => port.consumers.has(caller.namespace));
   if (sources.length === 0 && !consumed) return callersOf[capture](everyone, outbound, least);
   return callersOf[capture](callerOf(consumed ? caller.namespace : '', sources), outbound, least);
 }
 
-const goodRules = memoised((service: ServiceModel, callers: Callers): Layer => {
-  const layer = encode(translateRules(service, callers));
-  return layer.guilty.length === 0 ? layer : encodeRules(service, callers, new Map());
-});
+const goodRules = memoised((service: ServiceModel, callers: Callers): Layer =>
+  encodeAll(translateRules(service, callers), divisibleRules(service, callers)),
+);
 const partialRules = memoised((service: ServiceModel, callers: Callers, quarantine: Quarantine): Layer =>
-  encodeRules(service, callers, quarantine.parts),
+  encodeParts(divisibleRules(service, callers), quarantine.parts),
 );
 
 function rulesLayer(service: ServiceModel, audience: Callers, quarantine: Quarantine): Layer {
   const callers = seenBy(service, audience);
   const { parts } = quarantine;
-  const isConcerned = parts.size > 0 && rulesOf(service, callers.caller).some((rule) => parts.has(rule));
-  return isConcerned ? partialRules(service, callers, quarantine) : goodRules(service, callers);
+  const concerned = parts.size > 0 && isConcerned(rulesOf(service, callers.caller), parts);
+  return concerned ? partialRules(service, callers, quarantine) : goodRules(service, callers);
 }
 
 /** Refused resources are replaced by the last good ones, or withheld. */
@@ -179,41 +202,6 @@ function withheldOf({ resources, guilty }: Layer, quarantine: Quarantine): Names
   const broken = guilty.flatMap((one) => (one.part === undefined ? one.resource : []));
   return [...refused, ...broken];
 }
-
-/** Where callers are. */
-interface Place {
-  /** Where it matters. */
-  readonly node?: string;
-}
-
-let outbounds = 0;
-/** A short name for each list of policies. */
-const nameOfOutbound = memoised((_outbound: Outbound) => String(outbounds++));
-
-/** Proxies that see one view, if they can do the same. */
-interface Audience extends Omit<Callers, 'can'>, Place {
-  readonly key: string;
-  readonly families: Families;
-}
-
-/** Those of an audience that can do the same. */
-interface Served {
-  readonly audience: Audience;
-  readonly can: Capabilities;
-}
-
-/** One object for each audience. */
-const audiences = createInterner<Audience>(100_000);
-const audienceOf = memoised(({ caller, capture, addresses, node, outbound }: ProxyModel): Audience => {
-  const families = familiesOf(addresses);
-  const place = node === undefined ? caller.namespace : `${caller.namespace}@${node}`;
-  const key = [place, capture, families, ...caller.sources, nameOfOutbound(outbound)].join('|');
-  return audiences(key, () => ({ key, caller, capture, families, outbound, ...(node === undefined ? {} : { node }) }));
-});
-
-const places = createInterner<Place>(100_000);
-const placeOf = ({ node }: Place): Place =>
-  places(node === undefined ? '' : `@${node}`, () => (node === undefined ? {} : { node }));
 
 /** A section of a view with what it holds back. */
 interface Checked {
@@ -242,7 +230,7 @@ function* layersOfServices(
   const { caller, capture, outbound, can } = callers;
   const { namespace } = caller;
   for (const [key, service] of services) {
-    yield [`s ${key}`, serviceLayers[capture](service)];
+    yield [`s ${key}`, serviceLayer(service, capture, quarantine)];
     yield [`l ${key}`, entrances[capture](service, outbound, can)];
     yield [`r ${key}`, rulesLayer(service, callers, quarantine)];
     if (capture === 'explicit' && service.ref.namespace === namespace) yield [`n ${key}`, localNames(service)];
@@ -265,11 +253,38 @@ const endpointSection = memoised((endpoints: MeshModel['endpoints'], place: Plac
   ),
 );
 
-const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
+const egressLayers: Readonly<Record<Capture, (egress: EgressModel) => Layer>> = {
+  explicit: memoised((egress: EgressModel) => encode(translateEgress(egress, 'explicit'))),
+  redirect: memoised((egress: EgressModel) => encode(translateEgress(egress, 'redirect'))),
+};
+/** Callers of a namespace with the same egress are one object. */
+const dynamicCallers = memoised((caller: Caller, egress: EgressModel) => ({ caller, egress }));
+const unknownSection = memoised(
+  (services: MeshModel['services'], { caller, egress }: Outgoing, quarantine: Quarantine) =>
+    checked([['unknown', encode(translateUnknown([...services.values()], caller, egress))]], quarantine),
+);
 
-/** Explicit: what differs between versions is each proxy's own. Redirect: those that can do less share views of their own. */
-const viewKeyOf = ({ key, capture }: Audience, can: Capabilities): string =>
-  capture === 'explicit' ? key : `${key}|${levelOf(can)}`;
+type Outgoing = Pick<Audience, 'caller' | 'egress'>;
+
+const unknownSections = (
+  services: MeshModel['services'],
+  { capture, caller, egress }: Audience,
+  quarantine: Quarantine,
+): readonly Checked[] =>
+  capture === 'explicit' && isDynamic(egress)
+    ? [unknownSection(services, dynamicCallers(caller, egress), quarantine)]
+    : [];
+
+const egressSections: Readonly<Record<Capture, (egress: EgressModel, quarantine: Quarantine) => Checked>> = {
+  explicit: memoised((egress: EgressModel, quarantine: Quarantine) =>
+    checked([['egress', egressLayers.explicit(egress)]], quarantine),
+  ),
+  redirect: memoised((egress: EgressModel, quarantine: Quarantine) =>
+    checked([['egress', egressLayers.redirect(egress)]], quarantine),
+  ),
+};
+
+const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
 
 const ownOf = memoised((proxy: ProxyModel, can: Capabilities): OwnResources => {
   const { resources } = encode(translateProxy(proxy, can));
@@ -305,12 +320,14 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines, fle
   const withheld = new Map<string, Names>();
   const guilty: Guilt[] = [];
   const add = (key: string, { audience, can }: Served, quarantine: Quarantine): void => {
-    const { caller, capture, outbound, families } = audience;
+    const { caller, capture, outbound, families, place } = audience;
     const parts = [
       commonSection(commonResources[capture][families], quarantine),
-      // But for endpoints, callers on all nodes see the same.
+      // But for endpoints, callers at all places see the same.
       serviceSection(model.services, callersOf[capture](caller, outbound, can), quarantine),
-      endpointSection(model.endpoints, placeOf(audience), quarantine),
+      endpointSection(model.endpoints, place, quarantine),
+      ...unknownSections(model.services, audience, quarantine),
+      egressSections[audience.capture](audience.egress, quarantine),
     ];
     views.set(
       key,
