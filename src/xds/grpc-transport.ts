@@ -2,15 +2,7 @@
 
 import * as grpc from '@grpc/grpc-js';
 import { OperationalError } from '../lib/result.js';
-import {
-  limits,
-  methodNames,
-  servicePath,
-  type Call,
-  type Listen,
-  type Open,
-  type Transport,
-} from './transport.js';
+import { limits, methodNames, servicePath, type Call, type Listen, type Open, type Transport } from './transport.js';
 import { messageIn } from './wire.js';
 
 const passBytes = (bytes: Buffer): Buffer => bytes;
