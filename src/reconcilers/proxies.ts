@@ -9,6 +9,7 @@ import type { EgressModel } from '../model/egress.js';
 import {
   isHttp,
   type Capture,
+  type ExtensionInForce,
   type InboundPort,
   type InboundService,
   type MeshModel,
@@ -17,11 +18,13 @@ import {
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
-import { placeOf, type Place } from '../model/place.js';
+import type { Place } from '../model/place.js';
 import type { Arrivals } from './arrivals.js';
+import { placeOfCaller } from './caller-place.js';
+import { extensionsInForce } from './extensions.js';
 import { hasProxy } from './held-rules.js';
 import { openEgress, type EgressOf } from './egress.js';
-import { labelAt, type Placing } from './places.js';
+import type { Placing } from './places.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
@@ -167,6 +170,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): 
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
+    extensions: [],
     outbound: [],
     egress: openEgress,
   };
@@ -205,41 +209,40 @@ const withSaid = memoised((proxy: ProxyModel, calls: Outgoing, ofPorts: readonly
   ...calls,
 }));
 
+const withExtensions = memoised((proxy: ProxyModel, extensions: readonly ExtensionInForce[]): ProxyModel => ({
+  ...proxy,
+  extensions,
+}));
+
 /** What is said of calls to pods, and by them, and of the nodes that they are on. */
 interface Sources {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
   readonly egressOf: EgressOf;
+  readonly pods: World['pods'];
   readonly nodes: World['nodes'];
 }
 
 const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
 
-/** Where a pod is, as far as it counts. */
-function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Pick<Sources, 'nodes'> & { mode: Mode }): ProxyModel {
-  const { keys } = mode.placing;
-  if (keys.length === 0) return proxy;
-  const node = pod.nodeName === undefined ? undefined : nodes.get(`/${pod.nodeName}`);
-  const where = { pod: pod.meta.labels, node: node?.meta.labels ?? {}, nodeName: pod.nodeName };
-  return withPlace(
-    proxy,
-    placeOf((key) => labelAt(where, key), keys),
-  );
-}
-
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
-  const { policies, arrivals, referents, egressOf, nodes } = sources;
-  const bare = placed(bareProxyOf(pod, called, mode), pod, { nodes, mode });
-  const inForce = (of: typeof inboundPoliciesOf, reaching: readonly PolicyAttachment[]) =>
-    of(reaching, providersInReach(reaching, referents));
+  const { policies, arrivals, referents, egressOf } = sources;
+  const { placing } = mode;
+  const everywhere = bareProxyOf(pod, called, mode);
+  const bare = placing.keys.length === 0 ? everywhere : withPlace(everywhere, placeOfCaller(pod, sources, placing));
+  const providers = (reaching: readonly PolicyAttachment[]) => providersInReach(reaching, referents);
   const ofPorts = bare.inbound.map(({ port }) => {
     const by = called.get(port)?.by ?? [];
-    return inboundFor(inForce(inboundPoliciesOf, policies.reachingPod(pod, by)), arrivals.at(by));
+    const reaching = policies.reachingPod(pod, by);
+    return inboundFor(inboundPoliciesOf(reaching, providers(reaching)), arrivals.at(by));
   });
   const reaching = policies.reachingPod(pod);
-  const calls = outgoing(inForce(outboundPoliciesOf, reaching), egressOf(pod.meta.namespace, reaching));
-  return withSaid(bare, calls, internInbound(ofPorts));
+  const inReach = providers(reaching);
+  const calls = outgoing(outboundPoliciesOf(reaching, inReach), egressOf(pod.meta.namespace, reaching));
+  const proxy = withSaid(bare, calls, internInbound(ofPorts));
+  const extensions = extensionsInForce(reaching, inReach);
+  return extensions.length === 0 ? proxy : withExtensions(proxy, extensions);
 }
 
 const modesOf = (capture: Capture) =>
@@ -271,18 +274,24 @@ export function servicesCalling(
   };
 }
 
+/** Equal proxies are one table: most of what changes in a mesh is of no concern to them. */
+const proxyTableOf = memoisedList(
+  (_mode: Mode, proxies: readonly ProxyModel[]): ReadonlyMap<ObjectKey, ProxyModel> =>
+    new Map(proxies.map((proxy) => [proxy.key, proxy])),
+);
+
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
+  world: Pick<World, 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, arrivals, referents, egressOf, nodes } = world;
+  const { policies, arrivals, referents, egressOf, pods, nodes } = world;
   const called = callsIn(world.endpointSlices, world.spoken);
-  const proxies = new Map<ObjectKey, ProxyModel>();
-  for (const [key, pod] of world.pods) {
+  const proxies: ProxyModel[] = [];
+  for (const [key, pod] of pods) {
     if (!hasProxy(pod)) continue;
-    const sources = { policies, arrivals, referents, egressOf, nodes };
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, ...sources }));
+    const sources = { policies, arrivals, referents, egressOf, pods, nodes };
+    proxies.push(proxyOf(pod, called.get(key) ?? noPorts, { mode, ...sources }));
   }
-  return proxies;
+  return proxyTableOf(mode, proxies);
 }
