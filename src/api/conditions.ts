@@ -31,6 +31,7 @@ export const reasons = {
   PortNotFound: 'A backend Service has no such port; its share of requests answers 500.',
   InvalidKind: 'A reference names a kind that cannot be used there.',
   RefNotPermitted: 'No ReferenceGrant permits a reference into another namespace.',
+  FallbackActive: 'What is written is not possible here; the message says what holds in its place.',
   Programmed: 'All proxies in reach acknowledged this generation.',
   PartiallyProgrammed: 'Almost all proxies acknowledged; a few are silent.',
   NoProxies: 'No connected proxy needs this object.',

@@ -30,9 +30,26 @@ export type Patch<T> = T extends bigint | Uint8Array | string | number | boolean
 /** Which side of a call a proxy stands on: beside the caller, or beside the one that is called. */
 export type Direction = 'inbound' | 'outbound';
 
+/**
+ * Which proxy does what a feature of a rule does. `destination`: the one that receives, which matches the rule again on
+ * the request as it arrives. `either`: that one, and the caller's where it cannot.
+ */
+export type HeldAt = 'caller' | 'destination' | 'either';
+
+/** What is known of requests of a rule on their way: the caller's proxy changes them before they arrive. */
+export interface RequestOnTheWay {
+  readonly path: RouteContext['path'];
+  /** The host that they name; undefined: as the caller wrote it. */
+  readonly host: string | undefined;
+  /** Headers that the rule looks at, in lower case. */
+  readonly lookedAt: readonly string[];
+}
+
 /** What a feature knows of the route that it changes. */
 export interface RouteContext {
   readonly direction: Direction;
+  /** Outbound: features that either proxy can hold are held here. */
+  readonly fallsBack: boolean;
   /** Port of the Service that was called; inbound: of the container. */
   readonly port: number;
   readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string; readonly ignoreCase: boolean };
@@ -107,6 +124,10 @@ export interface Feature<Key extends string, Config, Compiled> {
   onBackend?(compiled: Compiled): Patch<WeightedBackend>;
   onCluster?(compiled: Compiled, cluster: ClusterContext): ClusterPatch;
   onChain?(compiled: Compiled, chain: ChainContext): ChainPatch;
+  /** Absent: at the caller. */
+  heldAt?(compiled: Compiled): HeldAt;
+  /** The request after what the feature does to it; undefined: who receives it cannot tell which it was. */
+  onRequest?(compiled: Compiled, request: RequestOnTheWay): RequestOnTheWay | undefined;
   /** Whether safe and unsafe methods need routes of their own. */
   splitsMethods?(compiled: Compiled, defaults: RouteDefaults): boolean;
 }
@@ -114,6 +135,8 @@ export interface Feature<Key extends string, Config, Compiled> {
 /** A compiled policy, closed over its feature: what the model carries. */
 export interface CompiledFeature {
   readonly key: string;
+  readonly heldAt: HeldAt;
+  onRequest(request: RequestOnTheWay): RequestOnTheWay | undefined;
   splitsMethods(defaults: RouteDefaults): boolean;
   onRoute(route: RouteContext): RoutePatch;
   onBackend(): Patch<WeightedBackend>;
@@ -156,6 +179,8 @@ function close<Key extends string, Config, Compiled>(
 ): CompiledFeature {
   return {
     key: feature.key,
+    heldAt: feature.heldAt?.(value) ?? 'caller',
+    onRequest: (request) => (feature.onRequest === undefined ? request : feature.onRequest(value, request)),
     splitsMethods: (defaults) => feature.splitsMethods?.(value, defaults) ?? false,
     onRoute: (route) => feature.onRoute?.(value, route) ?? {},
     onBackend: () => feature.onBackend?.(value) ?? {},

@@ -7,7 +7,7 @@ import {
 } from '../gen/envoy/config/core/v3/base.js';
 import { err, ok, type Result } from '../lib/result.js';
 import { literal } from './envoy-values.js';
-import { defineFeature, type Patch } from './feature.js';
+import { defineFeature, type Patch, type RequestOnTheWay } from './feature.js';
 import { headerName } from '../api/fields.js';
 import { list, object, text, type Static } from '../api/schema.js';
 
@@ -84,6 +84,13 @@ function checked(key: string, config: HeaderModifier): Result<HeaderModifier> {
   return err([{ path: key, reason: 'Invalid', message }]);
 }
 
+/** A rule that looks at a header which it changes cannot be told by that header any more. */
+function changed(modifier: HeaderModifier, request: RequestOnTheWay): RequestOnTheWay | undefined {
+  const names = [...(modifier.set ?? []), ...(modifier.add ?? [])].map((header) => header.name);
+  const touched = [...names, ...(modifier.remove ?? [])].some((name) => request.lookedAt.includes(name.toLowerCase()));
+  return touched ? undefined : request;
+}
+
 const requestEdits = (modifier: HeaderModifier) => ({
   requestHeadersToAdd: headerEdits(modifier),
   requestHeadersToRemove: modifier.remove ?? [],
@@ -100,6 +107,7 @@ export const requestHeaderModifier = defineFeature<'requestHeaderModifier', Head
   summary: 'Set, add and remove headers of requests.',
   compile: (config) => checked('requestHeaderModifier', config),
   onRoute: (config) => ({ route: requestEdits(config) }),
+  onRequest: changed,
   onBackend: requestEdits,
 });
 

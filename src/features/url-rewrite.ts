@@ -4,7 +4,7 @@ import type { RouteAction } from '../gen/envoy/config/route/v3/route_components.
 import { RE2JS } from 're2js';
 import { err, ok, type Result } from '../lib/result.js';
 import { escapeSubstitution } from './envoy-values.js';
-import { defineFeature, type Patch } from './feature.js';
+import { defineFeature, type Patch, type RequestOnTheWay } from './feature.js';
 import { prefixReplacement, rooted } from './path-rewrite.js';
 import { exactDns, re2 } from '../api/fields.js';
 import { object, oneOf, text, type Static } from '../api/schema.js';
@@ -86,6 +86,20 @@ function pathOf(
   }
 }
 
+/** The path that a receiver sees; undefined where it could have been any. */
+function rewritten({ path: config }: UrlRewrite, path: RequestOnTheWay['path']): RequestOnTheWay['path'] | undefined {
+  switch (config?.type) {
+    case undefined:
+      return path;
+    case 'ReplaceFullPath':
+      return { kind: 'exact', value: rooted(config.replaceFullPath ?? '').replace(/[?].*$/, ''), ignoreCase: false };
+    case 'ReplacePrefixMatch':
+      return { kind: 'prefix', value: rooted(config.replacePrefixMatch ?? ''), ignoreCase: false };
+    case 'RegularExpression':
+      return undefined;
+  }
+}
+
 /** Envoy takes a substitution of groups that are not there, and then rewrites nothing. */
 function checked(config: UrlRewrite): Result<UrlRewrite> {
   const { pattern, substitution } = config.path ?? {};
@@ -111,5 +125,9 @@ export const urlRewrite = defineFeature<'urlRewrite', UrlRewrite, UrlRewrite>({
         ? {}
         : { hostRewriteSpecifier: { $case: 'hostRewriteLiteral', value: config.hostname } };
     return { forward: { ...host, ...pathOf(config, route.path) } };
+  },
+  onRequest: (config, request) => {
+    const path = rewritten(config, request.path);
+    return path === undefined ? undefined : { ...request, path, host: config.hostname ?? request.host };
   },
 });

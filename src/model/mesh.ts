@@ -81,6 +81,8 @@ export interface Rule {
   /** Other targets that its features name and that resolved: mirrors. */
   readonly references: readonly Target[];
   readonly features: readonly CompiledFeature[];
+  /** What the receiving proxy would hold is held by the caller's: not everyone who receives can. */
+  readonly fallsBack?: boolean;
   /** What policies on the route say where the rule says nothing, before those of the Service. */
   readonly defaults?: Partial<RouteDefaults>;
 }
@@ -142,6 +144,13 @@ export interface EndpointSet {
 /** How requests reach the proxy. */
 export type Capture = 'redirect' | 'explicit';
 
+/** A Service that a pod is called as, with its rules as their requests arrive: after the caller's rewrites. */
+export interface InboundService {
+  readonly ref: ObjectRef;
+  readonly addresses: readonly string[];
+  readonly hosts: readonly HostRules[];
+}
+
 /** A port on which the proxy's own pod is called. */
 export interface InboundPort {
   /** Where callers call. */
@@ -149,6 +158,8 @@ export interface InboundPort {
   readonly protocol: Protocol;
   /** What policies say of calls to this port. */
   readonly policies: readonly PolicyInForce[];
+  /** All that it is called as, if rules of one of them hold here. */
+  readonly services: readonly InboundService[];
 }
 
 /** A proxy beside a pod. */

@@ -7,8 +7,10 @@ import type { Service, Table, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
 import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
+import { arrivalsOf, type Arrivals } from './arrivals.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
+import { placeRoutes } from './held-rules.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { reconcileProxies } from './proxies.js';
 import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
@@ -72,9 +74,12 @@ const setsOf = memoised(
     new Map([...endpoints].map(([key, one]) => [key, one.sets])),
 );
 
+/** What is said of calls to pods. */
+const inboundOf = memoised((policies: PolicyIndex, arrivals: Arrivals) => ({ policies, arrivals }));
+
 const proxiesOf = (capture: Capture) =>
-  memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], policies: PolicyIndex) =>
-    reconcileProxies({ pods, endpointSlices, policies }, capture),
+  memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], inbound: ReturnType<typeof inboundOf>) =>
+    reconcileProxies({ pods, endpointSlices, ...inbound }, capture),
   );
 
 const proxiesBy = { explicit: proxiesOf('explicit'), redirect: proxiesOf('redirect') } as const;
@@ -83,15 +88,17 @@ const proxiesBy = { explicit: proxiesOf('explicit'), redirect: proxiesOf('redire
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
   const { trafficRoutes, httpRoutes, services, referenceGrants } = world;
   const policies = indexPolicies(world.meshPolicies);
-  const routes = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants, policies));
+  const compiled = compileRoutes(trafficRoutes, httpRoutes, referentsOf(services, referenceGrants, policies));
+  const routes = placeRoutes(compiled, world);
   const pooled = pooledServices(services, routes, policies);
   const tables = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
   const endpoints = endpointsOf(tables, subsetsIn(routes));
+  const models = modelsOf(pooled);
   const model: MeshModel = {
     revision: world.revision,
-    services: modelsOf(pooled),
+    services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesBy[options.capture](world.pods, world.endpointSlices, policies),
+    proxies: proxiesBy[options.capture](world.pods, world.endpointSlices, inboundOf(policies, arrivalsOf(models))),
   };
   let findings: readonly Finding[] | undefined;
   return {

@@ -4,7 +4,9 @@ import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
-import type { Capture, InboundPort, PolicyInForce, Protocol, ProxyModel } from '../model/mesh.js';
+import type { Capture, InboundPort, InboundService, PolicyInForce, Protocol, ProxyModel } from '../model/mesh.js';
+import type { Arrivals } from './arrivals.js';
+import { hasProxy } from './held-rules.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf } from './policies-in-force.js';
 import { protocolOf } from './protocol.js';
@@ -72,7 +74,12 @@ function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
   return [...new Set([...declared.keys(), ...called.keys()])]
     .filter((port) => !reserved.has(port))
     .sort((left, right) => left - right)
-    .map((port) => ({ port, protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto', policies: [] }));
+    .map((port) => ({
+      port,
+      protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
+      policies: [],
+      services: [],
+    }));
 }
 
 interface Mode {
@@ -104,34 +111,50 @@ const bareProxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyM
   return internProxies(JSON.stringify(proxy), () => proxy);
 });
 
-/** Policies on each of the inbound ports, in their order. */
-type PoliciesOfPorts = readonly (readonly PolicyInForce[])[];
+/** What is said of calls to one inbound port. */
+type Inbound = Pick<InboundPort, 'policies' | 'services'>;
 
-const internPolicies = listInterner<PoliciesOfPorts[number]>();
-
-const withPolicies = memoised((proxy: ProxyModel, ofPorts: PoliciesOfPorts): ProxyModel => ({
-  ...proxy,
-  inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, policies: ofPorts[index] ?? [] })),
+const inboundFor = memoised((policies: readonly PolicyInForce[], services: readonly InboundService[]): Inbound => ({
+  policies,
+  services,
 }));
 
-function proxyOf(pod: Pod, called: CalledPorts, { mode, policies }: { mode: Mode; policies: PolicyIndex }): ProxyModel {
+const internInbound = listInterner<Inbound>();
+
+const withInbound = memoised((proxy: ProxyModel, ofPorts: readonly Inbound[]): ProxyModel => ({
+  ...proxy,
+  inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, ...ofPorts[index] })),
+}));
+
+/** What says something of calls to pods. */
+interface Sources {
+  readonly policies: PolicyIndex;
+  readonly arrivals: Arrivals;
+}
+
+function proxyOf(pod: Pod, called: CalledPorts, { mode, policies, arrivals }: Sources & { mode: Mode }): ProxyModel {
   const bare = bareProxyOf(pod, called, mode);
-  const ofPorts = bare.inbound.map(({ port }) => inboundPoliciesOf(policies.reachingPod(pod, called.get(port)?.by)));
-  return ofPorts.every((one) => one.length === 0) ? bare : withPolicies(bare, internPolicies(ofPorts));
+  const ofPorts = bare.inbound.map(({ port }) => {
+    const by = called.get(port)?.by ?? [];
+    return inboundFor(inboundPoliciesOf(policies.reachingPod(pod, by)), arrivals.at(by));
+  });
+  const silent = ofPorts.every((one) => one.policies.length === 0 && one.services.length === 0);
+  return silent ? bare : withInbound(bare, internInbound(ofPorts));
 }
 
 const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirect' } } as const;
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & { readonly policies: PolicyIndex },
+  world: Pick<World, 'pods' | 'endpointSlices'> & Sources,
   capture: Capture,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
   const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
-    if (pod.ips.length === 0 || pod.hostNetwork) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode: modes[capture], policies: world.policies }));
+    if (!hasProxy(pod)) continue;
+    const { policies, arrivals } = world;
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode: modes[capture], policies, arrivals }));
   }
   return proxies;
 }

@@ -8,6 +8,7 @@ import type { Service, World } from '../kinds/world.js';
 import type { Finding } from '../model/finding.js';
 import type { PortModel } from '../model/mesh.js';
 import type { ServiceEndpoints, SubsetSize } from './endpoints.js';
+import { arrivalOf, isHeldAtDestination } from './arrival.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import type { Overlap } from './pool.js';
 import { describeRule } from './rule.js';
@@ -225,6 +226,29 @@ function subsetFindings(route: CompiledRoute, context: RouteContext): readonly J
   return [{ condition: 'Degraded', status: 'True', reason: 'BackendNotFound', message }];
 }
 
+/** Rules that proxies would have to know again, to tell their requests from those of rules that hold where they arrive. */
+function unknownOnArrival(route: CompiledRoute, context: RouteContext): readonly string[] {
+  const holds = servicesOf(route, context).some(({ live }) => [...live].some(isHeldAtDestination));
+  if (!holds) return [];
+  return route.rules
+    .filter(({ rule }) => !isHeldAtDestination(rule) && rule.backends.length > 0)
+    .filter(({ rule }) => rule.matches.some((match) => arrivalOf({ match, rule }) === undefined))
+    .map(
+      ({ rule }) => `Requests of rule '${rule.name}' cannot be told where they arrive; other rules may hold for them`,
+    );
+}
+
+function weakenedFindings(route: CompiledRoute, context: RouteContext): readonly Judgement[] {
+  const messages = [
+    ...route.rules.flatMap(({ weakened }) => weakened.map(({ message }) => message)),
+    ...unknownOnArrival(route, context),
+  ];
+  const [first] = messages;
+  if (first === undefined) return [];
+  const message = `${first}${more(messages.length)}`;
+  return [{ condition: 'Degraded', status: 'True', reason: 'FallbackActive', message }];
+}
+
 /** Why nothing of the route is in force, or undefined where something is. */
 function whollyRefused(route: CompiledRoute): Judgement | undefined {
   const [refused] = route.refused;
@@ -261,6 +285,7 @@ export function routeFindings(route: CompiledRoute, context: RouteContext): read
     ...conflictFindings(route, context),
     resolvedFinding(route),
     ...subsetFindings(route, context),
+    ...weakenedFindings(route, context),
   ];
   return judgements.map((one) => judge(route, one));
 }

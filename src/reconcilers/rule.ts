@@ -24,6 +24,8 @@ export interface CompiledRule {
   readonly matches: readonly Match[];
   readonly rule: Rule;
   readonly unresolved: readonly Problem[];
+  /** What is in force otherwise than written. */
+  readonly weakened: readonly Problem[];
 }
 
 /** The name of a rule: as written, or by its place. */
@@ -133,6 +135,7 @@ function assemble(rule: RouteRule, place: RulePlace, { features, backends, mirro
         .flatMap((mirror) => (mirror.ok ? [] : [mirror.error]))
         .map(said(`the mirror of rule '${name}' is off, requests are served`)),
     ],
+    weakened: [],
   };
 }
 

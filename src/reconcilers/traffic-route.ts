@@ -7,11 +7,12 @@ import { trafficRouteProblems, type TrafficRoute } from '../kinds/traffic-route.
 import { unsupportedInRule, unsupportedOutsideRules } from '../kinds/unsupported.js';
 import type { Service, World } from '../kinds/world.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
-import { err, ok, type Problem, type Result } from '../lib/result.js';
+import { err, type Problem, type Result } from '../lib/result.js';
 import type { PolicyIndex } from './policies.js';
 import { ruleDefaultsOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
 import type { Referents } from './references.js';
+import { holdRule } from './held-rules.js';
 import { compileRule, nameOf, type CompiledRule } from './rule.js';
 
 /** A parent that a route asks for. */
@@ -175,7 +176,7 @@ const compile = memoisedList((source: Source, referents: readonly Referent[]): C
   const policies = referents.find(isPolicies)?.ofRules ?? [];
   const outcomes = source.rules.map((one, index) => {
     const result = compileOne(one, source, lookup);
-    return { one, result: result.ok ? ok(withDefaults(result.value, policies[index] ?? [])) : result };
+    return { one, result: result.ok ? holdRule(withDefaults(result.value, policies[index] ?? []), source) : result };
   });
   const dropped = outcomes.flatMap(({ one, result }) =>
     result.ok ? [] : result.error.slice(0, 1).map((problem) => ({ name: nameOf(one.rule, one.index), problem })),

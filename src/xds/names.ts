@@ -50,6 +50,12 @@ export const nameOfHost = (service: string, hostnames: readonly string[]): strin
   return domain === '*' ? service : `host/${domain}`;
 };
 
+/** `shop/reviews`, or `shop/reviews/host/x`: names by which a pod is called that stands behind several. */
+export const nameOfArrival = (service: { namespace: string; name: string }, hostnames: readonly string[]): string => {
+  const [domain = '*'] = hostnames;
+  return `${service.namespace}/${service.name}${domain === '*' ? '' : `/host/${domain}`}`;
+};
+
 /** `shop/reviews/main`: a rule, in access logs and statistics. */
 export const nameOfRule = (rule: { namespace: string; route: string; rule: string }): string =>
   `${rule.namespace}/${rule.route}/${rule.rule}`;

@@ -12,20 +12,11 @@ import {
 } from '../gen/envoy/config/route/v3/route_components.js';
 import type { CompiledFeature, RouteContext, RoutePatch } from '../features/feature.js';
 import { ruleFeatures } from '../features/index.js';
-import { builtInDefaults, type RouteDefaults } from '../features/route-defaults.js';
+import type { RouteDefaults } from '../features/route-defaults.js';
 import type { Origin } from '../model/delivery.js';
-import type {
-  Backend,
-  HostRules,
-  InboundPort,
-  PortModel,
-  RouteEntry,
-  Rule,
-  ServiceModel,
-  Target,
-} from '../model/mesh.js';
+import type { Backend, HostRules, PortModel, RouteEntry, Rule, ServiceModel, Target } from '../model/mesh.js';
 import { mergePatches } from './merge.js';
-import { nameOfCluster, nameOfHost, nameOfInbound, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
+import { nameOfCluster, nameOfHost, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import type { Resource } from './resources.js';
 
@@ -128,6 +119,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
   const { match, rule } = entry;
   const context: RouteContext = {
     direction: 'outbound',
+    fallsBack: rule.fallsBack ?? false,
     port: owner.port.port,
     path: match.path,
     methods: variant.methods,
@@ -158,6 +150,7 @@ function plainRoute(owner: RouteOwner): Route {
   const { namespace, name } = service.ref;
   const context: RouteContext = {
     direction: 'outbound',
+    fallsBack: false,
     port: port.port,
     path: { kind: 'prefix', value: '/', ignoreCase: false },
     methods: 'safe',
@@ -225,57 +218,5 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
     origins: [service.origin, ...distinctOrigins(rules), ...port.policies.inForce.map(({ origin }) => origin)],
     parts: [...new Set(rules)],
     clusters: [...new Set([nameOfCluster({ ...service.ref, port: port.port }), ...rules.flatMap(clustersOf)])],
-  };
-}
-
-const inboundRetry = { retryOn: 'reset-before-request', numRetries: 2 };
-
-/** What becomes of a request to the proxy's own pod: it is delivered, and never cut short here. */
-export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resource<'route'> {
-  const name = nameOfInbound(inbound.port);
-  const off = { seconds: 0n, nanos: 0 };
-  const context: RouteContext = {
-    direction: 'inbound',
-    port: inbound.port,
-    path: { kind: 'prefix', value: '/', ignoreCase: false },
-    methods: 'unsafe',
-    defaults: builtInDefaults,
-    clusterOf: () => undefined,
-  };
-  const patch = mergePatches(
-    inbound.policies.map(({ feature }) => feature.onRoute(context)),
-    'route',
-  );
-  return {
-    type: 'route',
-    name,
-    message: RouteConfiguration.fromPartial({
-      name,
-      virtualHosts: [
-        {
-          name: 'inbound',
-          domains: ['*'],
-          routes: [
-            {
-              ...patch?.route,
-              name,
-              match: { pathSpecifier: { $case: 'prefix', value: '/' } },
-              action: {
-                $case: 'route',
-                value: {
-                  clusterSpecifier: { $case: 'cluster', value: name },
-                  timeout: off,
-                  idleTimeout: off,
-                  maxStreamDuration: { grpcTimeoutHeaderMax: off },
-                  retryPolicy: inboundRetry,
-                  ...patch?.forward,
-                },
-              },
-            },
-          ],
-        },
-      ],
-    }),
-    origins: [origin, ...inbound.policies.map((one) => one.origin)],
   };
 }

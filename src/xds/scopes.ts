@@ -27,19 +27,22 @@ function scope(
   };
 }
 
+/** The domain of Services inside a cluster. */
+const clusterDomain = 'cluster.local';
+
 /** The names by which every namespace may call a Service. */
-function hostsOf({ ref }: ServiceModel, clusterDomain: string): readonly string[] {
-  const stem = `${ref.name}.${ref.namespace}`;
+export function hostNamesOf(service: { readonly namespace: string; readonly name: string }): readonly string[] {
+  const stem = `${service.name}.${service.namespace}`;
   return [stem, `${stem}.svc`, `${stem}.svc.${clusterDomain}`];
 }
 
-const authoritiesOf = (service: ServiceModel, port: PortModel, clusterDomain: string): readonly string[] =>
-  hostsOf(service, clusterDomain).flatMap((host) => forms(host, port.port));
+const authoritiesOf = ({ ref }: ServiceModel, port: PortModel): readonly string[] =>
+  hostNamesOf(ref).flatMap((host) => forms(host, port.port));
 
 /** Scopes for those names. */
-export const buildScopes = (service: ServiceModel, clusterDomain: string): readonly Resource<'scope'>[] =>
+export const buildScopes = (service: ServiceModel): readonly Resource<'scope'>[] =>
   service.ports.flatMap((port) =>
-    authoritiesOf(service, port, clusterDomain).map((authority) => scope(service, port, { namespace: '', authority })),
+    authoritiesOf(service, port).map((authority) => scope(service, port, { namespace: '', authority })),
   );
 
 /** The bare name, by which only its own namespace may call a Service. */
@@ -80,13 +83,11 @@ const byName = (left: ServiceModel, right: ServiceModel): number => (keyOf(left.
  */
 export function buildClaimedScopes(
   services: readonly ServiceModel[],
-  caller: { readonly namespace: string; readonly clusterDomain: string },
+  callerNamespace: string,
 ): readonly Resource<'scope'>[] {
-  const claims = [...services].sort(byName).flatMap((service) => claimsOf(service, caller.namespace));
+  const claims = [...services].sort(byName).flatMap((service) => claimsOf(service, callerNamespace));
   if (claims.length === 0) return [];
-  const taken = new Set(
-    services.flatMap((service) => service.ports.flatMap((port) => authoritiesOf(service, port, caller.clusterDomain))),
-  );
+  const taken = new Set(services.flatMap((service) => service.ports.flatMap((port) => authoritiesOf(service, port))));
   return claims.flatMap((claim) => {
     if (taken.has(claim.authority)) return [];
     taken.add(claim.authority);

@@ -18,14 +18,12 @@ import type {
 } from '../model/mesh.js';
 import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
+import { buildInboundRoutes } from './inbound-routes.js';
 import { buildListeners, buildOwnListeners, virtualListeners } from './listeners.js';
 import type { Resource, ResourceType } from './resources.js';
-import { buildInboundRoutes, buildRoutes } from './routes.js';
+import { buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
 import { forEachType } from './view.js';
-
-/** The domain of Services inside a cluster. */
-const clusterDomain = 'cluster.local';
 
 /** Resources that come and go together. */
 export type Bundle = readonly Resource[];
@@ -76,7 +74,7 @@ const rulesFor = (port: ServiceModel['ports'][number], namespace: string): reado
 
 /** Clusters of a Service, and what leads to them: listeners or scopes. */
 export const translateService = {
-  explicit: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildScopes(service, clusterDomain)],
+  explicit: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildScopes(service)],
   redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildListeners(service)],
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
 
@@ -96,7 +94,7 @@ export const translateEndpoints = (sets: readonly EndpointSet[]): Bundle => sets
 
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
-  services.some(claimsHosts) ? buildClaimedScopes(services, { namespace, clusterDomain }) : [];
+  services.some(claimsHosts) ? buildClaimedScopes(services, namespace) : [];
 
 const nobody: readonly Origin[] = [];
 

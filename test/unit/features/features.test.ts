@@ -14,6 +14,7 @@ import type { Result } from '../../../src/lib/result.js';
 
 const route: RouteContext = {
   direction: 'outbound',
+  fallsBack: false,
   defaults: builtInDefaults,
   port: 9080,
   path: { kind: 'prefix', value: '/', ignoreCase: false },
