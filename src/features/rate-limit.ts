@@ -1,7 +1,9 @@
 // Rate limits, local and global. Rules are a union by name. Knows no kind.
 
+import { isIP } from 'node:net';
 import { dur, label } from '../api/fields.js';
 import { bool, integer, list, object, oneOf, text, type Static } from '../api/schema.js';
+import type { Problem } from '../lib/result.js';
 
 const perSchema = list(
   object(
@@ -112,7 +114,7 @@ export const rateLimitSchema = object(
     connectionsPerSecond: integer(
       { min: 1 },
       {
-        doc: 'New connections a second to one proxy.',
+        doc: 'New connections a second to each port of one proxy.',
         effective: 'unlimited',
         change: 'L at first use',
         envoy: 'network local_ratelimit token bucket',
@@ -134,3 +136,41 @@ export const rateLimitSchema = object(
 
 /** Rate limits after defaults. */
 export type RateLimit = Static<typeof rateLimitSchema>;
+
+/** A rule of them. */
+export type RateLimitRule = NonNullable<RateLimit['rules']>[number];
+
+/** A part of the key of a rule. */
+export type Per = NonNullable<RateLimitRule['per']>[number];
+
+/** Buckets of one rule that are known beforehand. */
+const maxBuckets = 256;
+
+const problem = (path: string, message: string): Problem => ({ path, reason: 'UnsupportedValue', message });
+
+function perProblem(per: Per, path: string): Problem | undefined {
+  if (per.type === 'Namespace' && (per.values ?? []).length === 0)
+    return problem(
+      `${path}.values`,
+      `\`${path}\` of type 'Namespace' must name \`values\`: callers are known by the addresses of the pods of these namespaces`,
+    );
+  if (per.type !== 'RemoteIP') return undefined;
+  const other = per.values?.find((value) => isIP(value) === 0);
+  return other === undefined
+    ? undefined
+    : problem(`${path}.values`, `\`${path}.values\` must be addresses; '${other}' is none`);
+}
+
+function ruleProblem({ per = [] }: RateLimitRule, path: string): Problem | undefined {
+  const buckets = per.reduce((product, { values = [] }) => product * Math.max(values.length, 1), 1);
+  if (buckets > maxBuckets)
+    return problem(
+      `${path}.per`,
+      `\`${path}.per\` has ${String(buckets)} combinations of values; at most ${String(maxBuckets)} have a bucket each`,
+    );
+  return per.flatMap((one, index) => perProblem(one, `${path}.per[${String(index)}]`) ?? [])[0];
+}
+
+/** What of a block cannot be compiled: one problem for a rule. */
+export const rateLimitProblems = ({ rules = [] }: RateLimit): readonly Problem[] =>
+  rules.flatMap((rule, index) => ruleProblem(rule, `spec.rateLimit.rules[${String(index)}]`) ?? []);

@@ -45,6 +45,12 @@ const builtIn = 'the built-in behaviour is in force';
 
 const meshPolicy: readonly Unsupported[] = [
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
+  ...only(
+    'rateLimit.rules[].per[].type',
+    ['Principal', 'Claim'],
+    "tell callers apart by 'Namespace', 'Header', 'RemoteIP' or 'Method'",
+  ),
+  ...only('rateLimit.rules[].scope', ['Global'], "use 'Proxy' or 'Workload'"),
   ...fields(
     [
       'mtls',
@@ -57,13 +63,6 @@ const meshPolicy: readonly Unsupported[] = [
       'upstream.circuitBreaker',
       'upstream.healthCheck',
       'upstream.connection',
-      'inbound.ports',
-      'inbound.maxConnections',
-      'inbound.trustedHops',
-      'inbound.maxRequestBytes',
-      'inbound.compression',
-      'inbound.acceptProxyProtocol',
-      'rateLimit',
       'egress',
       'telemetry',
       'scope',
@@ -72,6 +71,10 @@ const meshPolicy: readonly Unsupported[] = [
       'providers',
     ],
     builtIn,
+  ),
+  ...fields(
+    ['inbound.trustedHops', 'inbound.acceptProxyProtocol'],
+    'a sidecar takes the address of the connection, and edges are not served yet',
   ),
 ];
 

@@ -106,7 +106,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
     routes,
     policies,
     get findings() {
-      findings ??= findingsOf(routes, { world, pooled, endpoints, policies });
+      findings ??= findingsOf(routes, { world, pooled, endpoints, policies, routes, proxies: model.proxies });
       return findings;
     },
   };

@@ -1,29 +1,35 @@
 // Merged policies to what the model carries: compiled features, each with the policy that it comes from.
 
-import type { CompiledFeature } from '../features/feature.js';
-import { inboundFeatures, upstreamFeatures } from '../features/index.js';
+import { silent, type CompiledFeature } from '../features/feature.js';
+import type { Limits } from '../features/limits.js';
+import { inboundFeatures, inboundMembers, upstreamFeatures } from '../features/index.js';
 import { builtInDefaults, routeDefaultsOf, type RouteDefaults } from '../features/route-defaults.js';
 import { memoised } from '../lib/memo.js';
 import type { Result } from '../lib/result.js';
+import type { Origin } from '../model/delivery.js';
 import type { PolicyInForce, ServicePolicies } from '../model/mesh.js';
 import { mergePolicies, originOf, type EffectivePolicy } from './policy-merge.js';
 import type { PolicyAttachment } from './policy.js';
 
 type Listed = Result<CompiledFeature> | undefined;
 
-/** Who says most of a block: the nearest policy that has a part of it. */
-const originUnder = ({ sources }: EffectivePolicy, path: string) => {
-  const found = [...sources].find(
+/** Who says something of a block: policies that have a part of it, the nearest first. */
+export const originsUnder = ({ sources }: EffectivePolicy, path: string): readonly Origin[] => {
+  const found = [...sources].filter(
     ([name]) => name === path || name.startsWith(`${path}.`) || name.startsWith(`${path}[`),
   );
-  return found === undefined ? undefined : originOf(found[1], path);
+  return [...new Set(found.map(([, policy]) => policy))].map((policy) => originOf(policy, path));
 };
 
-/** Each policy was compiled on its own before: what comes out of a merge compiles, too. */
-function inForce(effective: EffectivePolicy, path: string, compiled: Listed): readonly PolicyInForce[] {
-  const origin = originUnder(effective, path);
-  return compiled?.ok === true && origin !== undefined ? [{ origin, feature: compiled.value }] : [];
+/** Those that had a part in something hear of its delivery; the first brings it. */
+function broughtBy(origins: readonly Origin[], compiled: Listed): readonly PolicyInForce[] {
+  if (compiled?.ok !== true) return [];
+  return origins.map((origin, index) => ({ origin, feature: index === 0 ? compiled.value : silent }));
 }
+
+/** Each policy was compiled on its own before: what comes out of a merge compiles, too. */
+const inForce = (effective: EffectivePolicy, path: string, compiled: Listed): readonly PolicyInForce[] =>
+  broughtBy(originsUnder(effective, path), compiled);
 
 /** What policies say of calls to a port of a Service. */
 export const servicePoliciesOf = memoised((reaching: readonly PolicyAttachment[]): ServicePolicies => {
@@ -43,8 +49,27 @@ export const ruleDefaultsOf = memoised((reaching: readonly PolicyAttachment[]): 
   return upstream === undefined ? undefined : routeDefaultsOf(upstream);
 });
 
+/** Whether a policy on a route says something that holds where requests arrive. */
+export const holdsOnArrival = (reaching: readonly PolicyAttachment[]): boolean =>
+  reaching.some(({ policy }) => policy.blocks.rateLimit !== undefined);
+
+/** Rate limits of policies, with what was looked up for them. */
+export interface LimitsInForce {
+  readonly limits?: { readonly rateLimit: Limits; readonly by: readonly Origin[] };
+}
+
 /** What policies say of calls to a port of a pod. */
-export const inboundPoliciesOf = memoised((reaching: readonly PolicyAttachment[]): readonly PolicyInForce[] => {
-  const effective = mergePolicies(reaching);
-  return inboundFeatures.flatMap((feature) => inForce(effective, feature.key, feature.from(effective.blocks)));
-});
+export const inboundPoliciesOf = memoised(
+  (reaching: readonly PolicyAttachment[], { limits }: LimitsInForce): readonly PolicyInForce[] => {
+    const effective = mergePolicies(reaching);
+    const blocks = { inbound: effective.blocks.inbound, rateLimit: limits?.rateLimit };
+    const ofBlocks = inboundFeatures.flatMap((feature) => {
+      const by = feature.key === 'rateLimit' ? (limits?.by ?? []) : originsUnder(effective, feature.key);
+      return broughtBy(by, feature.from(blocks));
+    });
+    const members = inboundMembers.flatMap((feature) =>
+      inForce(effective, `inbound.${feature.key}`, feature.from(blocks.inbound ?? {})),
+    );
+    return [...ofBlocks, ...members];
+  },
+);

@@ -1,18 +1,24 @@
 // What is said of a policy: whether its targets exist, which of its parts are in force, and to whom it loses.
 
-import { describeRef, keyOf, type ObjectRef } from '../api/meta.js';
+import { describeRef, idOf, keyOf, type ObjectRef } from '../api/meta.js';
 import { didYouMean } from '../api/did-you-mean.js';
 import type { World } from '../kinds/world.js';
 import type { Finding } from '../model/finding.js';
+import type { MeshModel } from '../model/mesh.js';
+import { inboundFindings } from './inbound-findings.js';
 import { judge, more, refusal, type Judgement } from './judgement.js';
 import type { PolicyIndex } from './policies.js';
 import { mergePolicies, type Contest } from './policy-merge.js';
 import type { CompiledPolicy, PolicyAttachment } from './policy.js';
+import { describeRule } from './rule.js';
+import type { CompiledRoute } from './traffic-route.js';
 
 /** What policies are judged by. */
 export interface PolicyContext {
   readonly world: World;
   readonly policies: PolicyIndex;
+  readonly routes: readonly CompiledRoute[];
+  readonly proxies: MeshModel['proxies'];
 }
 
 /** The object that an attachment names; undefined where it names none, or one that need not be written down. */
@@ -39,6 +45,19 @@ function missingTarget(attachment: PolicyAttachment, world: World): readonly Jud
   const message = `${describeRef(ref)} does not exist${didYouMean(ref.name, near.sort())}`;
   const path = `spec.targetRefs[${String(attachment.index ?? 0)}].name`;
   return [{ condition: 'Accepted', status: 'False', reason: 'TargetNotFound', message, path }];
+}
+
+/** Rules that an attachment is about and that cannot be known again where their requests arrive. */
+function outOfReach({ target, policy }: PolicyAttachment, { routes }: PolicyContext): readonly Judgement[] {
+  if (target.level !== 'route' || policy.blocks.rateLimit === undefined) return [];
+  const route = routes.find(({ ref }) => idOf(ref) === idOf(target.ref));
+  return (route?.rules ?? [])
+    .filter(({ rule }) => target.rule === undefined || rule.name === target.rule)
+    .flatMap(({ rule, outOfReach: why }) => {
+      if (why === undefined) return [];
+      const message = `\`rateLimit\` holds where requests arrive, and cannot for ${describeRule(rule)}: ${why}`;
+      return [{ condition: 'Accepted', status: 'False', reason: 'UnsupportedValue', message, path: 'spec.rateLimit' }];
+    });
 }
 
 /** Everything that reaches what a policy reaches, and in which the policy lost at its own level. */
@@ -83,10 +102,17 @@ function acceptance(policy: CompiledPolicy, context: PolicyContext): Judgement {
   }
   const [missing] = policy.attachments.flatMap((attachment) => missingTarget(attachment, context.world));
   if (missing !== undefined) return missing;
+  const [beyond, ...others] = policy.attachments.flatMap((attachment) => outOfReach(attachment, context));
+  if (beyond !== undefined) return { ...beyond, message: `${beyond.message}${more(others.length + 1)}` };
   return { condition: 'Accepted', status: 'True', reason: 'Accepted', message: 'The policy is in force' };
 }
 
 /** Everything that is to be said of a policy. */
 export function policyFindings(policy: CompiledPolicy, context: PolicyContext): readonly Finding[] {
-  return [acceptance(policy, context), ...conflictFinding(lostBy(policy, context))].map((one) => judge(policy, one));
+  const judgements = [
+    acceptance(policy, context),
+    ...conflictFinding(lostBy(policy, context)),
+    ...inboundFindings(policy, context.proxies.values()),
+  ];
+  return judgements.map((one) => judge(policy, one));
 }

@@ -2,9 +2,9 @@
 
 import { keyOf, refOf, systemNamespace, type ObjectKey, type ObjectRef } from '../api/meta.js';
 import type { MeshPolicy, MeshPolicySpec } from '../kinds/mesh-policy.js';
-import { unsupportedValues } from '../kinds/unsupported.js';
 import { memoised } from '../lib/memo.js';
 import type { Problem } from '../lib/result.js';
+import { policyProblems } from './policy-problems.js';
 
 /** What a policy is about, the nearest level first. */
 export type PolicyTarget =
@@ -71,25 +71,34 @@ function targetsOf({ spec, meta }: MeshPolicy): readonly (PolicyTarget | undefin
 }
 
 /** Blocks whose members stand on their own: one that cannot be in force leaves its neighbours alone. */
-const divisible: ReadonlySet<string> = new Set(['upstream', 'inbound', 'telemetry', 'egress', 'scope']);
+const divisible: ReadonlySet<string> = new Set(['upstream', 'inbound', 'rateLimit', 'telemetry', 'egress', 'scope']);
 
-/** The blocks without what the problems are about: a member of a divisible block, or else a block. */
+/** The blocks without what the problems are about: a rate limit, a member of a divisible block, or else a block. */
 function without(blocks: PolicyBlocks, problems: readonly Problem[]): PolicyBlocks {
-  const left = new Map<string, unknown>(Object.entries(blocks));
-  for (const { path } of problems) {
-    const [, block = '', member = ''] = path.replaceAll(/\[\d+\]/g, '').split('.');
-    const value = left.get(block);
-    if (divisible.has(block) && typeof value === 'object' && value !== null)
-      left.set(block, Object.fromEntries(Object.entries(value).filter(([name]) => name !== member)));
-    else left.delete(block);
-  }
-  return Object.fromEntries(left);
+  const paths = problems.map(({ path }) => path.slice('spec.'.length));
+  const rules = blocks.rateLimit?.rules?.filter((_, index) => !isAmong(`rateLimit.rules[${String(index)}]`, paths));
+  const rateLimit = rules === undefined ? blocks.rateLimit : { ...blocks.rateLimit, rules };
+  const others = paths.filter((path) => !path.startsWith('rateLimit.rules['));
+  return Object.fromEntries(
+    Object.entries({ ...blocks, rateLimit }).flatMap(([block, value]) => {
+      if (value === undefined) return [];
+      if (divisible.has(block)) return [[block, withoutMembers(block, value, others)]];
+      return isAmong(block, others) ? [] : [[block, value]];
+    }),
+  );
 }
+
+/** Whether one of the paths is this one, or below it. */
+const isAmong = (own: string, paths: readonly string[]): boolean =>
+  paths.some((path) => path === own || path.startsWith(`${own}.`) || path.startsWith(`${own}[`));
+
+const withoutMembers = (block: string, members: object, paths: readonly string[]): object =>
+  Object.fromEntries(Object.entries(members).filter(([member]) => !isAmong(`${block}.${member}`, paths)));
 
 /** Compiles a policy on its own; the same object for the same policy. */
 export const compilePolicy = memoised((policy: MeshPolicy): CompiledPolicy => {
   const { targetRefs: _targets, workloadSelector: _selector, mode, ...blocks } = policy.spec;
-  const refused = unsupportedValues('MeshPolicy', policy.spec);
+  const refused = policyProblems(policy.spec);
   const outsideOfBlocks = refused.some(({ path }) => /^spec\.(targetRefs|workloadSelector|mode)\b/.test(path));
   const attachments: PolicyAttachment[] = [];
   const compiled: CompiledPolicy = {

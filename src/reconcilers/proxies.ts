@@ -4,12 +4,24 @@ import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
-import type { Capture, InboundPort, InboundService, PolicyInForce, Protocol, ProxyModel } from '../model/mesh.js';
+import type {
+  Capture,
+  InboundPort,
+  InboundService,
+  PolicyInForce,
+  Protocol,
+  ProxyModel,
+  Rule,
+  RuleMark,
+} from '../model/mesh.js';
 import type { Arrivals } from './arrivals.js';
 import { hasProxy } from './held-rules.js';
+import { limitedRule, limitsAt, type LimitedRule } from './limits.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf } from './policies-in-force.js';
-import { protocolOf } from './protocol.js';
+import { mergePolicies } from './policy-merge.js';
+import type { PolicyAttachment } from './policy.js';
+import { protocolOf, protocolSaid } from './protocol.js';
 
 /** One port on which the slices of a Service call a pod. */
 type Call = readonly [pod: ObjectKey, port: number, protocol: Protocol, by: ServicePortOfPod];
@@ -63,6 +75,7 @@ const calledPorts = memoisedList((_: object, all: readonly Calls[]): ReadonlyMap
 });
 
 const noPorts: CalledPorts = new Map();
+const noMarks: InboundPort['marks'] = new Map();
 
 /** Ports of the proxy itself: what an application has there is out of reach anyway. */
 const reserved: ReadonlySet<number> = new Set(Object.values(proxyPorts));
@@ -79,6 +92,7 @@ function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
       protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
       policies: [],
       services: [],
+      marks: noMarks,
     }));
 }
 
@@ -112,12 +126,38 @@ const bareProxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyM
 });
 
 /** What is said of calls to one inbound port. */
-type Inbound = Pick<InboundPort, 'policies' | 'services'>;
+type Inbound = Pick<InboundPort, 'policies' | 'services' | 'marks' | 'protocol'>;
 
-const inboundFor = memoised((policies: readonly PolicyInForce[], services: readonly InboundService[]): Inbound => ({
+type OnPort = readonly PolicyInForce[];
+
+/** What is spoken there, and how limits know requests of rules. */
+type Particulars = Pick<InboundPort, 'marks' | 'protocol'>;
+
+const particulars = memoised(
+  (marks: InboundPort['marks'], { protocol }: { readonly protocol: Protocol }): Particulars => ({
+    marks,
+    protocol,
+  }),
+);
+
+const inboundFor = memoised((policies: OnPort, services: readonly InboundService[], more: Particulars): Inbound => ({
   policies,
   services,
+  ...more,
 }));
+
+const spoken = createInterner<{ readonly protocol: Protocol }>(10);
+
+/** What is spoken on a port: a policy knows better than what the port is called. */
+function protocolAt({ port, protocol }: InboundPort, reaching: readonly PolicyAttachment[]): Protocol {
+  const said = mergePolicies(reaching).blocks.inbound?.ports?.find((one) => one.port === port);
+  return said === undefined ? protocol : protocolSaid[said.protocol];
+}
+
+/** Streams of gRPC never begin where bodies are buffered. */
+const fitting = memoised((policies: OnPort, { protocol }: { readonly protocol: Protocol }): OnPort =>
+  protocol === 'grpc' ? policies.filter(({ feature }) => feature.key !== 'maxRequestBytes') : policies,
+);
 
 const internInbound = listInterner<Inbound>();
 
@@ -130,15 +170,56 @@ const withInbound = memoised((proxy: ProxyModel, ofPorts: readonly Inbound[]): P
 interface Sources {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
+  readonly pods: World['pods'];
 }
 
-function proxyOf(pod: Pod, called: CalledPorts, { mode, policies, arrivals }: Sources & { mode: Mode }): ProxyModel {
+const marksOf = memoised((rules: readonly Rule[], limited: readonly LimitedRule[]): InboundPort['marks'] => {
+  const marks = limited.map(({ mark }) => mark);
+  return new Map(
+    rules.flatMap((rule, index): [Rule, RuleMark][] => (marks[index] === undefined ? [] : [[rule, marks[index]]])),
+  );
+});
+
+/** Rules about which a policy says something where their requests arrive. */
+const rulesUnderPolicy = memoised((services: readonly InboundService[]): readonly Rule[] => [
+  ...new Set(
+    services.flatMap(({ hosts }) =>
+      hosts.flatMap(({ entries }) => entries.flatMap(({ rule }) => (rule.heldByPolicy === true ? [rule] : []))),
+    ),
+  ),
+]);
+
+const internLimited = listInterner<LimitedRule>();
+
+interface PortOfPod {
+  readonly pod: Pod;
+  readonly inbound: InboundPort;
+  readonly by: readonly ServicePortOfPod[];
+}
+
+function inboundAt({ pod, inbound, by }: PortOfPod, { policies, arrivals, pods }: Sources): Inbound {
+  const reaching = policies.reachingPod(pod, by);
+  const services = arrivals.at(by);
+  const rules = rulesUnderPolicy(services);
+  const limited = internLimited(rules.map((rule) => limitedRule(rule, policies.onRoute(rule.origin.ref, rule.name))));
+  const protocol = protocolAt(inbound, reaching);
+  const speaks = spoken(protocol, () => ({ protocol }));
+  return inboundFor(
+    fitting(inboundPoliciesOf(reaching, limitsAt(reaching, limited, { pod, pods })), speaks),
+    services,
+    particulars(rules.length === 0 ? noMarks : marksOf(rules, limited), speaks),
+  );
+}
+
+function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
   const bare = bareProxyOf(pod, called, mode);
-  const ofPorts = bare.inbound.map(({ port }) => {
-    const by = called.get(port)?.by ?? [];
-    return inboundFor(inboundPoliciesOf(policies.reachingPod(pod, by)), arrivals.at(by));
-  });
-  const silent = ofPorts.every((one) => one.policies.length === 0 && one.services.length === 0);
+  const ofPorts = bare.inbound.map((inbound) =>
+    inboundAt({ pod, inbound, by: called.get(inbound.port)?.by ?? [] }, sources),
+  );
+  const silent = ofPorts.every(
+    (one, index) =>
+      one.policies.length === 0 && one.services.length === 0 && one.protocol === bare.inbound[index]?.protocol,
+  );
   return silent ? bare : withInbound(bare, internInbound(ofPorts));
 }
 
@@ -146,15 +227,15 @@ const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirec
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & Sources,
+  world: Pick<World, 'endpointSlices'> & Sources,
   capture: Capture,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
   const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
   const proxies = new Map<ObjectKey, ProxyModel>();
   for (const [key, pod] of world.pods) {
     if (!hasProxy(pod)) continue;
-    const { policies, arrivals } = world;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode: modes[capture], policies, arrivals }));
+    const { policies, arrivals, pods } = world;
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode: modes[capture], policies, arrivals, pods }));
   }
   return proxies;
 }

@@ -9,10 +9,10 @@ import type { Service, World } from '../kinds/world.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { err, type Problem, type Result } from '../lib/result.js';
 import type { PolicyIndex } from './policies.js';
-import { ruleDefaultsOf } from './policies-in-force.js';
+import { holdsOnArrival, ruleDefaultsOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
 import type { Referents } from './references.js';
-import { holdRule } from './held-rules.js';
+import { holdRule, unknowable } from './held-rules.js';
 import { compileRule, nameOf, type CompiledRule } from './rule.js';
 
 /** A parent that a route asks for. */
@@ -171,12 +171,25 @@ function withDefaults(compiled: CompiledRule, policies: readonly PolicyAttachmen
   return defaults === undefined ? compiled : { ...compiled, rule: { ...compiled.rule, defaults } };
 }
 
+/** The same, and whether one of them holds where requests of the rule arrive. */
+function withPolicies(plain: CompiledRule, policies: readonly PolicyAttachment[], source: Source): CompiledRule {
+  const compiled = withDefaults(plain, policies);
+  if (!holdsOnArrival(policies)) return compiled;
+  const outOfReach = unknowable(compiled.rule, source);
+  return outOfReach === undefined
+    ? { ...compiled, rule: { ...compiled.rule, heldByPolicy: true } }
+    : { ...compiled, outOfReach };
+}
+
 const compile = memoisedList((source: Source, referents: readonly Referent[]): CompiledRoute => {
   const lookup = lookupIn(source, referents);
   const policies = referents.find(isPolicies)?.ofRules ?? [];
   const outcomes = source.rules.map((one, index) => {
     const result = compileOne(one, source, lookup);
-    return { one, result: result.ok ? holdRule(withDefaults(result.value, policies[index] ?? []), source) : result };
+    return {
+      one,
+      result: result.ok ? holdRule(withPolicies(result.value, policies[index] ?? [], source), source) : result,
+    };
   });
   const dropped = outcomes.flatMap(({ one, result }) =>
     result.ok ? [] : result.error.slice(0, 1).map((problem) => ({ name: nameOf(one.rule, one.index), problem })),

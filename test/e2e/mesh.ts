@@ -18,7 +18,7 @@ import {
   sharedObjects,
   sharedPods,
 } from './world.js';
-import { type Input, isForeign, keyOf, keysOf, markOf, objectsOf } from './written.js';
+import { type Input, leavesTrace, keyOf, keysOf, markOf, objectsOf } from './written.js';
 
 /** A condition as `True Programmed`; empty when the object has none of this type. */
 export interface SeenCondition {
@@ -86,7 +86,7 @@ function createWriter(mesh: Mesh, namespace: string) {
   async function write(inputs: readonly Input[]): Promise<readonly StatusItem[]> {
     mark = `mark-${String(marks++)}`;
     const objects = objectsOf([...inputs, markOf(mark)], namespace);
-    leavesTraces ||= objects.some((object) => isForeign(object, namespace));
+    leavesTraces ||= objects.some((object) => leavesTrace(object, namespace));
     const keys = keysOf(objects);
     let own: readonly StatusItem[] = [];
     await mesh.write(file, fileOf(objects));

@@ -1,0 +1,39 @@
+// What is wrong with a policy that its schema lets pass: parts that its mode or its target cannot have.
+
+import { rateLimitProblems } from '../features/rate-limit.js';
+import type { MeshPolicySpec } from '../kinds/mesh-policy.js';
+import { unsupportedValues } from '../kinds/unsupported.js';
+import type { Problem } from '../lib/result.js';
+
+const refused = (field: string, why: string): Problem => ({
+  path: `spec.${field}`,
+  reason: 'UnsupportedValue',
+  message: `\`${field}\` ${why}`,
+});
+
+/** Audit judges and counts, and never refuses traffic: what is not counted unless it is done cannot be tried. */
+function auditProblems({ mode, rateLimit, inbound }: MeshPolicySpec): readonly Problem[] {
+  if (mode !== 'Audit') return [];
+  const ofInbound = Object.keys(inbound ?? {}).map((member) => `inbound.${member}`);
+  const ofLimits = rateLimit?.connectionsPerSecond === undefined ? [] : ['rateLimit.connectionsPerSecond'];
+  return [...ofInbound, ...ofLimits].map((field) =>
+    refused(field, "cannot be tried in mode 'Audit': what it would do is not counted; use mode 'Enforce'"),
+  );
+}
+
+const routeKinds: ReadonlySet<string> = new Set(['TrafficRoute', 'HTTPRoute', 'GRPCRoute']);
+
+function targetProblems({ targetRefs = [], rateLimit }: MeshPolicySpec): readonly Problem[] {
+  const route = targetRefs.find(({ kind }) => routeKinds.has(kind));
+  if (route === undefined || rateLimit?.connectionsPerSecond === undefined) return [];
+  const why = `may not be used when the target is a ${route.kind}: a connection carries requests of all rules; target the Service`;
+  return [refused('rateLimit.connectionsPerSecond', why)];
+}
+
+/** Everything of a policy that is not in force, seen alone. */
+export const policyProblems = (spec: MeshPolicySpec): readonly Problem[] => [
+  ...unsupportedValues('MeshPolicy', spec),
+  ...rateLimitProblems(spec.rateLimit ?? {}),
+  ...auditProblems(spec),
+  ...targetProblems(spec),
+];
