@@ -23,7 +23,8 @@ export const reasons = {
   NotAllowedByParent: 'The parent does not admit this route.',
   NoMatchingParent: 'The parent named by `parentRefs` does not exist.',
   TargetNotFound: 'The target named by `targetRefs` does not exist.',
-  ProtocolMismatch: 'Two objects ask for different protocols on one port; the older one keeps it.',
+  ProtocolMismatch:
+    'Two objects ask for different protocols on one port, which the older one keeps; or a provider has a port without gRPC.',
   OverriddenByTrafficRoute: 'A TrafficRoute owns the same Service port.',
   Conflicted: 'Every rule lost against an older object.',
   ResolvedRefs: 'Every reference exists and is permitted.',
@@ -32,6 +33,7 @@ export const reasons = {
   InvalidKind: 'A reference names a kind that cannot be used there.',
   RefNotPermitted: 'No ReferenceGrant permits a reference into another namespace.',
   FallbackActive: 'What is written is not possible here; the message says what holds in its place.',
+  ProviderNotFound: 'No provider of that name and of a fitting type is in reach; what names it is not in force.',
   Programmed: 'All proxies in reach acknowledged this generation.',
   PartiallyProgrammed: 'Almost all proxies acknowledged; a few are silent.',
   NoProxies: 'No connected proxy needs this object.',

@@ -17,6 +17,7 @@ import type {
   WeightedBackend,
 } from './envoy-types.js';
 import { ok, type Result } from '../lib/result.js';
+import type { Providers } from './providers.js';
 import type { RouteDefaults } from './route-defaults.js';
 
 /** Some of a message's fields, at any depth. */
@@ -46,6 +47,20 @@ export interface RequestOnTheWay {
   readonly lookedAt: readonly string[];
 }
 
+/** A service that a proxy asks or reports to. */
+export interface ProviderConfig {
+  readonly type: Providers[number]['type'];
+  /** The cluster that leads there. */
+  readonly cluster: string;
+  readonly path: string | undefined;
+  /** Time for an answer. */
+  readonly timeout: string;
+  readonly onError: 'Deny' | 'Allow';
+}
+
+/** A provider by its name; undefined where it does not resolve, which status says. */
+export type ProviderOf = (name: string) => ProviderConfig | undefined;
+
 /** What a feature knows of the route that it changes. */
 export interface RouteContext {
   readonly direction: Direction;
@@ -64,6 +79,8 @@ export interface RouteContext {
     readonly name: string;
     readonly port?: number;
   }) => string | undefined;
+  /** Of policies; rules have none. */
+  readonly providerOf: ProviderOf;
 }
 
 /** What a feature changes of a route. Two features must not write one field. */
@@ -105,6 +122,7 @@ export interface ChainContext {
   /** Port of the Service; inbound: of the container. Undefined: connections of many ports. */
   readonly port: number | undefined;
   readonly http: boolean;
+  readonly providerOf: ProviderOf;
 }
 
 /** What a feature changes of a chain, and so drains when it changes. */

@@ -40,6 +40,9 @@ export const inboundFeatures = [limits, inbound] as const;
 /** Members of `inbound` of a MeshPolicy that stand on their own; its `ports` say what is spoken. */
 export const inboundMembers = [maxConnections, maxRequestBytes, compression] as const;
 
+/** Blocks of a MeshPolicy that hold where a pod calls. */
+export const outboundFeatures = [] as const;
+
 /** Every feature, for documentation. */
 export const features = [
   ...ruleFeatures,
@@ -47,4 +50,5 @@ export const features = [
   ...upstreamFeatures,
   ...inboundFeatures,
   ...inboundMembers,
+  ...outboundFeatures,
 ] as const;

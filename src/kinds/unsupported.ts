@@ -50,7 +50,6 @@ const meshPolicy: readonly Unsupported[] = [
     ['Principal', 'Claim'],
     "tell callers apart by 'Namespace', 'Header', 'RemoteIP' or 'Method'",
   ),
-  ...only('rateLimit.rules[].scope', ['Global'], "use 'Proxy' or 'Workload'"),
   ...fields(
     [
       'mtls',
@@ -68,7 +67,6 @@ const meshPolicy: readonly Unsupported[] = [
       'scope',
       'sidecar',
       'extensions',
-      'providers',
     ],
     builtIn,
   ),
@@ -76,6 +74,8 @@ const meshPolicy: readonly Unsupported[] = [
     ['inbound.trustedHops', 'inbound.acceptProxyProtocol'],
     'a sidecar takes the address of the connection, and edges are not served yet',
   ),
+  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'ExtProc'], 'nothing asks it yet'),
+  ...only('providers[].backendRef.kind', ['Host'], services),
 ];
 
 const meshIdentity: readonly Unsupported[] = fields(

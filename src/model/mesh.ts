@@ -2,7 +2,7 @@
 // them, and the proxies that call them. Equal inputs yield the same references, all the way down.
 
 import type { ObjectKey, ObjectRef } from '../api/meta.js';
-import type { CompiledFeature } from '../features/feature.js';
+import type { CompiledFeature, ProviderConfig } from '../features/feature.js';
 import type { RouteDefaults } from '../features/route-defaults.js';
 import type { Problem } from '../lib/result.js';
 import type { Origin } from './delivery.js';
@@ -58,10 +58,19 @@ export interface Match {
   readonly queryParams: readonly QueryMatch[];
 }
 
+/** A service that proxies ask or report to, resolved. */
+export interface Provider extends Omit<ProviderConfig, 'cluster'> {
+  readonly target: Target;
+}
+
+/** Providers by the names that policies in reach give them; what does not resolve is not there. */
+export type ProviderTable = ReadonlyMap<string, Provider>;
+
 /** A part of a MeshPolicy where it is in force. */
 export interface PolicyInForce {
   readonly origin: Origin;
   readonly feature: CompiledFeature;
+  readonly providers: ProviderTable;
 }
 
 /** What policies say of calls to a Service port: how it is reached, and what holds for rules that say nothing. */
@@ -188,6 +197,8 @@ export interface ProxyModel {
   /** Explicit capture: where the application listens. */
   readonly applicationAddress: string | undefined;
   readonly inbound: readonly InboundPort[];
+  /** What policies say of the calls that its pod makes; equal lists are one object. */
+  readonly outbound: readonly PolicyInForce[];
 }
 
 /** The whole mesh at one revision. */

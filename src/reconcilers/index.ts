@@ -13,6 +13,7 @@ import { findingsOf } from './findings.js';
 import { placeRoutes } from './held-rules.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { reconcileProxies } from './proxies.js';
+import { referentsOf as referentsIn, type Referents as ProviderReferents } from './references.js';
 import { attachmentsOf, poolServices, subsetsOf, type PooledService, type SubsetList } from './services.js';
 import { compileRoute, type CompiledRoute } from './traffic-route.js';
 
@@ -74,15 +75,33 @@ const setsOf = memoised(
     new Map([...endpoints].map(([key, one]) => [key, one.sets])),
 );
 
-/** What is said of calls to pods. */
-const inboundOf = memoised((policies: PolicyIndex, arrivals: Arrivals) => ({ policies, arrivals }));
+/** What proxies are told besides what pods and slices say. */
+interface SaidToProxies {
+  readonly policies: PolicyIndex;
+  readonly arrivals: Arrivals;
+  readonly referents: ProviderReferents;
+}
 
 const proxiesOf = (capture: Capture) =>
-  memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], inbound: ReturnType<typeof inboundOf>) =>
-    reconcileProxies({ pods, endpointSlices, ...inbound }, capture),
+  memoised((pods: World['pods'], endpointSlices: World['endpointSlices'], said: SaidToProxies): MeshModel['proxies'] =>
+    reconcileProxies({ pods, endpointSlices, ...said }, capture),
   );
 
 const proxiesBy = { explicit: proxiesOf('explicit'), redirect: proxiesOf('redirect') } as const;
+
+const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals, referents: ProviderReferents): SaidToProxies => ({
+  policies,
+  arrivals,
+  referents,
+}));
+
+const nowhere: ProviderReferents = { service: () => undefined, grants: [] };
+
+/** Without providers, proxies do not depend on Services. */
+const saidToProxies = (policies: PolicyIndex, arrivals: Arrivals, world: World): SaidToProxies => {
+  const named = policies.policies.some(({ blocks }) => blocks.providers !== undefined);
+  return saidOf(policies, arrivals, named ? referentsIn(world.services, world.referenceGrants) : nowhere);
+};
 
 /** Runs the whole compiler front end. */
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
@@ -98,7 +117,11 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
     revision: world.revision,
     services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesBy[options.capture](world.pods, world.endpointSlices, inboundOf(policies, arrivalsOf(models))),
+    proxies: proxiesBy[options.capture](
+      world.pods,
+      world.endpointSlices,
+      saidToProxies(policies, arrivalsOf(models), world),
+    ),
   };
   let findings: readonly Finding[] | undefined;
   return {

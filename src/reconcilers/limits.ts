@@ -6,7 +6,7 @@ import type { Limits } from '../features/limits.js';
 import type { LimitRule } from '../features/local-rate-limit.js';
 import type { Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
-import { memoised } from '../lib/memo.js';
+import { listInterner, memoised } from '../lib/memo.js';
 import type { Rule, RuleMark } from '../model/mesh.js';
 import { hasProxy } from './held-rules.js';
 import { originsUnder, type LimitsInForce } from './policies-in-force.js';
@@ -51,6 +51,7 @@ interface Place {
 /** Policies on a rule of a route, with the mark of its requests. */
 export interface LimitedRule {
   readonly mark: RuleMark;
+  readonly onRule: readonly PolicyAttachment[];
   readonly effective: EffectivePolicy;
 }
 
@@ -59,8 +60,20 @@ export const limitedRule = memoised((rule: Rule, onRule: readonly PolicyAttachme
   const effective = mergePolicies(onRule);
   const { namespace, name } = rule.origin.ref;
   const replaces = (effective.blocks.rateLimit?.rules ?? []).map((limit) => limit.name);
-  return { mark: { at: `${namespace}/${name}/${rule.name}`, replaces }, effective };
+  return { mark: { at: `${namespace}/${name}/${rule.name}`, replaces }, onRule, effective };
 });
+
+const internReach = listInterner<PolicyAttachment>();
+
+/** Who declares the provider that a port asks: policies that reach it, or else those on the first rule that names one. */
+export function providerReach(
+  reaching: readonly PolicyAttachment[],
+  ofRules: readonly LimitedRule[],
+): readonly PolicyAttachment[] {
+  if (mergePolicies(reaching).blocks.rateLimit?.provider !== undefined) return reaching;
+  const first = ofRules.find(({ effective }) => effective.blocks.rateLimit?.provider !== undefined);
+  return first === undefined ? reaching : internReach([...first.onRule, ...reaching]);
+}
 
 type Named = Pick<LimitRule, 'at' | 'replaced'>;
 
@@ -75,6 +88,14 @@ function resolved({ blocks, sources }: EffectivePolicy, { pod, pods }: Place): r
       addresses: Object.fromEntries(namespaces.map((namespace) => [namespace, addressesIn(namespace, pods)])),
     };
   });
+}
+
+/** The nearest that says which service is asked says in which domain, too. */
+function serviceAt(all: readonly EffectivePolicy[]): Limits['service'] {
+  const asking = all.find(({ blocks }) => blocks.rateLimit?.provider !== undefined);
+  const { provider, domain } = asking?.blocks.rateLimit ?? {};
+  if (provider === undefined) return undefined;
+  return { provider, domain: domain ?? asking?.sources.get('rateLimit.provider')?.ref.namespace ?? '' };
 }
 
 const internLimits = createInterner<LimitsInForce>(10_000);
@@ -99,6 +120,7 @@ export function limitsAt(
     ],
     responseHeaders: all.some(({ blocks }) => blocks.rateLimit?.responseHeaders === true),
     connectionsPerSecond: own.blocks.rateLimit?.connectionsPerSecond,
+    service: serviceAt(all),
   };
   const origins = all.flatMap((one) => originsUnder(one, 'rateLimit'));
   const by = [...new Map(origins.map((origin) => [keyOf(origin.ref), origin])).values()];

@@ -2,12 +2,12 @@
 
 import { silent, type CompiledFeature } from '../features/feature.js';
 import type { Limits } from '../features/limits.js';
-import { inboundFeatures, inboundMembers, upstreamFeatures } from '../features/index.js';
+import { inboundFeatures, inboundMembers, outboundFeatures, upstreamFeatures } from '../features/index.js';
 import { builtInDefaults, routeDefaultsOf, type RouteDefaults } from '../features/route-defaults.js';
 import { memoised } from '../lib/memo.js';
 import type { Result } from '../lib/result.js';
 import type { Origin } from '../model/delivery.js';
-import type { PolicyInForce, ServicePolicies } from '../model/mesh.js';
+import type { PolicyInForce, ProviderTable, ServicePolicies } from '../model/mesh.js';
 import { mergePolicies, originOf, type EffectivePolicy } from './policy-merge.js';
 import type { PolicyAttachment } from './policy.js';
 
@@ -21,15 +21,22 @@ export const originsUnder = ({ sources }: EffectivePolicy, path: string): readon
   return [...new Set(found.map(([, policy]) => policy))].map((policy) => originOf(policy, path));
 };
 
+interface Subject {
+  readonly effective: EffectivePolicy;
+  readonly providers: ProviderTable;
+}
+
 /** Those that had a part in something hear of its delivery; the first brings it. */
-function broughtBy(origins: readonly Origin[], compiled: Listed): readonly PolicyInForce[] {
+function broughtBy(origins: readonly Origin[], compiled: Listed, providers: ProviderTable): readonly PolicyInForce[] {
   if (compiled?.ok !== true) return [];
-  return origins.map((origin, index) => ({ origin, feature: index === 0 ? compiled.value : silent }));
+  return origins.map((origin, index) => ({ origin, feature: index === 0 ? compiled.value : silent, providers }));
 }
 
 /** Each policy was compiled on its own before: what comes out of a merge compiles, too. */
-const inForce = (effective: EffectivePolicy, path: string, compiled: Listed): readonly PolicyInForce[] =>
-  broughtBy(originsUnder(effective, path), compiled);
+const inForce = ({ effective, providers }: Subject, path: string, compiled: Listed): readonly PolicyInForce[] =>
+  broughtBy(originsUnder(effective, path), compiled, providers);
+
+const noProviders: ProviderTable = new Map();
 
 /** What policies say of calls to a port of a Service. */
 export const servicePoliciesOf = memoised((reaching: readonly PolicyAttachment[]): ServicePolicies => {
@@ -37,7 +44,7 @@ export const servicePoliciesOf = memoised((reaching: readonly PolicyAttachment[]
   const upstream = effective.blocks.upstream ?? {};
   return {
     inForce: upstreamFeatures.flatMap((feature) =>
-      inForce(effective, `upstream.${feature.key}`, feature.from(upstream)),
+      inForce({ effective, providers: noProviders }, `upstream.${feature.key}`, feature.from(upstream)),
     ),
     defaults: { ...builtInDefaults, ...routeDefaultsOf(upstream) },
   };
@@ -60,16 +67,32 @@ export interface LimitsInForce {
 
 /** What policies say of calls to a port of a pod. */
 export const inboundPoliciesOf = memoised(
-  (reaching: readonly PolicyAttachment[], { limits }: LimitsInForce): readonly PolicyInForce[] => {
+  (
+    reaching: readonly PolicyAttachment[],
+    { limits }: LimitsInForce,
+    providers: ProviderTable,
+  ): readonly PolicyInForce[] => {
     const effective = mergePolicies(reaching);
     const blocks = { inbound: effective.blocks.inbound, rateLimit: limits?.rateLimit };
     const ofBlocks = inboundFeatures.flatMap((feature) => {
       const by = feature.key === 'rateLimit' ? (limits?.by ?? []) : originsUnder(effective, feature.key);
-      return broughtBy(by, feature.from(blocks));
+      return broughtBy(by, feature.from(blocks), providers);
     });
     const members = inboundMembers.flatMap((feature) =>
-      inForce(effective, `inbound.${feature.key}`, feature.from(blocks.inbound ?? {})),
+      inForce({ effective, providers }, `inbound.${feature.key}`, feature.from(blocks.inbound ?? {})),
     );
     return [...ofBlocks, ...members];
+  },
+);
+
+type SideFeature = (typeof inboundFeatures | typeof outboundFeatures)[number];
+
+/** What policies say of the calls that a pod makes. */
+export const outboundPoliciesOf = memoised(
+  (reaching: readonly PolicyAttachment[], providers: ProviderTable): readonly PolicyInForce[] => {
+    const effective = mergePolicies(reaching);
+    const { rateLimit: _held, ...blocks } = effective.blocks;
+    const features: readonly SideFeature[] = outboundFeatures;
+    return features.flatMap((feature) => inForce({ effective, providers }, feature.key, feature.from(blocks)));
   },
 );

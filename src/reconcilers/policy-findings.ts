@@ -6,10 +6,12 @@ import type { World } from '../kinds/world.js';
 import type { Finding } from '../model/finding.js';
 import type { MeshModel } from '../model/mesh.js';
 import { inboundFindings } from './inbound-findings.js';
-import { judge, more, refusal, type Judgement } from './judgement.js';
+import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import type { PolicyIndex } from './policies.js';
 import { mergePolicies, type Contest } from './policy-merge.js';
 import type { CompiledPolicy, PolicyAttachment } from './policy.js';
+import { providersNamed, resolveDeclared, resolveProvider } from './providers.js';
+import { referentsOf } from './references.js';
 import { describeRule } from './rule.js';
 import type { CompiledRoute } from './traffic-route.js';
 
@@ -60,8 +62,8 @@ function outOfReach({ target, policy }: PolicyAttachment, { routes }: PolicyCont
     });
 }
 
-/** Everything that reaches what a policy reaches, and in which the policy lost at its own level. */
-function lostBy(policy: CompiledPolicy, { policies, world }: PolicyContext): readonly Contest[] {
+/** What reaches each of the subjects that a policy reaches. */
+function reachOf(policy: CompiledPolicy, { policies, world }: PolicyContext): readonly (readonly PolicyAttachment[])[] {
   const reaching = policy.attachments.flatMap(({ target }): (readonly PolicyAttachment[])[] => {
     switch (target.level) {
       case 'route':
@@ -80,9 +82,34 @@ function lostBy(policy: CompiledPolicy, { policies, world }: PolicyContext): rea
         return [policies.reachingService('/', '')];
     }
   });
-  const lost = [...new Set(reaching)].flatMap((list) => mergePolicies(list).contests);
+  return [...new Set(reaching)];
+}
+
+/** Parts in which a policy lost at its own level. */
+function lostBy(policy: CompiledPolicy, context: PolicyContext): readonly Contest[] {
+  const lost = reachOf(policy, context).flatMap((list) => mergePolicies(list).contests);
   const own = lost.filter((contest) => contest.loser === policy && contest.sameLevel);
   return [...new Map(own.map((contest) => [contest.path, contest])).values()];
+}
+
+/** Providers that a policy declares or names, and that are not to be had. */
+function referenceFinding(policy: CompiledPolicy, context: PolicyContext): readonly Judgement[] {
+  const { providers = [] } = policy.blocks;
+  const named = providersNamed(policy.blocks);
+  if (providers.length === 0 && named.length === 0) return [];
+  const referents = referentsOf(context.world.services, context.world.referenceGrants);
+  const subjects = named.length === 0 ? [] : reachOf(policy, context).map(mergePolicies);
+  const results = [
+    ...providers.map((spec) => resolveDeclared(spec, policy, referents)),
+    ...subjects.flatMap((effective) => named.map((one) => resolveProvider(one, effective, referents))),
+  ];
+  const problems = new Map(results.flatMap((one) => (one.ok ? [] : [[one.error.path, one.error] as const])));
+  const [first] = problems.values();
+  if (first === undefined)
+    return [{ condition: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: 'All references resolve' }];
+  const reason = reasonOf(first.reason, 'ProviderNotFound');
+  const message = `${first.message}${more(problems.size)}; what names it is not in force`;
+  return [{ condition: 'ResolvedRefs', status: 'False', reason, message, path: first.path }];
 }
 
 function conflictFinding(contests: readonly Contest[]): readonly Judgement[] {
@@ -109,10 +136,11 @@ function acceptance(policy: CompiledPolicy, context: PolicyContext): Judgement {
 
 /** Everything that is to be said of a policy. */
 export function policyFindings(policy: CompiledPolicy, context: PolicyContext): readonly Finding[] {
-  const judgements = [
+  const found = [
     acceptance(policy, context),
+    ...referenceFinding(policy, context),
     ...conflictFinding(lostBy(policy, context)),
     ...inboundFindings(policy, context.proxies.values()),
   ];
-  return judgements.map((one) => judge(policy, one));
+  return found.map((one) => judge(policy, one));
 }

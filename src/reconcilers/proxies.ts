@@ -16,12 +16,14 @@ import type {
 } from '../model/mesh.js';
 import type { Arrivals } from './arrivals.js';
 import { hasProxy } from './held-rules.js';
-import { limitedRule, limitsAt, type LimitedRule } from './limits.js';
+import { limitedRule, limitsAt, providerReach, type LimitedRule } from './limits.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
-import { inboundPoliciesOf } from './policies-in-force.js';
+import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
 import { mergePolicies } from './policy-merge.js';
 import type { PolicyAttachment } from './policy.js';
 import { protocolOf, protocolSaid } from './protocol.js';
+import { providersInReach } from './providers.js';
+import type { Referents } from './references.js';
 
 /** One port on which the slices of a Service call a pod. */
 type Call = readonly [pod: ObjectKey, port: number, protocol: Protocol, by: ServicePortOfPod];
@@ -114,6 +116,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture }: Mode): ProxyMode
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
+    outbound: [],
   };
 }
 
@@ -161,16 +164,20 @@ const fitting = memoised((policies: OnPort, { protocol }: { readonly protocol: P
 
 const internInbound = listInterner<Inbound>();
 
-const withInbound = memoised((proxy: ProxyModel, ofPorts: readonly Inbound[]): ProxyModel => ({
-  ...proxy,
-  inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, ...ofPorts[index] })),
-}));
+const withPolicies = memoised(
+  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: readonly Inbound[]): ProxyModel => ({
+    ...proxy,
+    inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, ...ofPorts[index] })),
+    outbound,
+  }),
+);
 
 /** What says something of calls to pods. */
 interface Sources {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
   readonly pods: World['pods'];
+  readonly referents: Referents;
 }
 
 const marksOf = memoised((rules: readonly Rule[], limited: readonly LimitedRule[]): InboundPort['marks'] => {
@@ -197,15 +204,16 @@ interface PortOfPod {
   readonly by: readonly ServicePortOfPod[];
 }
 
-function inboundAt({ pod, inbound, by }: PortOfPod, { policies, arrivals, pods }: Sources): Inbound {
+function inboundAt({ pod, inbound, by }: PortOfPod, { policies, arrivals, pods, referents }: Sources): Inbound {
   const reaching = policies.reachingPod(pod, by);
   const services = arrivals.at(by);
   const rules = rulesUnderPolicy(services);
   const limited = internLimited(rules.map((rule) => limitedRule(rule, policies.onRoute(rule.origin.ref, rule.name))));
+  const providers = providersInReach(providerReach(reaching, limited), referents);
   const protocol = protocolAt(inbound, reaching);
   const speaks = spoken(protocol, () => ({ protocol }));
   return inboundFor(
-    fitting(inboundPoliciesOf(reaching, limitsAt(reaching, limited, { pod, pods })), speaks),
+    fitting(inboundPoliciesOf(reaching, limitsAt(reaching, limited, { pod, pods }), providers), speaks),
     services,
     particulars(rules.length === 0 ? noMarks : marksOf(rules, limited), speaks),
   );
@@ -216,11 +224,9 @@ function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & 
   const ofPorts = bare.inbound.map((inbound) =>
     inboundAt({ pod, inbound, by: called.get(inbound.port)?.by ?? [] }, sources),
   );
-  const silent = ofPorts.every(
-    (one, index) =>
-      one.policies.length === 0 && one.services.length === 0 && one.protocol === bare.inbound[index]?.protocol,
-  );
-  return silent ? bare : withInbound(bare, internInbound(ofPorts));
+  const reaching = sources.policies.reachingPod(pod);
+  const outbound = outboundPoliciesOf(reaching, providersInReach(reaching, sources.referents));
+  return withPolicies(bare, outbound, internInbound(ofPorts));
 }
 
 const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirect' } } as const;
@@ -232,10 +238,11 @@ export function reconcileProxies(
 ): ReadonlyMap<ObjectKey, ProxyModel> {
   const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
   const proxies = new Map<ObjectKey, ProxyModel>();
+  const { policies, arrivals, pods, referents } = world;
+  const said = { mode: modes[capture], policies, arrivals, pods, referents };
   for (const [key, pod] of world.pods) {
     if (!hasProxy(pod)) continue;
-    const { policies, arrivals, pods } = world;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode: modes[capture], policies, arrivals, pods }));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, said));
   }
   return proxies;
 }

@@ -3,7 +3,8 @@
 import { describeRef, group, keyOf, type ObjectRef } from '../api/meta.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
 import type { ReferenceGrant } from '../kinds/gateway.js';
-import type { Service } from '../kinds/world.js';
+import type { Service, World } from '../kinds/world.js';
+import { memoised } from '../lib/memo.js';
 import type { Target } from '../model/mesh.js';
 
 /** A reference to a port of a Service, as written. */
@@ -19,6 +20,12 @@ export interface Referents {
   readonly service: (key: string) => Service | undefined;
   readonly grants: readonly ReferenceGrant[];
 }
+
+/** All of a World that decides references. */
+export const referentsOf = memoised((services: World['services'], grants: World['referenceGrants']): Referents => ({
+  service: (key) => services.get(key),
+  grants: [...grants.values()],
+}));
 
 const groupOf = (ref: ObjectRef): string =>
   ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute' ? 'gateway.networking.k8s.io' : group;

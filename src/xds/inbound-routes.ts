@@ -11,6 +11,7 @@ import { compareMatches } from '../model/match-order.js';
 import type { InboundPort, InboundService, RouteEntry } from '../model/mesh.js';
 import { mergePatches } from './merge.js';
 import { nameOfArrival, nameOfInbound, nameOfRule } from './names.js';
+import { noProvider, providerOf } from './providers.js';
 import type { Resource } from './resources.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import { hostNamesOf } from './scopes.js';
@@ -29,14 +30,18 @@ const contextOf = (
   fallsBack: false,
   defaults: builtInDefaults,
   clusterOf: () => undefined,
+  providerOf: noProvider,
   ...of,
 });
 
 /** What a rule says of a thing is nearer than what policies on the port say of it. */
 function patchOf(inbound: InboundPort, own: readonly CompiledFeature[], context: RouteContext): RoutePatch {
   const keys = new Set(own.map(({ key }) => key));
-  const policies = inbound.policies.map(({ feature }) => feature).filter(({ key }) => !keys.has(key));
-  const patches = [...own, ...policies].map((feature) => feature.onRoute(context));
+  const policies = inbound.policies.filter(({ feature }) => !keys.has(feature.key));
+  const patches = [
+    ...own.map((feature) => feature.onRoute(context)),
+    ...policies.map((policy) => policy.feature.onRoute({ ...context, providerOf: providerOf(policy) })),
+  ];
   return mergePatches(patches, 'route') ?? {};
 }
 

@@ -6,7 +6,7 @@ import { FilterChain, type Filter, type ListenerFilter } from '../gen/envoy/conf
 import { HttpInspector } from '../gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector.js';
 import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.js';
 import { ports } from '../api/meta.js';
-import type { ChainPatch, Direction } from '../features/feature.js';
+import type { ChainContext, ChainPatch, Direction } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
@@ -22,6 +22,7 @@ import { durationOfSeconds, socketAddress } from './config-source.js';
 import { buildHttpManager } from './http-manager.js';
 import { mergePatches, overridden } from './merge.js';
 import { explicitListener, nameOfCluster, nameOfInbound, nameOfOutbound } from './names.js';
+import { providerOf } from './providers.js';
 import type { Resource } from './resources.js';
 
 function tcpProxy(statPrefix: string, cluster: string, patch?: ChainPatch['tcp']): Filter {
@@ -54,11 +55,15 @@ interface Port {
   readonly number: number;
 }
 
+type ChainAt = Omit<ChainContext, 'providerOf'>;
+
 /** What policies say of a chain, joined. */
-function patchOf({ policies, direction, number }: Port, http: boolean): ChainPatch {
-  const patches = policies.map(({ feature }) => feature.onChain({ direction, port: number, http }));
+function patchOf(policies: readonly PolicyInForce[], chain: ChainAt): ChainPatch {
+  const patches = policies.map((policy) => policy.feature.onChain({ ...chain, providerOf: providerOf(policy) }));
   return mergePatches(patches, 'chain') ?? {};
 }
+
+const chainAt = ({ direction, number }: Port, http: boolean): ChainAt => ({ direction, port: number, http });
 
 /** A port of which nobody said what it speaks is looked at, for 200 ms at most: a server may speak first. */
 const detection = {
@@ -68,14 +73,14 @@ const detection = {
 };
 
 function httpFilters(port: Port): readonly Filter[] {
-  const patch = patchOf(port, true);
+  const patch = patchOf(port.policies, chainAt(port, true));
   const { direction, name } = port;
   const manager = buildHttpManager({ direction, statPrefix: name, routes: { kind: 'name', name }, patch });
   return [...(patch.before ?? []), manager];
 }
 
 function tcpFilters(port: Port): readonly Filter[] {
-  const patch = patchOf(port, false);
+  const patch = patchOf(port.policies, chainAt(port, false));
   return [...(patch.before ?? []), tcpProxy(port.name, port.cluster, patch.tcp)];
 }
 
@@ -149,28 +154,24 @@ function boundTo([first, ...more]: readonly [string, ...string[]], port: number)
 }
 
 /** Explicit: the one listener through which a pod calls out, as an HTTP proxy; Services are scopes of it. */
-function buildExplicit(address: string, origin: Origin): Resource<'listener'> {
+function buildExplicit(address: string, proxy: ProxyModel, origin: Origin): Resource<'listener'> {
+  const patch = patchOf(proxy.outbound, { direction: 'outbound', port: undefined, http: true });
+  const manager = buildHttpManager({
+    direction: 'outbound',
+    statPrefix: explicitListener,
+    routes: { kind: 'scopes', name: explicitListener },
+    patch,
+  });
   return {
     type: 'listener',
     name: explicitListener,
-    origins: [origin],
+    origins: [origin, ...proxy.outbound.map((one) => one.origin)],
     message: Listener.fromPartial({
       name: explicitListener,
       address: socketAddress(address, ports.outbound),
       trafficDirection: TrafficDirection.OUTBOUND,
       drainType: Listener_DrainType.MODIFY_ONLY,
-      filterChains: [
-        {
-          name: 'http',
-          filters: [
-            buildHttpManager({
-              direction: 'outbound',
-              statPrefix: explicitListener,
-              routes: { kind: 'scopes', name: explicitListener },
-            }),
-          ],
-        },
-      ],
+      filterChains: [{ name: 'http', filters: [...(patch.before ?? []), manager] }],
     }),
   };
 }
@@ -201,7 +202,7 @@ function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin
 /** The listeners of one pod alone. */
 export function buildOwnListeners(proxy: ProxyModel, origin: Origin): readonly Resource<'listener'>[] {
   const [address] = proxy.addresses;
-  const explicit = proxy.capture === 'explicit' && address !== undefined ? [buildExplicit(address, origin)] : [];
+  const explicit = proxy.capture === 'explicit' && address !== undefined ? [buildExplicit(address, proxy, origin)] : [];
   return [...explicit, ...proxy.inbound.flatMap((inbound) => inboundListener(proxy, inbound, origin))];
 }
 

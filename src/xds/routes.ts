@@ -18,6 +18,7 @@ import type { Backend, HostRules, PortModel, RouteEntry, Rule, ServiceModel, Tar
 import { mergePatches } from './merge.js';
 import { nameOfCluster, nameOfHost, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
 import { buildMatch, safeMethods } from './route-match.js';
+import { noProvider, providerOf } from './providers.js';
 import type { Resource } from './resources.js';
 
 /** The Service port that a route configuration is for. */
@@ -112,8 +113,12 @@ const patchesFor = (
   features: readonly CompiledFeature[],
   owner: RouteOwner,
   context: RouteContext,
-): readonly RoutePatch[] =>
-  [...features, ...owner.port.policies.inForce.map(({ feature }) => feature)].map((one) => one.onRoute(context));
+): readonly RoutePatch[] => [
+  ...features.map((feature) => feature.onRoute(context)),
+  ...owner.port.policies.inForce.map((policy) =>
+    policy.feature.onRoute({ ...context, providerOf: providerOf(policy) }),
+  ),
+];
 
 function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner): Route {
   const { match, rule } = entry;
@@ -125,6 +130,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     methods: variant.methods,
     defaults: defaultsFor(rule, owner),
     clusterOf: clusterOf(rule),
+    providerOf: noProvider,
   };
   const patches = patchesFor(rule.features, owner, context);
   const { ref } = rule.origin;
@@ -156,6 +162,7 @@ function plainRoute(owner: RouteOwner): Route {
     methods: 'safe',
     defaults: port.policies.defaults,
     clusterOf: () => undefined,
+    providerOf: noProvider,
   };
   const patches = patchesFor(silent, owner, context);
   const forward = mergePatches(

@@ -19,6 +19,7 @@ const route: RouteContext = {
   port: 9080,
   path: { kind: 'prefix', value: '/', ignoreCase: false },
   methods: 'safe',
+  providerOf: () => undefined,
   clusterOf: ({ name }) => (name === 'there' ? 'o/shop/there/80' : undefined),
 };
 

@@ -85,10 +85,10 @@ describe('reconcile: ports of a pod', () => {
     build()([service('web'), webPod, slice(port)], 'explicit').model.proxies.get('shop/web-1')?.inbound;
 
   it('are those that the container declares and those that slices call', () => {
-    expect(inboundOf(80)).to.deep.equal([{ port: 80, protocol: 'http', policies: [], services: [] }]);
+    expect(inboundOf(80)).to.deep.equal([{ port: 80, protocol: 'http', policies: [], services: [], marks: new Map() }]);
     expect(inboundOf(8080)).to.deep.equal([
-      { port: 80, protocol: 'auto', policies: [], services: [] },
-      { port: 8080, protocol: 'http', policies: [], services: [] },
+      { port: 80, protocol: 'auto', policies: [], services: [], marks: new Map() },
+      { port: 8080, protocol: 'http', policies: [], services: [], marks: new Map() },
     ]);
   });
 });
