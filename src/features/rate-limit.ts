@@ -42,7 +42,7 @@ const perSchema = list(
 const rulesSchema = list(
   object(
     {
-      name: label({ doc: 'Name of the rule.', required: true, envoy: 'descriptor key, stat suffix' }),
+      name: label({ doc: 'Name of the rule.', required: true, envoy: 'descriptor entry `rule`' }),
       scope: oneOf(['Proxy', 'Workload', 'Global'], {
         doc: 'One bucket in each proxy, divided by ready replicas, or in an external service.',
         default: 'Proxy',
@@ -94,7 +94,7 @@ export const rateLimitSchema = object(
     provider: label({
       doc: 'Provider of the Global limits.',
       effective: 'none',
-      change: 'F',
+      change: 'L',
       envoy: 'RateLimit.rate_limit_service',
     }),
     domain: text(
@@ -102,13 +102,14 @@ export const rateLimitSchema = object(
       {
         doc: 'Domain of the Global limits.',
         effective: 'the namespace',
-        change: 'F',
+        change: 'L',
         envoy: 'RateLimit.domain',
       },
     ),
     responseHeaders: bool({
       doc: 'Whether answers carry x-ratelimit headers.',
       effective: 'false',
+      change: 'R; L with Global',
       envoy: 'RateLimit.enable_x_ratelimit_headers',
     }),
     connectionsPerSecond: integer(

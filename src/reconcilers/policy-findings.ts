@@ -67,7 +67,12 @@ function reachOf(policy: CompiledPolicy, { policies, world }: PolicyContext): re
   const reaching = policy.attachments.flatMap(({ target }): (readonly PolicyAttachment[])[] => {
     switch (target.level) {
       case 'route':
-        return [policies.onRoute(target.ref, target.rule ?? '')];
+        return [
+          [
+            ...policies.onRoute(target.ref, target.rule ?? ''),
+            ...policies.reachingService(`${target.ref.namespace}/`, ''),
+          ],
+        ];
       case 'service':
         return (world.services.get(target.key)?.ports ?? []).map((port) =>
           policies.reachingService(target.key, port.name),
