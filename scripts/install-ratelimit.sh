@@ -14,7 +14,7 @@ fail() {
 
 install_service() {
   [ ! -x "$target/ratelimit" ] || return 0
-  command -v go >/dev/null || fail "go is missing; install Go 1.24 or later"
+  command -v go >/dev/null || fail "go is missing; install Go"
   mkdir -p "$cache"
   local scratch
   scratch=$(mktemp -d "$cache/.ratelimit.XXXXXX")

@@ -11,7 +11,8 @@ import { type BareServer, ports } from './world.js';
 
 const run = promisify(execFile);
 
-async function binaries(): Promise<readonly [service: string, redis: string]> {
+/** Paths of the service and of Redis. They are built and installed first where they are missing, which takes minutes. */
+export async function rateLimitBinaries(): Promise<readonly [service: string, redis: string]> {
   const { stdout } = await run('scripts/install-ratelimit.sh', [], { timeout: 600_000 });
   const [service = '', redis = ''] = stdout.trim().split('\n');
   return [service, redis];
@@ -42,7 +43,7 @@ const answers = async (address: string): Promise<boolean> => {
 
 /** Starts it with its configuration, in YAML; speaks gRPC on port 8084 of `address`. */
 export async function startRateLimitService(address: string, config: string): Promise<BareServer> {
-  const [service, redis] = await binaries();
+  const [service, redis] = await rateLimitBinaries();
   const folder = await mkdtemp(join(tmpdir(), 'legation-ratelimit-'));
   await mkdir(join(folder, 'config'));
   await writeFile(join(folder, 'config', 'limits.yaml'), config);
@@ -54,10 +55,15 @@ export async function startRateLimitService(address: string, config: string): Pr
     await Promise.all(children.map(end));
     await rm(folder, { recursive: true, force: true });
   };
-  await eventually(async () => (await run('redis-cli', ['-s', socket, 'ping']).catch(() => undefined)) !== undefined, {
-    what: 'Redis to answer',
-  });
-  children.push(launch('env', [...settings, service], log));
-  await eventually(() => answers(address), { what: 'the rate limit service to answer' });
+  try {
+    const redisAnswers = async (): Promise<boolean> =>
+      (await run('redis-cli', ['-s', socket, 'ping']).catch(() => undefined)) !== undefined;
+    await eventually(redisAnswers, { what: 'Redis to answer' });
+    children.push(launch('env', [...settings, service], log));
+    await eventually(() => answers(address), { what: 'the rate limit service to answer' });
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   return { name: 'limiter', address, stop };
 }

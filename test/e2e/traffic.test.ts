@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 import { supportedVersions } from '../envoy/harness.js';
 import { type SharedMesh, startSharedMesh } from './mesh.js';
+import { rateLimitBinaries } from './rate-limit-service.js';
 import { type Case, cases } from './registry.js';
 import { featureTable, type Outcome } from './table.js';
 
@@ -24,7 +25,8 @@ for (const version of supportedVersions) {
     let mesh: SharedMesh;
 
     before(async function () {
-      this.timeout(300_000);
+      this.timeout(900_000);
+      await rateLimitBinaries();
       mesh = await startSharedMesh(version);
     });
     after(() => mesh.stop());
