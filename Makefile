@@ -7,9 +7,9 @@ export PATH := $(CURDIR)/node_modules/.bin:$(PATH)
 INSTALLED := node_modules/.installed
 RUN := tsx scripts/run-tests.ts
 # Everything that needs neither Envoy nor a network.
-QUICK := format lint types generated architecture docs unit golden wire
+QUICK := format lint types generated architecture docs unit golden wire fuzz
 # Everything that runs real parts.
-REAL := envoy e2e-traffic
+REAL := envoy e2e-traffic netns
 
 .PHONY: help
 help: ## list the targets
@@ -69,6 +69,14 @@ golden: build ## compare translations with the golden files; UPDATE_GOLDEN=1 rew
 wire: protos ## run the xDS scenarios over loopback
 	@$(RUN) wire
 
+.PHONY: fuzz
+fuzz: build ## random meshes and spoilt objects, the long form; SEED= and RUNS= override
+	@FUZZ=long $(RUN) fuzz fuzz-envoy
+
+.PHONY: scaffold
+scaffold: build ## check that what `npm run new-feature` writes compiles and passes
+	@$(RUN) scaffold
+
 .PHONY: envoy
 envoy: build ## run the tests against real Envoys
 	@$(RUN) envoy
@@ -77,13 +85,21 @@ envoy: build ## run the tests against real Envoys
 e2e-traffic: build ## show every feature of traffic management on every Envoy; writes docs/reference/features.md
 	@$(RUN) e2e-traffic
 
+.PHONY: soak-traffic
+soak-traffic: build ## swap routes under load, and count every request; SWAPS= and SEED= override
+	@$(RUN) soak-traffic
+
+.PHONY: netns
+netns: build ## run the tests of redirected traffic in network namespaces; needs root
+	@$(RUN) netns
+
 .PHONY: check
 check: build ## the quick loop: everything without Envoys
 	@$(RUN) $(QUICK)
 
 .PHONY: test
 test: build ## everything, real parts included; what CI runs
-	@$(RUN) $(QUICK) $(REAL)
+	@$(RUN) $(QUICK) scaffold $(REAL)
 
 .PHONY: coverage
 coverage: build ## line coverage of the quick suites, in coverage/

@@ -31,8 +31,13 @@ const parts: Readonly<Record<string, Part>> = {
   unit: { kind: 'mocha', path: 'test/unit', timeoutMs: 20_000 },
   golden: { kind: 'mocha', path: 'test/golden', timeoutMs: 30_000 },
   wire: { kind: 'mocha', path: 'test/wire', timeoutMs: 20_000 },
+  fuzz: { kind: 'mocha', path: 'test/fuzz', timeoutMs: 20_000 },
+  scaffold: { kind: 'mocha', path: 'test/scaffold', timeoutMs: 240_000 },
   envoy: { kind: 'mocha', path: 'test/envoy', timeoutMs: 120_000, envoys: supportedEnvoys },
   'e2e-traffic': { kind: 'mocha', path: 'test/e2e', timeoutMs: 30_000, envoys: supportedEnvoys },
+  'soak-traffic': { kind: 'mocha', path: 'test/soak', timeoutMs: 60_000, envoys: supportedEnvoys },
+  netns: { kind: 'mocha', path: 'test/netns', timeoutMs: 60_000, envoys: supportedEnvoys },
+  'fuzz-envoy': { kind: 'mocha', path: 'test/envoy/fuzz.test.ts', timeoutMs: 120_000, envoys: supportedEnvoys },
 };
 
 const nothing: Counts = { passed: 0, failed: 0, skipped: 0 };

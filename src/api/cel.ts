@@ -75,5 +75,15 @@ export function violation(rule: Rule, self: unknown, oldSelf?: unknown): string 
   }
 }
 
+/** What keeps a text from being a CEL expression; undefined where it is one. */
+export function celSyntaxProblem(source: string): string | undefined {
+  try {
+    compiled(source);
+    return undefined;
+  } catch (thrown) {
+    return summary(thrown);
+  }
+}
+
 /** Whether a rule compares with the stored object and so only runs on updates. */
 export const isTransition = (rule: Rule): boolean => rule.rule.includes('oldSelf');

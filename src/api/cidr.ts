@@ -18,6 +18,15 @@ function ipv6Bits(address: string): bigint {
 
 const bitsOf = (address: string, family: number): bigint => (family === 4 ? ipv4Bits(address) : ipv6Bits(address));
 
+/** Whether an address lies in a prefix; both are valid. Families do not mix. */
+export function isInCidr(address: string, cidr: string): boolean {
+  const [base = '', length = ''] = cidr.split('/');
+  const family = isIP(base);
+  if (isIP(address) !== family) return false;
+  const hostBits = BigInt((family === 4 ? 32 : 128) - Number(length));
+  return bitsOf(address, family) >> hostBits === bitsOf(base, family) >> hostBits;
+}
+
 /** Whether the text is an IPv4 or IPv6 prefix whose host bits are zero. IPv4 in IPv6 is not accepted. */
 export function isMaskedCidr(text: string): boolean {
   const match = /^([0-9A-Fa-f.:]+)\/(0|[1-9][0-9]{0,2})$/.exec(text);

@@ -14,6 +14,7 @@ interface BootstrapFlags {
   readonly capture: 'explicit' | 'redirect';
   readonly adminSocket?: string;
   readonly envoyVersion?: string;
+  readonly eventLog?: string;
   readonly loopbackPods?: true;
   readonly output: 'yaml' | 'json';
 }
@@ -24,6 +25,8 @@ type Identity = Pick<BootstrapOptions, 'nodeId' | 'cluster' | 'bindAddress'>;
 const maxSocketPath = 107;
 const oldestEnvoy = '1.36.0';
 const anyAddress = '0.0.0.0';
+/** Who asks how a pod is uses the first of its addresses. */
+const anyAddressLike = (address: string | undefined): string => (address?.includes(':') === true ? '::' : anyAddress);
 
 function podOf(name: string): { readonly namespace: string; readonly name: string } {
   const [, namespace, pod] = /^([a-z0-9][-a-z0-9]*)\/([a-z0-9][-a-z0-9.]*)$/.exec(name) ?? [];
@@ -71,7 +74,8 @@ async function identityFromMesh({
     for (const line of unknownProxy(proxies, options.proxy)) say(line);
     return undefined;
   }
-  const own = capture === 'explicit' ? (proxy.addresses[0] ?? anyAddress) : anyAddress;
+  const [first] = proxy.addresses;
+  const own = capture === 'explicit' ? (first ?? anyAddress) : anyAddressLike(first);
   const bindAddress = options.address === undefined ? own : addressOf(options.address);
   return { nodeId: `${proxy.name}.${proxy.namespace}`, cluster: proxy.workload, bindAddress };
 }
@@ -132,7 +136,9 @@ async function bootstrap(invocation: Invocation<BootstrapFlags>): Promise<ExitCo
   const { bootstrapToJson, buildBootstrap } = await import('../xds/bootstrap.js');
   const { canonicalYaml } = await import('./canonical-yaml.js');
   const adminSocket = socketOf(options.adminSocket, identity, cli.temporary);
-  const message = buildBootstrap({ ...identity, xds: peer, capture: options.capture, adminSocket });
+  const { capture, eventLog } = options;
+  const events = eventLog === undefined ? {} : { eventLog };
+  const message = buildBootstrap({ ...identity, ...events, xds: peer, capture, adminSocket });
   const json = bootstrapToJson(message, envoyVersion);
   for (const line of advice(options, peer, identity)) say(line);
   cli.stdout.write(options.output === 'json' ? renderJson(json) : canonicalYaml(json));
@@ -161,6 +167,7 @@ export const bootstrapCommand = defineCommand<BootstrapFlags>({
       .default('explicit'),
     new Option('--loopback-pods', 'replace pod addresses that are not on loopback: as the control plane was told to'),
     new Option('--admin-socket <FILE>', 'unix socket of Envoy’s own admin interface'),
+    new Option('--event-log <FILE>', 'where events of outlier detection go; /dev/stdout, if this user may open it'),
     new Option('--envoy-version <X.Y.Z>', 'the Envoy that reads the file; older ones refuse what they do not know'),
     new Option('-o, --output <FORMAT>', 'how to print').choices(['yaml', 'json']).default('yaml'),
   ],

@@ -46,7 +46,7 @@ function bash(commands: readonly CommandEntry[]): string {
     '    case "$command" in',
     ...options,
     '    esac',
-    '  elif [ -z "$words" ]; then',
+    '  elif [ -z "$words" ] && [ "$COMP_CWORD" -eq 2 ]; then',
     '    case "$command" in',
     ...first,
     '    esac',
@@ -77,8 +77,9 @@ function zshOption(option: OptionEntry): string {
 
 function zshCommand(command: CommandEntry): readonly string[] {
   const choices = choicesOf(command);
-  const rest = choices.length > 0 ? `'1:argument:(${choices.join(' ')})'` : "'*:file:_files'";
-  const specs = [...command.options.map(zshOption), rest];
+  const first = choices.length > 0 ? [`'1:argument:(${choices.join(' ')})'`] : [];
+  const rest = first.length < command.arguments.length || first.length === 0 ? ["'*:file:_files'"] : [];
+  const specs = [...command.options.map(zshOption), ...first, ...rest];
   return [
     `    ${command.name})`,
     '      _arguments \\',
@@ -130,7 +131,8 @@ function fish(commands: readonly CommandEntry[]): string {
     ...commands
       .filter((command) => choicesOf(command).length > 0)
       .map((command) => {
-        const condition = quoted(`__fish_seen_subcommand_from ${command.name}`);
+        const isFirst = 'test (count (commandline -opc)) -eq 2';
+        const condition = quoted(`__fish_seen_subcommand_from ${command.name}; and ${isFirst}`);
         return `complete -c legation -n ${condition} -f -a ${quoted(choicesOf(command).join(' '))}`;
       }),
     '',

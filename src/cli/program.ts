@@ -9,6 +9,7 @@ import { completionCommand } from './completion.js';
 import { explainCommand } from './explain.js';
 import { lintCommand } from './lint.js';
 import { createPaint, wantsColour } from './output.js';
+import { policyCommand } from './policy.js';
 import { runCommand } from './run.js';
 import { sandboxCommand } from './sandbox.js';
 import { statusCommand } from './status.js';
@@ -21,6 +22,7 @@ export const commands: readonly CliCommand[] = [
   sandboxCommand,
   lintCommand,
   translateCommand,
+  policyCommand,
   bootstrapCommand,
   statusCommand,
   explainCommand,

@@ -10,6 +10,7 @@ interface TranslateOptions {
   readonly proxy?: string;
   readonly capture: 'explicit' | 'redirect';
   readonly type?: string;
+  readonly envoyVersion: string;
   readonly loopbackPods?: true;
   readonly output: 'yaml' | 'json';
 }
@@ -48,12 +49,12 @@ async function translate(invocation: Invocation<TranslateOptions>): Promise<Exit
   const { remarkLine } = await import('./remarks.js');
   const { proxiesOf } = await import('./proxies.js');
   const types = typesOf(options.type, shortNames);
-  const { capture, loopbackPods: loopback = false } = options;
+  const { capture, loopbackPods: loopback = false, envoyVersion: envoy } = options;
   const { reconciled, remarks } = await readMesh({ paths: args, capture, loopback }, cli);
   for (const remark of remarks) say(remarkLine(remark));
   const chosen = await choose(proxiesOf(reconciled.model), invocation);
   if (chosen.length === 0) return 1;
-  const documents = chosen.map((proxy) => translationOf(reconciled.model, proxy, types));
+  const documents = chosen.map((proxy) => translationOf(reconciled.model, proxy, { types, envoy }));
   const { canonicalYaml } = await import('./canonical-yaml.js');
   const list = { apiVersion: 'cli.legation.dev/v1', kind: 'TranslationList', items: documents };
   cli.stdout.write(options.output === 'json' ? renderJson(list) : documents.map(canonicalYaml).join('---\n'));
@@ -75,6 +76,7 @@ export const translateCommand = defineCommand<TranslateOptions>({
       .choices(['explicit', 'redirect'])
       .default('explicit'),
     new Option('--type <TYPES>', 'only these, separated by commas: sds, cds, eds, lds, srds, rds'),
+    new Option('--envoy-version <X.Y.Z>', 'the Envoy that it is for; older ones get less').default('1.40.0'),
     new Option('--loopback-pods', 'replace pod addresses that are not on loopback, as the sandbox does'),
     new Option('-o, --output <FORMAT>', 'how to print').choices(['yaml', 'json']).default('yaml'),
   ],

@@ -32,6 +32,22 @@ export type Patch<T> = T extends bigint | Uint8Array | string | number | boolean
 /** Which side of a call a proxy stands on: beside the caller, or beside the one that is called. */
 export type Direction = 'inbound' | 'outbound';
 
+/** A service that a proxy asks or reports to. */
+export interface ProviderConfig {
+  readonly type: Providers[number]['type'];
+  /** The cluster that leads there. */
+  readonly cluster: string;
+  /** What it is called in requests: `collector.infra:4317`. */
+  readonly authority: string;
+  readonly path: string | undefined;
+  /** Time for an answer. */
+  readonly timeout: string;
+  readonly onError: 'Deny' | 'Allow';
+}
+
+/** A provider by its name; undefined where it does not resolve, which status says. */
+export type ProviderOf = (name: string) => ProviderConfig | undefined;
+
 /**
  * Which proxy does what a feature of a rule does. `destination`: the one that receives, which matches the rule again on
  * the request as it arrives. `either`: that one, and the caller's where it cannot.
@@ -47,23 +63,11 @@ export interface RequestOnTheWay {
   readonly lookedAt: readonly string[];
 }
 
-/** A service that a proxy asks or reports to. */
-export interface ProviderConfig {
-  readonly type: Providers[number]['type'];
-  /** The cluster that leads there. */
-  readonly cluster: string;
-  readonly path: string | undefined;
-  /** Time for an answer. */
-  readonly timeout: string;
-  readonly onError: 'Deny' | 'Allow';
-}
-
-/** A provider by its name; undefined where it does not resolve, which status says. */
-export type ProviderOf = (name: string) => ProviderConfig | undefined;
-
 /** What a feature knows of the route that it changes. */
 export interface RouteContext {
   readonly direction: Direction;
+  /** As logs and statistics name it: `shop/reviews/main`. */
+  readonly name: string;
   /** Outbound: features that either proxy can hold are held here. */
   readonly fallsBack: boolean;
   /** Port of the Service that was called; inbound: of the container. */
@@ -105,6 +109,10 @@ export interface ClusterContext {
   readonly port: number;
   /** Whether requests, and not only bytes, are sent there. */
   readonly http: boolean;
+  /** Whether the port of the Service asks for HTTP/2. */
+  readonly wantsHttp2: boolean;
+  /** Whether events of health checks are written. */
+  readonly eventLog: boolean;
 }
 
 /** What a feature changes of a cluster. */
@@ -116,12 +124,25 @@ export interface ClusterPatch {
   readonly thresholds?: Patch<Thresholds>;
 }
 
+/** What newer Envoys can do, and older supported ones cannot. */
+export interface Capabilities {
+  /** `envoy.access_loggers.stats`, from 1.37. */
+  readonly statsLogger: boolean;
+  /** Its bound on the number of series, from 1.39. */
+  readonly statsScope: boolean;
+  /** The service of the OpenTelemetry access logger in a field of its own, from 1.37. */
+  readonly otelService: boolean;
+}
+
 /** What a feature knows of the chain of a listener that it changes. */
 export interface ChainContext {
   readonly direction: Direction;
   /** Port of the Service; inbound: of the container. Undefined: connections of many ports. */
   readonly port: number | undefined;
   readonly http: boolean;
+  /** `Deployment/web.shop`, whose proxy it is; undefined where proxies share the chain. */
+  readonly workload: string | undefined;
+  readonly can: Capabilities;
   readonly providerOf: ProviderOf;
 }
 
@@ -135,6 +156,11 @@ export interface ChainPatch {
   readonly before?: readonly NetworkFilter[];
 }
 
+/** What a feature changes of the way of a TCP connection. */
+export type ConnectionPatch = Patch<
+  Pick<TcpProxy, 'idleTimeout' | 'maxConnectAttempts' | 'maxDownstreamConnectionDuration'>
+>;
+
 /** A policy feature. */
 export interface Feature<Key extends string, Config, Compiled> {
   /** The member that holds its configuration: of a rule, of a filter, or of a block of a MeshPolicy. */
@@ -146,6 +172,8 @@ export interface Feature<Key extends string, Config, Compiled> {
   compile(config: Config): Result<Compiled>;
   onRoute?(compiled: Compiled, route: RouteContext): RoutePatch;
   onRoutes?(compiled: Compiled, routes: RoutesContext): RoutesPatch;
+  /** The same for rules of TCP and TLS routes; absent: it needs requests. */
+  onConnection?(compiled: Compiled, defaults: RouteDefaults): ConnectionPatch;
   /** What changes for one backend of a split. */
   onBackend?(compiled: Compiled): Patch<WeightedBackend>;
   onCluster?(compiled: Compiled, cluster: ClusterContext): ClusterPatch;
@@ -154,6 +182,10 @@ export interface Feature<Key extends string, Config, Compiled> {
   heldAt?(compiled: Compiled): HeldAt;
   /** The request after what the feature does to it; undefined: who receives it cannot tell which it was. */
   onRequest?(compiled: Compiled, request: RequestOnTheWay): RequestOnTheWay | undefined;
+  /** Clients come back to their endpoint, also while it drains. */
+  readonly keepsEndpoint?: true;
+  /** Preflight requests for what the rule matches are the rule's, whatever method and headers it asks for. */
+  readonly answersPreflight?: true;
   /** Whether safe and unsafe methods need routes of their own. */
   splitsMethods?(compiled: Compiled, defaults: RouteDefaults): boolean;
 }
@@ -162,10 +194,13 @@ export interface Feature<Key extends string, Config, Compiled> {
 export interface CompiledFeature {
   readonly key: string;
   readonly heldAt: HeldAt;
+  readonly answersPreflight: boolean;
+  readonly keepsEndpoint: boolean;
   onRequest(request: RequestOnTheWay): RequestOnTheWay | undefined;
   splitsMethods(defaults: RouteDefaults): boolean;
   onRoute(route: RouteContext): RoutePatch;
   onRoutes(routes: RoutesContext): RoutesPatch;
+  onConnection(defaults: RouteDefaults): ConnectionPatch;
   onBackend(): Patch<WeightedBackend>;
   onCluster(cluster: ClusterContext): ClusterPatch;
   onChain(chain: ChainContext): ChainPatch;
@@ -207,10 +242,13 @@ function close<Key extends string, Config, Compiled>(
   return {
     key: feature.key,
     heldAt: feature.heldAt?.(value) ?? 'caller',
+    answersPreflight: feature.answersPreflight ?? false,
+    keepsEndpoint: feature.keepsEndpoint ?? false,
     onRequest: (request) => (feature.onRequest === undefined ? request : feature.onRequest(value, request)),
     splitsMethods: (defaults) => feature.splitsMethods?.(value, defaults) ?? false,
     onRoute: (route) => feature.onRoute?.(value, route) ?? {},
     onRoutes: (routes) => feature.onRoutes?.(value, routes) ?? {},
+    onConnection: (defaults) => feature.onConnection?.(value, defaults) ?? {},
     onBackend: () => feature.onBackend?.(value) ?? {},
     onCluster: (cluster) => feature.onCluster?.(value, cluster) ?? {},
     onChain: (chain) => feature.onChain?.(value, chain) ?? {},

@@ -6,7 +6,7 @@ import {
   type HeaderValueOption,
 } from '../gen/envoy/config/core/v3/base.js';
 import { err, ok, type Result } from '../lib/result.js';
-import { literal } from './envoy-values.js';
+import { breaksHeader, literal } from './envoy-values.js';
 import { defineFeature, type Patch, type RequestOnTheWay } from './feature.js';
 import { headerName } from '../api/fields.js';
 import { list, object, text, type Static } from '../api/schema.js';
@@ -75,13 +75,18 @@ function headerEdits(modifier: HeaderModifier): readonly Patch<HeaderValueOption
   ];
 }
 
-/** Envoy refuses to change the host as a header. */
+const invalid = (path: string, message: string): Result<never> => err([{ path, reason: 'Invalid', message }]);
+
+/** Envoy refuses to change the host as a header, and values that would end the header. */
 function checked(key: string, config: HeaderModifier): Result<HeaderModifier> {
-  const names = [...(config.set ?? []), ...(config.add ?? [])].map((header) => header.name);
-  const host = [...names, ...(config.remove ?? [])].find((one) => one.toLowerCase() === 'host');
-  if (host === undefined) return ok(config);
-  const message = `\`${key}\` must not change header '${host}'; use the \`hostname\` of a URLRewrite filter`;
-  return err([{ path: key, reason: 'Invalid', message }]);
+  const edits = [...(config.set ?? []), ...(config.add ?? [])];
+  const names = [...edits.map((header) => header.name), ...(config.remove ?? [])];
+  const host = names.find((one) => one.toLowerCase() === 'host');
+  if (host !== undefined)
+    return invalid(key, `\`${key}\` must not change header '${host}'; use the \`hostname\` of a URLRewrite filter`);
+  const broken = edits.find((header) => breaksHeader(header.value));
+  if (broken === undefined) return ok(config);
+  return invalid(key, `\`${key}\` must not give header '${broken.name}' a value with a line break or a NUL character`);
 }
 
 /** A rule that looks at a header which it changes cannot be told by that header any more. */

@@ -161,6 +161,7 @@ export const retry = defineFeature<'retry', Retry, Written>({
   byDefault: { backoff: '25ms', idempotent: false, honorRetryAfter: false, hedgeOnTimeout: false },
   compile: (config) => ok({ attempts: config.attempts, retryOn: config.retryOn, rest: config }),
   splitsMethods: (written, defaults) => goesFurther(written, defaults) && !written.rest.idempotent,
+  onConnection: ({ attempts }, defaults) => ({ maxConnectAttempts: (attempts ?? defaults.retry.attempts) + 1 }),
   onRoute: (written, route) => ({
     forward: {
       retryPolicy: policyOf(written, route),

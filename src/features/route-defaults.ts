@@ -6,13 +6,14 @@ import type { Upstream } from './upstream.js';
 
 /** Defaults of rules; durations in milliseconds, 0 is off. */
 export interface RouteDefaults {
-  readonly timeouts: { readonly requestMs: number; readonly idleMs: number };
+  /** `idleMs` undefined: off for requests, an hour for connections. */
+  readonly timeouts: { readonly requestMs: number; readonly idleMs: number | undefined };
   readonly retry: { readonly attempts: number; readonly retryOn: readonly RetryCondition[] };
 }
 
 /** Where no policy says anything. */
 export const builtInDefaults: RouteDefaults = {
-  timeouts: { requestMs: 0, idleMs: 0 },
+  timeouts: { requestMs: 0, idleMs: undefined },
   retry: { attempts: 2, retryOn: ['ConnectFailure', 'RefusedStream', 'ResetBeforeRequest'] },
 };
 
@@ -20,6 +21,11 @@ export const builtInDefaults: RouteDefaults = {
 export const routeDefaultsOf = ({ timeouts, retry }: Pick<Upstream, 'timeouts' | 'retry'>): Partial<RouteDefaults> => ({
   ...(timeouts === undefined
     ? {}
-    : { timeouts: { requestMs: durationMs(timeouts.request), idleMs: durationMs(timeouts.idle ?? '0s') } }),
+    : {
+        timeouts: {
+          requestMs: durationMs(timeouts.request),
+          idleMs: timeouts.idle === undefined ? undefined : durationMs(timeouts.idle),
+        },
+      }),
   ...(retry === undefined ? {} : { retry: { attempts: retry.attempts, retryOn: retry.retryOn } }),
 });

@@ -1,7 +1,15 @@
 // Session persistence of a route rule: the exact endpoint while it lives. Knows no kind.
 
+import { StatefulSessionPerRoute } from '../gen/envoy/extensions/filters/http/stateful_session/v3/stateful_session.js';
+import { CookieBasedSessionState } from '../gen/envoy/extensions/http/stateful_session/cookie/v3/cookie.js';
+import { HeaderBasedSessionState } from '../gen/envoy/extensions/http/stateful_session/header/v3/header.js';
+import type { Any } from '../gen/google/protobuf/any.js';
 import { dur, headerName } from '../api/fields.js';
 import { object, oneOf, text, type Static } from '../api/schema.js';
+import { ok } from '../lib/result.js';
+import { packAny } from './any.js';
+import { durationOf } from './envoy-values.js';
+import { defineFeature } from './feature.js';
 
 /** `rules[].sessionPersistence`. */
 export const sessionPersistenceSchema = object(
@@ -68,3 +76,39 @@ export const sessionPersistenceSchema = object(
 
 /** Session persistence after defaults. */
 export type SessionPersistence = Static<typeof sessionPersistenceSchema>;
+
+interface State {
+  readonly name: string;
+  readonly typedConfig: Any;
+}
+
+/** A cookie without a lifetime is gone with the browser. */
+function cookieState({ cookie, absoluteTimeout }: SessionPersistence): State {
+  const { name = 'legation-session', path = '/', lifetimeType = 'Session' } = cookie ?? {};
+  const lives = lifetimeType === 'Permanent' && absoluteTimeout !== undefined;
+  const state = { cookie: { name, path, ...(lives ? { ttl: durationOf(absoluteTimeout) } : {}) } };
+  return {
+    name: 'envoy.http.stateful_session.cookie',
+    typedConfig: packAny(CookieBasedSessionState, CookieBasedSessionState.fromPartial(state)),
+  };
+}
+
+const headerState = (name: string): State => ({
+  name: 'envoy.http.stateful_session.header',
+  typedConfig: packAny(HeaderBasedSessionState, HeaderBasedSessionState.fromPartial({ name })),
+});
+
+/** The endpoint is written into the cookie or header: nothing is kept in a proxy, and any of them can read it. */
+export const sessionPersistence = defineFeature<'sessionPersistence', SessionPersistence, State>({
+  key: 'sessionPersistence',
+  summary: 'Keep a client at the endpoint that it was sent to first.',
+  compile: (config) => ok(config.header === undefined ? cookieState(config) : headerState(config.header.name)),
+  keepsEndpoint: true,
+  onRoute: (sessionState, { direction }) => {
+    if (direction === 'inbound') return {};
+    const perRoute = StatefulSessionPerRoute.fromPartial({
+      override: { $case: 'statefulSession', value: { sessionState } },
+    });
+    return { route: { typedPerFilterConfig: { 'mesh.session': packAny(StatefulSessionPerRoute, perRoute) } } };
+  },
+});

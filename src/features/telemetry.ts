@@ -1,125 +1,10 @@
-// Access logs, traces, metrics and events. Each child is taken whole from one policy. Knows no kind.
+// Access logs, traces, metrics and events: what proxies report. Each child is taken whole from one policy, but for
+// fields that only the mesh default may set, which hold everywhere. Knows no kind.
 
-import { label, pct } from '../api/fields.js';
-import { bool, integer, list, object, oneOf, stringMap, text, type Static } from '../api/schema.js';
-
-const accessLogSchema = object(
-  {
-    level: oneOf(['Off', 'Errors', 'All'], {
-      doc: 'Errors: status 500 and above, or any response flag.',
-      effective: 'Errors',
-      change: 'RTDS',
-      envoy: 'runtime keys mesh.al.*',
-    }),
-    samplingPercent: pct({
-      doc: 'Share of lines that is written.',
-      default: 100,
-      change: 'RTDS',
-      envoy: 'runtime key mesh.al.sample',
-    }),
-    filter: text({ max: 1024 }, { doc: 'CEL that a line must meet.', effective: 'none', envoy: 'AccessLogFilter CEL' }),
-    format: oneOf(['JSON', 'Text'], {
-      doc: 'Mesh default only: form of lines.',
-      effective: 'JSON',
-      envoy: 'SubstitutionFormatString',
-    }),
-    fields: stringMap(
-      {},
-      {
-        doc: 'Mesh default only: further names and their Envoy command operators.',
-        effective: 'none',
-        envoy: 'SubstitutionFormatString.json_format',
-      },
-    ),
-    sinks: list(
-      text({ min: 1 }, { doc: 'A sink.' }),
-      { max: 4 },
-      {
-        doc: 'stdout, or names of providers.',
-        default: ['stdout'],
-        envoy: 'StdoutAccessLog, OpenTelemetryAccessLog, HttpGrpcAccessLog',
-      },
-    ),
-  },
-  { doc: 'Access logs.', change: 'L' },
-);
-
-const tracingSchema = object(
-  {
-    provider: label({
-      doc: 'Mesh default only: provider that gets spans.',
-      effective: 'none',
-      change: 'L',
-      envoy: 'Tracing.provider',
-    }),
-    samplingPercent: pct({
-      doc: 'Share of requests that is traced.',
-      default: 0,
-      envoy: 'Route.tracing.random_sampling',
-    }),
-    tags: list(
-      object(
-        {
-          name: text(
-            { min: 1, max: 128 },
-            { doc: 'Name of the tag.', required: true, envoy: 'Route.tracing.custom_tags[].tag' },
-          ),
-          from: oneOf(['Literal', 'Header', 'Environment'], {
-            doc: 'Where the value comes from.',
-            required: true,
-            envoy: 'Route.tracing.custom_tags[]',
-          }),
-          value: text(
-            { min: 1, max: 256 },
-            {
-              doc: 'The value, or the name of header or variable.',
-              required: true,
-              envoy: 'Route.tracing.custom_tags[]',
-            },
-          ),
-        },
-        { doc: 'A tag.' },
-      ),
-      { keys: ['name'] },
-      { doc: 'Further tags of spans.' },
-    ),
-  },
-  { doc: 'Traces.', change: 'R' },
-);
-
-const metricsSchema = object(
-  {
-    profile: oneOf(['Minimal', 'Standard', 'PerRoute', 'Full'], {
-      doc: 'How much is measured.',
-      default: 'Standard',
-      envoy: 'stats access logger, inclusion list',
-    }),
-    maxSeries: integer(
-      { min: 500, max: 100_000 },
-      {
-        doc: 'Mesh default only: series of one proxy.',
-        effective: '5000',
-        envoy: 'StatsScope.max_counters',
-      },
-    ),
-    dropTags: list(
-      text({ min: 1 }, { doc: 'A tag.' }),
-      { max: 8 },
-      {
-        doc: 'Tags that are left out.',
-        effective: 'none',
-        envoy: 'stats access logger rules',
-      },
-    ),
-    provider: label({
-      doc: 'Mesh default only: provider that metrics are pushed to.',
-      effective: 'none',
-      change: 'A',
-      envoy: 'stats_sinks open_telemetry',
-    }),
-  },
-  { doc: 'Metrics.', change: 'L' },
-);
+import { bool, object, type Static } from '../api/schema.js';
+import { accessLogSchema } from './access-log.js';
+import { metricsSchema } from './metrics.js';
+import { tracingSchema } from './tracing.js';
 
 /** `telemetry`. */
 export const telemetrySchema = object(
@@ -128,10 +13,10 @@ export const telemetrySchema = object(
     tracing: tracingSchema,
     metrics: metricsSchema,
     eventLog: bool({
-      doc: 'Whether outlier and health events are written to stdout.',
-      effective: 'true',
+      doc: 'Whether events of health checks are written to stdout; those of outlier detection go where the bootstrap says.',
+      effective: 'false',
       change: 'C',
-      envoy: 'event_logger of outlier detection and health checks',
+      envoy: 'HealthCheck.event_logger',
     }),
   },
   { doc: 'What the proxies of the selected workloads report.' },
@@ -139,3 +24,31 @@ export const telemetrySchema = object(
 
 /** Telemetry after defaults. */
 export type Telemetry = Static<typeof telemetrySchema>;
+
+/** Fields that only the mesh default may set. */
+const meshFields = {
+  accessLog: ['format', 'fields'],
+  tracing: ['provider'],
+  metrics: ['maxSeries'],
+} as const;
+
+/** A child with those fields of another. */
+function withFields<Child extends object>(
+  child: Child,
+  from: Child | undefined,
+  fields: readonly (keyof Child)[],
+): Child {
+  const taken = fields.filter((field) => from?.[field] !== undefined).map((field) => [field, from?.[field]] as const);
+  return { ...child, ...Object.fromEntries(taken) };
+}
+
+/** `nearest` with the fields that only the mesh default may set. */
+export function withMeshFields(nearest: Telemetry, mesh: Telemetry = {}): Telemetry {
+  const { accessLog, tracing, metrics } = nearest;
+  return {
+    ...nearest,
+    ...(accessLog && { accessLog: withFields(accessLog, mesh.accessLog, meshFields.accessLog) }),
+    ...(tracing && { tracing: withFields(tracing, mesh.tracing, meshFields.tracing) }),
+    ...(metrics && { metrics: withFields(metrics, mesh.metrics, meshFields.metrics) }),
+  };
+}

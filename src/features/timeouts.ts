@@ -14,7 +14,7 @@ export const timeoutsSchema = object(
     request: dur(
       {},
       {
-        doc: "Time for the whole request with all retries; '0s' switches it off.",
+        doc: "Time for the whole request with all retries; '0s' switches it off. Not for TCP and TLS.",
         effective: 'upstream.timeouts.request',
         envoy: 'RouteAction.timeout, always written',
       },
@@ -41,7 +41,7 @@ export const timeoutsSchema = object(
       {
         doc: "Time for the whole stream including bodies; '0s' switches it off.",
         default: '0s',
-        envoy: 'RouteAction.max_stream_duration',
+        envoy: 'RouteAction.max_stream_duration, TcpProxy.max_downstream_connection_duration',
       },
     ),
   },
@@ -71,6 +71,9 @@ interface Limits {
 const optionalMs = (text: string | undefined): number | undefined =>
   text === undefined ? undefined : durationMs(text);
 
+/** A connection whose other end vanished is given up at some time: Envoy's own default. */
+const connectionIdleMs = 3_600_000;
+
 /** Envoy's own default for a request is 15 s: what is not set is written as off. */
 export const timeouts = defineFeature<'timeouts', Timeouts, Limits>({
   key: 'timeouts',
@@ -88,12 +91,16 @@ export const timeouts = defineFeature<'timeouts', Timeouts, Limits>({
     return {
       forward: {
         timeout: durationOfMs(request),
-        idleTimeout: durationOfMs(idleMs ?? defaults.timeouts.idleMs),
+        idleTimeout: durationOfMs(idleMs ?? defaults.timeouts.idleMs ?? 0),
         ...streamLimits(request, streamMs),
         ...(tryMs === undefined ? {} : { retryPolicy: { perTryTimeout: durationOfMs(tryMs) } }),
       },
     };
   },
+  onConnection: ({ idleMs, streamMs }, { timeouts: byDefault }) => ({
+    idleTimeout: durationOfMs(idleMs ?? byDefault.idleMs ?? connectionIdleMs),
+    ...(streamMs === 0 ? {} : { maxDownstreamConnectionDuration: durationOfMs(streamMs) }),
+  }),
 });
 
 /**

@@ -123,3 +123,9 @@ export function optional<K extends string, T>(key: K, value: T | undefined): { r
   if (value !== undefined) entry[key] = value;
   return entry;
 }
+
+/** A text that must be there; where it is not, that is noted, and it is empty. */
+export function requiredText(read: Reader, value: unknown, path: string): string {
+  if (value === undefined || value === null) read.refuse(path, `\`${path}\` must be set`);
+  return read.text(value, path) ?? '';
+}

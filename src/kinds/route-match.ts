@@ -98,13 +98,13 @@ const queryParamsSchema = list(
 const cookiesSchema = list(
   object(
     {
-      name: headerName({ doc: 'Cookie name.', required: true, envoy: 'RouteMatch.cookies[].name' }),
+      name: headerName({ doc: 'Cookie name.', required: true, envoy: 'HeaderMatcher cookie, safe_regex' }),
       value: text(
         { min: 1, max: 1024 },
         {
           doc: 'Exact value.',
           effective: 'present',
-          envoy: 'RouteMatch.cookies[].string_match',
+          envoy: 'HeaderMatcher cookie, safe_regex',
         },
       ),
     },

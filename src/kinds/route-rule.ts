@@ -82,7 +82,7 @@ const ruleRules: readonly Rule[] = [
   },
   {
     id: 'TR7',
-    rule: `!has(self.filters) || !has(self.matches) || self.matches.all(m, !has(m.path) || m.path.type == 'PathPrefix') || !self.filters.exists(f, ${prefixRewrite('urlRewrite')} || ${prefixRewrite('requestRedirect')})`,
+    rule: `!has(self.filters) || !has(self.matches) || self.matches.all(m, !has(m.grpc) && (!has(m.path) || m.path.type == 'PathPrefix')) || !self.filters.exists(f, ${prefixRewrite('urlRewrite')} || ${prefixRewrite('requestRedirect')})`,
     message: "`replacePrefixMatch` may only be used in rules whose matches are all of type 'PathPrefix'",
   },
   {

@@ -6,6 +6,7 @@ import { dns, groupRule, label, name, port } from '../api/fields.js';
 import { checkRe2 } from '../api/re2.js';
 import { list, object, oneOf, text, type Rule, type Static } from '../api/schema.js';
 import type { Problem } from '../lib/result.js';
+import { cookiePattern } from '../features/envoy-values.js';
 import type { RouteFilter } from './route-filters.js';
 import type { RouteMatch } from './route-match.js';
 import { rulesSchema, type RouteRule } from './route-rule.js';
@@ -126,7 +127,7 @@ export type ParentRef = TrafficRouteSpec['parentRefs'][number];
 export const trafficRouteStatusSchema = object(
   {
     ...commonStatus,
-    effective: text({ max: 512 }, { doc: 'Weights in force, one line per weighted rule.' }),
+    effective: text({ max: 512 }, { doc: 'Weights in force and routes below, one line per rule that has either.' }),
     parents: list(
       object(
         {
@@ -167,14 +168,39 @@ function pathProblems(path: string, found: NonNullable<RouteMatch['path']>): rea
   return regex(path, found);
 }
 
+/** A tunnel is asked for by host and port alone. */
+function tunnelProblems(path: string, { method, path: wanted, queryParams = [] }: RouteMatch): readonly Problem[] {
+  if (method !== 'CONNECT') return [];
+  const hasPath = wanted !== undefined && (wanted.type !== 'PathPrefix' || wanted.value !== '/');
+  const advice = "must not be set beside `method` 'CONNECT'; such a request has neither path nor query";
+  if (hasPath) return invalid(`${path}.path`, advice);
+  return queryParams.length > 0 ? invalid(`${path}.queryParams`, advice) : [];
+}
+
+/** Names are parts of a path: one with a slash would be two. */
+function callProblems(path: string, { type, service, method }: NonNullable<RouteMatch['grpc']>): readonly Problem[] {
+  return Object.entries({ service, method }).flatMap(([member, value]) => {
+    if (value === undefined) return [];
+    if (type === 'RegularExpression') return invalid(`${path}.${member}`, checkRe2(value));
+    const text = `must be a name without '/', found '${value}'; \`service\` and \`method\` are written apart`;
+    return value.includes('/') ? invalid(`${path}.${member}`, text) : [];
+  });
+}
+
+/** A cookie becomes an expression, and Envoy bounds those. */
+const cookieProblems = (path: string, cookie: NonNullable<RouteMatch['cookies']>[number]): readonly Problem[] =>
+  checkRe2(cookiePattern(cookie)) === undefined
+    ? []
+    : invalid(cookie.value === undefined ? `${path}.name` : `${path}.value`, 'is too long to be compared by Envoy');
+
 function matchProblems(path: string, match: RouteMatch): readonly Problem[] {
-  const grpc = match.grpc;
   return [
+    ...tunnelProblems(path, match),
     ...(match.path === undefined ? [] : pathProblems(`${path}.path.value`, match.path)),
     ...(match.headers ?? []).flatMap((header, index) => regex(`${path}.headers[${index}].value`, header)),
     ...(match.queryParams ?? []).flatMap((param, index) => regex(`${path}.queryParams[${index}].value`, param)),
-    ...(grpc?.service === undefined ? [] : regex(`${path}.grpc.service`, { type: grpc.type, value: grpc.service })),
-    ...(grpc?.method === undefined ? [] : regex(`${path}.grpc.method`, { type: grpc.type, value: grpc.method })),
+    ...(match.cookies ?? []).flatMap((cookie, index) => cookieProblems(`${path}.cookies[${index}]`, cookie)),
+    ...(match.grpc === undefined ? [] : callProblems(`${path}.grpc`, match.grpc)),
   ];
 }
 

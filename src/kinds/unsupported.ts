@@ -21,23 +21,13 @@ const fields = (paths: readonly string[], instead: string): readonly Unsupported
   paths.map((path) => ({ path, instead }));
 
 const services = "only kind 'Service' works";
-const otherMatches = 'match by `path`, `headers`, `queryParams` or `method`';
 
 const trafficRoute: readonly Unsupported[] = [
-  ...only('parentRefs[].kind', ['Host', 'TrafficRoute', 'MeshIdentity'], services),
-  ...only('protocol', ['GRPC', 'TCP', 'TLS'], "only 'HTTP' works"),
+  ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
-  ...fields(
-    ['rules[].matches[].cookies', 'rules[].matches[].claims', 'rules[].matches[].grpc', 'rules[].matches[].source'],
-    otherMatches,
-  ),
-  ...only('rules[].matches[].method', ['CONNECT'], 'all other methods work'),
-  ...fields(['rules[].filters[].cors', 'rules[].filters[].fault'], 'all other filters work'),
+  ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
   ...only('rules[].filters[].requestMirror.backendRef.kind', ['Host'], services),
   ...only('rules[].backendRefs[].kind', ['Host'], services),
-  ...only('rules[].backendRefs[].fallback', [true], 'use `weight`'),
-  ...fields(['rules[].sessionPersistence'], 'leave it out; any endpoint of the Service answers'),
-  ...fields(['rules[].delegate'], 'write the rules into this route, or attach several routes to the Service'),
   ...fields(['rules[].weightsFrom'], 'write `weight` at the backends'),
 ];
 
@@ -56,14 +46,9 @@ const meshPolicy: readonly Unsupported[] = [
       'authorization',
       'jwt',
       'extAuthz',
-      'upstream.loadBalancer',
       'upstream.locality',
-      'upstream.outlierDetection',
-      'upstream.circuitBreaker',
-      'upstream.healthCheck',
-      'upstream.connection',
       'egress',
-      'telemetry',
+      'telemetry.metrics.provider',
       'scope',
       'sidecar',
       'extensions',

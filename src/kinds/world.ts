@@ -4,9 +4,10 @@
 
 import type { KindName, ObjectKey, ObjectMeta, ObjectRef, SourcePlace } from '../api/meta.js';
 import type { Problem } from '../lib/result.js';
-import type { GRPCRoute, HTTPRoute, ReferenceGrant } from './gateway.js';
+import type { GRPCRoute, HTTPRoute } from './gateway.js';
 import type { MeshIdentity } from './mesh-identity.js';
 import type { MeshPolicy } from './mesh-policy.js';
+import type { ReferenceGrant } from './reference-grant.js';
 import type { TrafficRoute } from './traffic-route.js';
 
 /** Objects of one kind by `namespace/name`. */

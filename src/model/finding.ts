@@ -7,7 +7,7 @@ import type { ObjectRef } from '../api/meta.js';
 export interface Finding {
   readonly ref: ObjectRef;
   readonly generation: number;
-  /** Index into `spec.parentRefs`; absent: the whole object. */
+  /** Index into `spec.parentRefs`, or `spec.targetRefs`; absent: the whole object. */
   readonly parent?: number;
   readonly condition: ConditionType;
   readonly status: ConditionStatus;

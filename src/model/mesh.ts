@@ -16,12 +16,14 @@ export const isHttp = (protocol: Protocol): boolean => protocol !== 'tcp' && pro
 /** Pods of a Service with these labels. */
 export type Subset = Readonly<Record<string, string>>;
 
-/** Where requests can be sent: a port of a Service, or a subset of its pods. */
+/** Where requests can be sent: a port of a Service, a subset of its pods, or one pod by its name. */
 export interface Target {
   readonly namespace: string;
   readonly name: string;
   readonly port: number;
   readonly subset?: Subset | undefined;
+  /** Host name of a pod behind a headless Service. */
+  readonly instance?: string | undefined;
 }
 
 /** One of the places that a rule sends to. A broken one is kept: it costs its share, and only that. */
@@ -30,9 +32,13 @@ export type Backend =
       readonly kind: 'service';
       readonly target: Target;
       readonly weight: number;
+      /** Used when no other backend of the rule has a healthy endpoint, and then whatever the weights are. */
+      readonly fallback: boolean;
       readonly features: readonly CompiledFeature[];
+      /** What policies say of calls to the target. */
+      readonly policies: readonly PolicyInForce[];
     }
-  | { readonly kind: 'invalid'; readonly weight: number; readonly problem: Problem };
+  | { readonly kind: 'invalid'; readonly weight: number; readonly fallback: boolean; readonly problem: Problem };
 
 /** How a value is compared. */
 export type TextMatch =
@@ -50,16 +56,53 @@ export interface QueryMatch {
   readonly match: TextMatch;
 }
 
+/** A condition on the path, without the query. */
+export interface PathMatch {
+  readonly kind: 'exact' | 'prefix' | 'regex';
+  readonly value: string;
+  readonly ignoreCase: boolean;
+}
+
+export interface CookieMatch {
+  readonly name: string;
+  /** Absent: the cookie is there, with any value. */
+  readonly value: string | undefined;
+}
+
+/** Names of a gRPC call; absent: any. The path says the same to a proxy, this says which name is the closer one. */
+export interface GrpcMatch {
+  readonly service: TextMatch | undefined;
+  readonly method: TextMatch | undefined;
+}
+
+/** Who is calling: decided for each proxy, and never sent to one. */
+export interface SourceMatch {
+  /** Equal for equal conditions. */
+  readonly key: string;
+  /** Empty: all. */
+  readonly namespaces: readonly string[];
+  readonly podLabels: Readonly<Record<string, string>>;
+  /** Empty: all. */
+  readonly ipBlocks: readonly string[];
+}
+
 /** One set of conditions, all of which must hold. */
 export interface Match {
-  readonly path: { readonly kind: 'exact' | 'prefix' | 'regex'; readonly value: string; readonly ignoreCase: boolean };
+  readonly path: PathMatch;
+  /** Further conditions on the path, of the rules that hand requests on to this one. */
+  readonly within?: readonly PathMatch[];
   readonly method: string | undefined;
   readonly headers: readonly HeaderMatch[];
   readonly queryParams: readonly QueryMatch[];
+  readonly cookies: readonly CookieMatch[];
+  /** Present: gRPC requests only. */
+  readonly grpc: GrpcMatch | undefined;
+  /** All must hold. */
+  readonly sources: readonly SourceMatch[];
 }
 
 /** A service that proxies ask or report to, resolved. */
-export interface Provider extends Omit<ProviderConfig, 'cluster'> {
+export interface Provider extends Omit<ProviderConfig, 'cluster' | 'authority'> {
   readonly target: Target;
 }
 
@@ -77,6 +120,8 @@ export interface PolicyInForce {
 export interface ServicePolicies {
   readonly inForce: readonly PolicyInForce[];
   readonly defaults: RouteDefaults;
+  /** Whether events of health checks are written. */
+  readonly eventLog: boolean;
 }
 
 /** A rule of a route, compiled. */
@@ -123,6 +168,8 @@ export interface PortModel {
   readonly consumers: ReadonlyMap<string, readonly HostRules[]>;
   /** Subsets that some rule of the mesh names. */
   readonly subsets: readonly Subset[];
+  /** Whether some rule of the mesh sends clients back to endpoints that drain. */
+  readonly keepsEndpoints: boolean;
   readonly policies: ServicePolicies;
 }
 
@@ -133,6 +180,8 @@ export interface ServiceModel {
   /** Virtual addresses; empty for headless Services. */
   readonly addresses: readonly string[];
   readonly ports: readonly PortModel[];
+  /** Host names of pods that can be called by name, sorted: `db-0` of a StatefulSet. */
+  readonly instances: readonly string[];
 }
 
 /** One place where a Service answers. */
@@ -143,6 +192,8 @@ export interface EndpointModel {
   readonly draining: boolean;
   readonly region: string;
   readonly zone: string;
+  /** Where the set is node-local: the node that it is on. */
+  readonly node?: string;
 }
 
 /** The endpoints of a target. */
@@ -150,7 +201,17 @@ export interface EndpointSet {
   readonly target: Target;
   readonly origin: Origin;
   readonly endpoints: readonly EndpointModel[];
+  /** Callers reach endpoints on their own node alone. */
+  readonly nodeLocal?: true;
 }
+
+/** The part of node-local sets that a caller on a node reaches; sets for all are what they are. */
+export const reachableFrom = (sets: readonly EndpointSet[], node: string | undefined): readonly EndpointSet[] =>
+  sets.map((set) =>
+    set.nodeLocal === true
+      ? { ...set, endpoints: set.endpoints.filter((one) => node !== undefined && one.node === node) }
+      : set,
+  );
 
 /** How requests reach the proxy. */
 export type Capture = 'redirect' | 'explicit';
@@ -183,16 +244,26 @@ export interface InboundPort {
   readonly marks: ReadonlyMap<Rule, RuleMark>;
 }
 
+/** A class of callers: they get the same routes. Equal classes are one object, see `caller.ts`. */
+export interface Caller {
+  readonly namespace: string;
+  /** Keys of the source conditions that hold for them. */
+  readonly sources: readonly string[];
+}
+
 /** A proxy beside a pod. */
 export interface ProxyModel {
   /** `namespace/name` of the pod. */
   readonly key: ObjectKey;
+  readonly caller: Caller;
   readonly namespace: string;
   readonly name: string;
   readonly group: string;
   /** `Deployment/web.shop`. */
   readonly workload: string;
   readonly capture: Capture;
+  /** The node that it is on; absent where no Service is node-local, so that callers on all nodes are alike. */
+  readonly node?: string;
   readonly addresses: readonly string[];
   /** Explicit capture: where the application listens. */
   readonly applicationAddress: string | undefined;
@@ -207,4 +278,11 @@ export interface MeshModel {
   readonly services: ReadonlyMap<ObjectKey, ServiceModel>;
   readonly endpoints: ReadonlyMap<ObjectKey, readonly EndpointSet[]>;
   readonly proxies: ReadonlyMap<ObjectKey, ProxyModel>;
+}
+
+/** All rules that some proxy may be given. */
+export function rulesIn(model: MeshModel): ReadonlySet<Rule> {
+  const ports = [...model.services.values()].flatMap((service) => service.ports);
+  const hosts = ports.flatMap((port) => [...port.hosts, ...[...port.consumers.values()].flat()]);
+  return new Set(hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule)));
 }

@@ -42,6 +42,9 @@ const holderOf = memoised((service: ServiceModel): Holder | undefined => {
   };
 });
 
+/** Whether rules of a Service hold where their requests arrive. */
+export const holdsRules = (service: ServiceModel): boolean => holderOf(service) !== undefined;
+
 /** Known so that its names are not taken for those of a Service with rules. */
 const withoutRules = memoised(({ ref, addresses }: ServiceModel): InboundService => ({ ref, addresses, hosts: [] }));
 

@@ -2,11 +2,12 @@
 // nodes is looked up once per Service, so that a pod or a node costs only the Services that it stands behind.
 
 import { refOf, wellKnownLabels, type ObjectKey } from '../api/meta.js';
-import type { Endpoint, EndpointSlice, Labelled, Pod, Service, Table, World } from '../kinds/world.js';
+import type { Endpoint, EndpointSlice, Labelled, Pod, Service, ServicePort, Table, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised } from '../lib/memo.js';
-import type { EndpointModel, EndpointSet, Subset } from '../model/mesh.js';
-import type { SubsetList } from './services.js';
+import type { EndpointModel, EndpointSet, Subset, Target } from '../model/mesh.js';
+import { instancesOf } from './instances.js';
+import { noUses, type ServiceUses } from './services.js';
 
 /** How many of a Service's pods a subset selects. */
 export interface SubsetSize {
@@ -57,18 +58,20 @@ function locate(endpoint: Endpoint, tables: Tables): Located {
   };
 }
 
-/** Ready endpoints take requests, terminating ones that still serve are drained, others are not there. */
-function endpointModel({ endpoint, pod, node }: Located, port: number): EndpointModel | undefined {
+function localityOf({ endpoint, pod, node }: Located): Pick<EndpointModel, 'region' | 'zone'> {
   const { region, zone } = wellKnownLabels;
-  const draining = !endpoint.ready && endpoint.terminating && endpoint.serving;
-  if (!endpoint.ready && !draining) return undefined;
   return {
-    address: endpoint.address,
-    port,
-    draining,
     region: pod.labels[region] ?? node.labels[region] ?? '',
     zone: endpoint.zone ?? pod.labels[zone] ?? node.labels[zone] ?? '',
   };
+}
+
+/** Ready endpoints take requests, terminating ones that still serve are drained, others are not there. */
+function endpointModel(located: Located, port: number, nodeLocal: boolean): EndpointModel | undefined {
+  const { address, ready, serving, terminating, nodeName = '' } = located.endpoint;
+  const draining = !ready && terminating && serving;
+  if (!ready && !draining) return undefined;
+  return { address, port, draining, ...localityOf(located), ...(nodeLocal ? { node: nodeName } : {}) };
 }
 
 interface LocatedSlice {
@@ -79,15 +82,27 @@ interface LocatedSlice {
 const selects = (subset: Subset, { pod }: Located): boolean =>
   Object.entries(subset).every(([key, value]) => Object.hasOwn(pod.labels, key) && pod.labels[key] === value);
 
-function modelsOf(slices: readonly LocatedSlice[], portName: string, subset?: Subset): readonly EndpointModel[] {
-  const found = slices.flatMap(({ slice, endpoints }) => {
-    const port = slice.ports.find((one) => one.name === portName)?.port;
-    if (port === undefined) return [];
-    const chosen = subset === undefined ? endpoints : endpoints.filter((one) => selects(subset, one));
-    return chosen.flatMap((one) => endpointModel(one, port) ?? []);
-  });
-  return distinct(found);
+/** Which endpoints of which port. */
+interface Choice {
+  readonly port: string;
+  readonly nodeLocal: boolean;
+  readonly chooses: (one: Located) => boolean;
 }
+
+function modelsOf(
+  slices: readonly LocatedSlice[],
+  { port: name, nodeLocal, chooses }: Choice,
+): readonly EndpointModel[] {
+  const found = slices.flatMap(({ slice, endpoints }) => {
+    const port = slice.ports.find((one) => one.name === name)?.port;
+    if (port === undefined) return [];
+    return endpoints.filter(chooses).flatMap((one) => endpointModel(one, port, nodeLocal) ?? []);
+  });
+  return distinct(found.every(({ draining }) => draining) ? found.map(kept) : found);
+}
+
+/** Where all are going, those that still serve are better than nobody. */
+const kept = (endpoint: EndpointModel): EndpointModel => ({ ...endpoint, draining: false });
 
 /** An address may stand in two slices for a moment; it is one endpoint, sorted by address. */
 function distinct(endpoints: readonly EndpointModel[]): readonly EndpointModel[] {
@@ -105,26 +120,43 @@ function ofOneFamily(service: Service, slices: readonly EndpointSlice[]): readon
 
 interface Inputs {
   readonly slices: readonly EndpointSlice[];
-  readonly list: SubsetList;
+  readonly list: ServiceUses;
   readonly located: readonly LocatedSlice[];
 }
 
-function buildSets(service: Service, { list, located }: Inputs): ServiceEndpoints {
-  const { namespace, name } = service.meta;
-  const origin = { ref: refOf(service), generation: service.meta.generation };
-  const sets = service.ports
-    .filter((port) => port.protocol === 'TCP')
-    .flatMap((port): readonly EndpointSet[] => {
-      const target = { namespace, name, port: port.port };
-      const parts = list.subsets.map((subset) => ({
-        target: { ...target, subset },
-        origin,
-        endpoints: modelsOf(located, port.name, subset),
-      }));
-      return [{ target, origin, endpoints: modelsOf(located, port.name) }, ...parts];
-    });
-  return { sets, sizes: list.subsets.map((subset) => sizeOf(subset, located)) };
+const isInstance =
+  (hostname: string) =>
+  ({ endpoint }: Located): boolean =>
+    endpoint.hostname === hostname;
+
+/** Who calls a pod by name wants that one, wherever it is. */
+function setsOfPort(service: Service, port: ServicePort, { slices, list, located }: Inputs): readonly EndpointSet[] {
+  const { namespace, name, generation } = service.meta;
+  const origin = { ref: refOf(service), generation };
+  const target = { namespace, name, port: port.port };
+  const isLocal = service.internalTrafficPolicy === 'Local';
+  const all = (part: Pick<Target, 'subset'>, chooses: Choice['chooses']): EndpointSet => ({
+    target: { ...target, ...part },
+    origin,
+    endpoints: modelsOf(located, { port: port.name, nodeLocal: isLocal, chooses }),
+    ...(isLocal ? { nodeLocal: true } : {}),
+  });
+  const one = (instance: string): EndpointSet => ({
+    target: { ...target, instance },
+    origin,
+    endpoints: modelsOf(located, { port: port.name, nodeLocal: false, chooses: isInstance(instance) }),
+  });
+  return [
+    all({}, () => true),
+    ...list.subsets.map((subset) => all({ subset }, (endpoint) => selects(subset, endpoint))),
+    ...instancesOf(service, slices).instances.map(one),
+  ];
 }
+
+const buildSets = (service: Service, inputs: Inputs): ServiceEndpoints => ({
+  sets: service.ports.filter((port) => port.protocol === 'TCP').flatMap((port) => setsOfPort(service, port, inputs)),
+  sizes: inputs.list.subsets.map((subset) => sizeOf(subset, inputs.located)),
+});
 
 function sizeOf(subset: Subset, located: readonly LocatedSlice[]): SubsetSize {
   const all = located.flatMap(({ endpoints }) => endpoints);
@@ -168,7 +200,7 @@ const located = memoised(
   (
     service: Service,
     slices: readonly EndpointSlice[],
-    inputs: { readonly tables: Tables; readonly list: SubsetList },
+    inputs: { readonly tables: Tables; readonly list: ServiceUses },
   ) => {
     const { tables, list } = inputs;
     const own = ofOneFamily(service, slices).map((slice) => ({
@@ -179,21 +211,20 @@ const located = memoised(
   },
 );
 
-const inputsOf = memoised((tables: Tables, list: SubsetList) => ({ tables, list }));
+const inputsOf = memoised((tables: Tables, list: ServiceUses) => ({ tables, list }));
 
-const noSubsets: SubsetList = { subsets: [] };
 const noSlices: readonly EndpointSlice[] = [];
 
 /** The endpoints of all Services. */
 export function reconcileEndpoints(
   world: Pick<World, 'services' | 'endpointSlices' | 'pods' | 'nodes'>,
-  subsets: ReadonlyMap<ObjectKey, SubsetList>,
+  subsets: ReadonlyMap<ObjectKey, ServiceUses>,
 ): ReadonlyMap<ObjectKey, ServiceEndpoints> {
   const tables = tablesOf(world.pods, world.nodes);
   const found = new Map<ObjectKey, ServiceEndpoints>();
   for (const [key, service] of world.services) {
     if (service.type === 'ExternalName') continue;
-    const inputs = inputsOf(tables, subsets.get(key) ?? noSubsets);
+    const inputs = inputsOf(tables, subsets.get(key) ?? noUses);
     found.set(key, located(service, world.endpointSlices.get(key) ?? noSlices, inputs));
   }
   return found;

@@ -22,11 +22,17 @@ export interface RuleRoute {
 }
 
 /** Why a receiver cannot know requests of a rule again, whoever it is; undefined where it can. */
-export function unknowable(rule: Rule, { ref, parents }: RuleRoute): string | undefined {
+export function unknowable({ rule, delegate }: CompiledRule, { ref, parents }: RuleRoute): string | undefined {
+  if (delegate !== undefined) return 'the rule hands its requests on to other routes, whose rules cannot be told there';
+  const above = parents.find((parent) => parent.ref.kind === 'TrafficRoute');
+  if (above !== undefined)
+    return `the route stands below a rule of ${describeRef(above.ref)}, whose requests cannot be told there`;
   const foreign = parents.find((parent) => parent.ref.namespace !== ref.namespace);
   if (foreign !== undefined)
     return `the route is for callers of namespace '${ref.namespace}' alone, whom ${describeRef(foreign.ref)} cannot tell from others`;
   if (rule.backends.length === 0) return 'the rule sends to no backend';
+  if (rule.matches.some(({ sources }) => sources.length > 0))
+    return 'the rule is for some callers alone, who cannot be told from others there';
   const isKnown = (match: Match): boolean => arrivalOf({ match, rule }) !== undefined;
   if (!rule.matches.every(isKnown)) return 'the rule changes what it matches by, which cannot be undone there';
   return undefined;
@@ -58,11 +64,11 @@ export function holdRule(compiled: CompiledRule, route: RuleRoute): Result<Compi
   if (held.length === 0) return ok(compiled);
   const path = `spec.rules[${String(compiled.index)}]`;
   const notice = (message: string): Problem => ({ path, reason: 'FallbackActive', message });
-  const why = unknowable(rule, route);
+  const why = unknowable(compiled, route);
   if (why === undefined) {
     const more = widened(rule);
     const message = `${names(held)} of rule '${rule.name}' also holds for ${more ?? ''}, which arrive alike`;
-    return ok(more === undefined ? compiled : { ...compiled, weakened: [notice(message)] });
+    return ok(more === undefined ? compiled : { ...compiled, weakened: [...compiled.weakened, notice(message)] });
   }
   const strict = atDestination(rule).filter(({ heldAt }) => heldAt === 'destination');
   if (strict.length > 0) {
@@ -70,7 +76,7 @@ export function holdRule(compiled: CompiledRule, route: RuleRoute): Result<Compi
     return err([{ path, reason: 'UnsupportedValue', message }]);
   }
   const message = `${names(held)} of rule '${rule.name}' holds at callers, before their retries: ${why}`;
-  return ok({ ...compiled, rule: { ...rule, fallsBack: true }, weakened: [notice(message)] });
+  return ok({ ...compiled, rule: { ...rule, fallsBack: true }, weakened: [...compiled.weakened, notice(message)] });
 }
 
 /** Whether a proxy of ours stands beside a pod. */

@@ -19,12 +19,16 @@ const isReason = (reason: string): reason is Reason => Object.hasOwn(reasons, re
 /** A reason of the closed vocabulary. */
 export const reasonOf = (reason: string, otherwise: Reason): Reason => (isReason(reason) ? reason : otherwise);
 
+/** Rules of single values speak of the value alone: the path is put before what names no field. Others name objects. */
+const naming = ({ path, reason, message }: Problem): string =>
+  path === '' || reason !== 'Invalid' || message.includes('`') ? message : `\`${path}\`: ${message}`;
+
 /** Nothing of the object is in force. */
 export const refusal = (problem: Problem): Judgement => ({
   condition: 'Accepted',
   status: 'False',
   reason: reasonOf(problem.reason, 'Invalid'),
-  message: problem.message,
+  message: naming(problem),
   path: problem.path,
 });
 

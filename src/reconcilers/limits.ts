@@ -78,12 +78,12 @@ export function providerReach(
 type Named = Pick<LimitRule, 'at' | 'replaced'>;
 
 /** Limits with what was looked up for them. */
-function resolved({ blocks, sources }: EffectivePolicy, { pod, pods }: Place): readonly Omit<LimitRule, keyof Named>[] {
+function resolved({ blocks, parts }: EffectivePolicy, { pod, pods }: Place): readonly Omit<LimitRule, keyof Named>[] {
   return (blocks.rateLimit?.rules ?? []).map((rule) => {
     const namespaces = (rule.per ?? []).flatMap(({ type, values }) => (type === 'Namespace' ? (values ?? []) : []));
     return {
       ...rule,
-      audit: sources.get(`rateLimit.rules[${rule.name}]`)?.mode === 'Audit',
+      audit: parts.get(`rateLimit.rules[${rule.name}]`)?.by.policy.mode === 'Audit',
       shares: rule.scope === 'Workload' ? readyReplicas(pod, pods) : 1,
       addresses: Object.fromEntries(namespaces.map((namespace) => [namespace, addressesIn(namespace, pods)])),
     };
@@ -95,7 +95,7 @@ function serviceAt(all: readonly EffectivePolicy[]): Limits['service'] {
   const asking = all.find(({ blocks }) => blocks.rateLimit?.provider !== undefined);
   const { provider, domain } = asking?.blocks.rateLimit ?? {};
   if (provider === undefined) return undefined;
-  return { provider, domain: domain ?? asking?.sources.get('rateLimit.provider')?.ref.namespace ?? '' };
+  return { provider, domain: domain ?? asking?.parts.get('rateLimit.provider')?.by.policy.ref.namespace ?? '' };
 }
 
 const internLimits = createInterner<LimitsInForce>(10_000);

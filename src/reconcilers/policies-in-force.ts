@@ -1,24 +1,32 @@
 // Merged policies to what the model carries: compiled features, each with the policy that it comes from.
 
+import { systemNamespace } from '../api/meta.js';
 import { silent, type CompiledFeature } from '../features/feature.js';
+import {
+  inboundFeatures,
+  inboundMembers,
+  outboundFeatures,
+  telemetryFeatures,
+  upstreamFeatures,
+} from '../features/index.js';
 import type { Limits } from '../features/limits.js';
-import { inboundFeatures, inboundMembers, outboundFeatures, upstreamFeatures } from '../features/index.js';
 import { builtInDefaults, routeDefaultsOf, type RouteDefaults } from '../features/route-defaults.js';
+import { withMeshFields } from '../features/telemetry.js';
 import { memoised } from '../lib/memo.js';
 import type { Result } from '../lib/result.js';
 import type { Origin } from '../model/delivery.js';
 import type { PolicyInForce, ProviderTable, ServicePolicies } from '../model/mesh.js';
 import { mergePolicies, originOf, type EffectivePolicy } from './policy-merge.js';
-import type { PolicyAttachment } from './policy.js';
+import type { PolicyAttachment, PolicyBlocks } from './policy.js';
 
 type Listed = Result<CompiledFeature> | undefined;
 
 /** Who says something of a block: policies that have a part of it, the nearest first. */
-export const originsUnder = ({ sources }: EffectivePolicy, path: string): readonly Origin[] => {
-  const found = [...sources].filter(
-    ([name]) => name === path || name.startsWith(`${path}.`) || name.startsWith(`${path}[`),
+export const originsUnder = ({ parts }: EffectivePolicy, path: string): readonly Origin[] => {
+  const found = [...parts.values()].filter(
+    (part) => part.path === path || part.path.startsWith(`${path}.`) || part.path.startsWith(`${path}[`),
   );
-  return [...new Set(found.map(([, policy]) => policy))].map((policy) => originOf(policy, path));
+  return [...new Set(found.map(({ by }) => by.policy))].map((policy) => originOf(policy, path));
 };
 
 interface Subject {
@@ -36,6 +44,20 @@ function broughtBy(origins: readonly Origin[], compiled: Listed, providers: Prov
 const inForce = ({ effective, providers }: Subject, path: string, compiled: Listed): readonly PolicyInForce[] =>
   broughtBy(originsUnder(effective, path), compiled, providers);
 
+/** What is built in is what a mesh default would say. */
+const builtIn: Origin = { ref: { kind: 'MeshPolicy', namespace: systemNamespace, name: 'default' }, generation: 0 };
+
+/** The same for a feature that also holds where no policy says anything. */
+function always({ effective, providers }: Subject, path: string, compiled: Listed): readonly PolicyInForce[] {
+  const origins = originsUnder(effective, path);
+  return broughtBy(origins.length === 0 ? [builtIn] : origins, compiled, providers);
+}
+
+/** What the mesh default says of telemetry. */
+const meshTelemetry = (reaching: readonly PolicyAttachment[]): PolicyBlocks['telemetry'] =>
+  reaching.find(({ policy: { ref } }) => ref.namespace === systemNamespace && ref.name === 'default')?.policy.blocks
+    .telemetry;
+
 const noProviders: ProviderTable = new Map();
 
 /** What policies say of calls to a port of a Service. */
@@ -47,6 +69,7 @@ export const servicePoliciesOf = memoised((reaching: readonly PolicyAttachment[]
       inForce({ effective, providers: noProviders }, `upstream.${feature.key}`, feature.from(upstream)),
     ),
     defaults: { ...builtInDefaults, ...routeDefaultsOf(upstream) },
+    eventLog: effective.blocks.telemetry?.eventLog ?? false,
   };
 });
 
@@ -65,6 +88,12 @@ export interface LimitsInForce {
   readonly limits?: { readonly rateLimit: Limits; readonly by: readonly Origin[] };
 }
 
+/** What policies say of telemetry, on either side. */
+function telemetryInForce(subject: Subject, reaching: readonly PolicyAttachment[]): readonly PolicyInForce[] {
+  const telemetry = withMeshFields(subject.effective.blocks.telemetry ?? {}, meshTelemetry(reaching));
+  return telemetryFeatures.flatMap((feature) => always(subject, `telemetry.${feature.key}`, feature.from(telemetry)));
+}
+
 /** What policies say of calls to a port of a pod. */
 export const inboundPoliciesOf = memoised(
   (
@@ -81,7 +110,7 @@ export const inboundPoliciesOf = memoised(
     const members = inboundMembers.flatMap((feature) =>
       inForce({ effective, providers }, `inbound.${feature.key}`, feature.from(blocks.inbound ?? {})),
     );
-    return [...ofBlocks, ...members];
+    return [...ofBlocks, ...members, ...telemetryInForce({ effective, providers }, reaching)];
   },
 );
 
@@ -93,6 +122,9 @@ export const outboundPoliciesOf = memoised(
     const effective = mergePolicies(reaching);
     const { rateLimit: _held, ...blocks } = effective.blocks;
     const features: readonly SideFeature[] = outboundFeatures;
-    return features.flatMap((feature) => inForce({ effective, providers }, feature.key, feature.from(blocks)));
+    return [
+      ...features.flatMap((feature) => inForce({ effective, providers }, feature.key, feature.from(blocks))),
+      ...telemetryInForce({ effective, providers }, reaching),
+    ];
   },
 );

@@ -29,6 +29,10 @@ export interface ServicePortOfPod {
 const byAge = (left: CompiledPolicy, right: CompiledPolicy): number =>
   compareText(left.created, right.created) || compareText(keyOf(left.ref), keyOf(right.ref));
 
+/** Of several Services: the port before the whole, then the older first. */
+const byPartAndAge = (left: PolicyAttachment, right: PolicyAttachment): number =>
+  Number(portNameOf(left) === undefined) - Number(portNameOf(right) === undefined) || byAge(left.policy, right.policy);
+
 type Groups = ReadonlyMap<string, readonly PolicyAttachment[]>;
 
 /** By level and object: `service shop/reviews`, `namespace shop`, `mesh`. */
@@ -75,7 +79,8 @@ const portNameOf = ({ target }: PolicyAttachment): string | undefined =>
 const ruleOf = ({ target }: PolicyAttachment): string | undefined =>
   target.level === 'route' ? target.rule : undefined;
 
-const selects = ({ target }: PolicyAttachment, pod: Pod): boolean =>
+/** Whether a policy is attached to the pod by a selector or by its account. */
+export const selects = ({ target }: PolicyAttachment, pod: Pod): boolean =>
   target.level === 'workload' &&
   (target.serviceAccount === undefined || target.serviceAccount === pod.serviceAccount) &&
   Object.entries(target.labels).every(([key, value]) => pod.meta.labels[key] === value);
@@ -93,7 +98,7 @@ export const indexPolicies = memoised((table: Table<MeshPolicy>): PolicyIndex =>
     reachingService: (service, portName) =>
       intern([...onService(service, portName), ...general(service.slice(0, service.indexOf('/')))]),
     reachingPod: (pod, services = []) => {
-      const ofServices = services.flatMap(({ service, portName }) => onService(service, portName));
+      const ofServices = services.flatMap(({ service, portName }) => onService(service, portName)).sort(byPartAndAge);
       const { namespace } = pod.meta;
       const workload = group(`workload ${namespace}`).filter((one) => selects(one, pod));
       return intern([...new Set([...ofServices, ...workload, ...general(namespace)])]);

@@ -1,101 +1,17 @@
-// What is said of a policy: whether its targets exist, which of its parts are in force, and to whom it loses.
+// What is said of a policy: whether its targets exist, whether it is in force, and to whom it loses.
 
-import { describeRef, idOf, keyOf, type ObjectRef } from '../api/meta.js';
-import { didYouMean } from '../api/did-you-mean.js';
-import type { World } from '../kinds/world.js';
+import { describeRef } from '../api/meta.js';
 import type { Finding } from '../model/finding.js';
 import type { MeshModel } from '../model/mesh.js';
 import { inboundFindings } from './inbound-findings.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
-import type { PolicyIndex } from './policies.js';
-import { mergePolicies, type Contest } from './policy-merge.js';
-import type { CompiledPolicy, PolicyAttachment } from './policy.js';
+import { mergePolicies } from './policy-merge.js';
+import { isOverridden, outcomesOf, type PartOutcome } from './policy-outcome.js';
+import { meetingsOf, type PolicyContext } from './policy-reach.js';
+import { emptySelections, missingTargets, rulesOutOfReach } from './policy-targets.js';
+import type { CompiledPolicy } from './policy.js';
 import { providersNamed, resolveDeclared, resolveProvider } from './providers.js';
 import { referentsOf } from './references.js';
-import { describeRule } from './rule.js';
-import type { CompiledRoute } from './traffic-route.js';
-
-/** What policies are judged by. */
-export interface PolicyContext {
-  readonly world: World;
-  readonly policies: PolicyIndex;
-  readonly routes: readonly CompiledRoute[];
-  readonly proxies: MeshModel['proxies'];
-}
-
-/** The object that an attachment names; undefined where it names none, or one that need not be written down. */
-function targetRef({ target }: PolicyAttachment): ObjectRef | undefined {
-  if (target.level === 'route') return target.ref;
-  if (target.level !== 'service') return undefined;
-  const [namespace = '', name = ''] = target.key.split('/');
-  return { kind: 'Service', namespace, name };
-}
-
-function tableOf(world: World, kind: ObjectRef['kind']): ReadonlyMap<string, unknown> {
-  if (kind === 'Service') return world.services;
-  if (kind === 'TrafficRoute') return world.trafficRoutes;
-  return kind === 'HTTPRoute' ? world.httpRoutes : world.grpcRoutes;
-}
-
-function missingTarget(attachment: PolicyAttachment, world: World): readonly Judgement[] {
-  const ref = targetRef(attachment);
-  if (ref === undefined) return [];
-  const table = tableOf(world, ref.kind);
-  if (table.has(keyOf(ref))) return [];
-  const prefix = `${ref.namespace}/`;
-  const near = [...table.keys()].filter((key) => key.startsWith(prefix)).map((key) => key.slice(prefix.length));
-  const message = `${describeRef(ref)} does not exist${didYouMean(ref.name, near.sort())}`;
-  const path = `spec.targetRefs[${String(attachment.index ?? 0)}].name`;
-  return [{ condition: 'Accepted', status: 'False', reason: 'TargetNotFound', message, path }];
-}
-
-/** Rules that an attachment is about and that cannot be known again where their requests arrive. */
-function outOfReach({ target, policy }: PolicyAttachment, { routes }: PolicyContext): readonly Judgement[] {
-  if (target.level !== 'route' || policy.blocks.rateLimit === undefined) return [];
-  const route = routes.find(({ ref }) => idOf(ref) === idOf(target.ref));
-  return (route?.rules ?? [])
-    .filter(({ rule }) => target.rule === undefined || rule.name === target.rule)
-    .flatMap(({ rule, outOfReach: why }) => {
-      if (why === undefined) return [];
-      const message = `\`rateLimit\` holds where requests arrive, and cannot for ${describeRule(rule)}: ${why}`;
-      return [{ condition: 'Accepted', status: 'False', reason: 'UnsupportedValue', message, path: 'spec.rateLimit' }];
-    });
-}
-
-/** What reaches each of the subjects that a policy reaches. */
-function reachOf(policy: CompiledPolicy, { policies, world }: PolicyContext): readonly (readonly PolicyAttachment[])[] {
-  const reaching = policy.attachments.flatMap(({ target }): (readonly PolicyAttachment[])[] => {
-    switch (target.level) {
-      case 'route':
-        return [
-          [
-            ...policies.onRoute(target.ref, target.rule ?? ''),
-            ...policies.reachingService(`${target.ref.namespace}/`, ''),
-          ],
-        ];
-      case 'service':
-        return (world.services.get(target.key)?.ports ?? []).map((port) =>
-          policies.reachingService(target.key, port.name),
-        );
-      case 'workload':
-        return [...world.pods.values()]
-          .filter((pod) => pod.meta.namespace === target.namespace)
-          .map((pod) => policies.reachingPod(pod));
-      case 'namespace':
-        return [policies.reachingService(`${target.namespace}/`, '')];
-      case 'mesh':
-        return [policies.reachingService('/', '')];
-    }
-  });
-  return [...new Set(reaching)];
-}
-
-/** Parts in which a policy lost at its own level. */
-function lostBy(policy: CompiledPolicy, context: PolicyContext): readonly Contest[] {
-  const lost = reachOf(policy, context).flatMap((list) => mergePolicies(list).contests);
-  const own = lost.filter((contest) => contest.loser === policy && contest.sameLevel);
-  return [...new Map(own.map((contest) => [contest.path, contest])).values()];
-}
 
 /** Providers that a policy declares or names, and that are not to be had. */
 function referenceFinding(policy: CompiledPolicy, context: PolicyContext): readonly Judgement[] {
@@ -103,7 +19,7 @@ function referenceFinding(policy: CompiledPolicy, context: PolicyContext): reado
   const named = providersNamed(policy.blocks);
   if (providers.length === 0 && named.length === 0) return [];
   const referents = referentsOf(context.world.services, context.world.referenceGrants);
-  const subjects = named.length === 0 ? [] : reachOf(policy, context).map(mergePolicies);
+  const subjects = named.length === 0 ? [] : meetingsOf(policy, context).map(({ reaching }) => mergePolicies(reaching));
   const results = [
     ...providers.map((spec) => resolveDeclared(spec, policy, referents)),
     ...subjects.flatMap((effective) => named.map((one) => resolveProvider(one, effective, referents))),
@@ -117,35 +33,65 @@ function referenceFinding(policy: CompiledPolicy, context: PolicyContext): reado
   return [{ condition: 'ResolvedRefs', status: 'False', reason, message, path: first.path }];
 }
 
-function conflictFinding(contests: readonly Contest[]): readonly Judgement[] {
+/** Of what was lost to policies of the same level, which an author would hardly expect. */
+function conflictFindings(outcomes: readonly PartOutcome[]): readonly Judgement[] {
+  const contests = outcomes.flatMap(({ lost }) => lost.filter(({ sameLevel }) => sameLevel).slice(0, 1));
   const [first] = contests;
   if (first === undefined) return [];
-  const older = first.winner.created < first.loser.created ? ' (older)' : '';
-  const fact = `\`${first.path}\` of this policy loses to ${describeRef(first.winner.ref)}${older}`;
-  const message = `${fact}${more(contests.length)}; its other parts are in force`;
+  const winner = first.winner.policy;
+  const older = winner.created < first.loser.policy.created ? ' (older)' : '';
+  const fact = `\`${first.path}\` of this policy loses to ${describeRef(winner.ref)}${older}`;
+  const rest = isOverridden(outcomes) ? '' : '; its other parts are in force';
+  const message = `${fact}${more(contests.length)}${rest}`;
   return [{ condition: 'Conflicted', status: 'True', reason: 'OlderWins', message, path: `spec.${first.path}` }];
 }
 
-function acceptance(policy: CompiledPolicy, context: PolicyContext): Judgement {
-  const [refused] = policy.refused;
-  if (refused !== undefined) {
-    const rest = Object.keys(policy.blocks).length === 0 ? '' : '; the rest of the policy is in force';
-    return { ...refusal(refused), message: `${refused.message}${more(policy.refused.length)}${rest}` };
-  }
-  const [missing] = policy.attachments.flatMap((attachment) => missingTarget(attachment, context.world));
-  if (missing !== undefined) return missing;
-  const [beyond, ...others] = policy.attachments.flatMap((attachment) => outOfReach(attachment, context));
-  if (beyond !== undefined) return { ...beyond, message: `${beyond.message}${more(others.length + 1)}` };
-  return { condition: 'Accepted', status: 'True', reason: 'Accepted', message: 'The policy is in force' };
+function overriddenFindings(outcomes: readonly PartOutcome[]): readonly Judgement[] {
+  if (!isOverridden(outcomes)) return [];
+  const names = outcomes.flatMap(({ lost }) => lost.map(({ winner }) => describeRef(winner.policy.ref)));
+  const winners = [...new Set(names)].sort();
+  const message = `Every block is overridden by ${winners[0] ?? ''}${more(winners.length)}`;
+  return [{ condition: 'Programmed', status: 'False', reason: 'Overridden', message }];
 }
 
+/** Accepted at one target is accepted; those that are missing are told on their own. */
+function acceptance(
+  policy: CompiledPolicy,
+  outcomes: readonly PartOutcome[],
+  context: PolicyContext,
+): readonly Judgement[] {
+  const [refused] = policy.refused;
+  if (refused !== undefined) {
+    const rest = outcomes.length === 0 ? '' : '; the rest of the policy is in force';
+    return [{ ...refusal(refused), message: `${refused.message}${more(policy.refused.length)}${rest}` }];
+  }
+  const missing = missingTargets(policy, context);
+  const [first, ...others] = missing;
+  const count = policy.attachments.length;
+  if (first !== undefined && missing.length === count) {
+    const { parent: _parent, ...whole } = first;
+    return [whole, ...others];
+  }
+  const beyond = rulesOutOfReach(policy, context);
+  if (beyond !== undefined) return [beyond, ...missing];
+  const places = first === undefined ? '' : ` at ${String(count - missing.length)} of ${String(count)} targets`;
+  const message = `The policy is in force${places}`;
+  return [{ condition: 'Accepted', status: 'True', reason: 'Accepted', message }, ...missing];
+}
+
+/** What policies are judged by. */
+export type JudgeContext = PolicyContext & { readonly proxies: MeshModel['proxies'] };
+
 /** Everything that is to be said of a policy. */
-export function policyFindings(policy: CompiledPolicy, context: PolicyContext): readonly Finding[] {
-  const found = [
-    acceptance(policy, context),
+export function policyFindings(policy: CompiledPolicy, context: JudgeContext): readonly Finding[] {
+  const outcomes = outcomesOf(policy, meetingsOf(policy, context));
+  const judgements = [
+    ...acceptance(policy, outcomes, context),
     ...referenceFinding(policy, context),
-    ...conflictFinding(lostBy(policy, context)),
+    ...overriddenFindings(outcomes),
+    ...conflictFindings(outcomes),
+    ...emptySelections(policy, context),
     ...inboundFindings(policy, context.proxies.values()),
   ];
-  return found.map((one) => judge(policy, one));
+  return judgements.map((one) => judge(policy, one));
 }

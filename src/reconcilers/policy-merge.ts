@@ -9,17 +9,24 @@ import type { CompiledPolicy, PolicyAttachment, PolicyBlocks } from './policy.js
 export interface Contest {
   /** `upstream.connection`, or `rateLimit.rules[per-caller]`. */
   readonly path: string;
-  readonly winner: CompiledPolicy;
-  readonly loser: CompiledPolicy;
+  readonly winner: PolicyAttachment;
+  readonly loser: PolicyAttachment;
   /** At one level it is a conflict, else inheritance. */
   readonly sameLevel: boolean;
+}
+
+/** What wins or loses as one. */
+export interface Part {
+  readonly path: string;
+  readonly value: unknown;
+  readonly by: PolicyAttachment;
 }
 
 /** What policies say together. */
 export interface EffectivePolicy {
   readonly blocks: PolicyBlocks;
-  /** By path, whose word it is. */
-  readonly sources: ReadonlyMap<string, CompiledPolicy>;
+  /** By path, what is said, and whose word it is. */
+  readonly parts: ReadonlyMap<string, Part>;
   readonly contests: readonly Contest[];
 }
 
@@ -45,20 +52,14 @@ export const originOf = (policy: CompiledPolicy, part?: string): Origin => ({
   ...(part === undefined ? {} : { part }),
 });
 
-interface Said {
-  readonly path: string;
-  readonly value: unknown;
-  readonly by: PolicyAttachment;
-}
-
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const keyOfItem = (item: unknown, key: string): string => String(isRecord(item) ? item[key] : item);
 
 /** The parts of a policy that win or lose as one, with their paths. */
-function partsOf(by: PolicyAttachment): readonly Said[] {
-  return Object.entries(by.policy.blocks).flatMap(([block, value]): readonly Said[] => {
+function partsOf(by: PolicyAttachment): readonly Part[] {
+  return Object.entries(by.policy.blocks).flatMap(([block, value]): readonly Part[] => {
     if (isRecord(value) && !whole.has(block))
       return Object.entries(value).flatMap(([member, inner]) =>
         itemsOf({ path: `${block}.${member}`, value: inner, by }),
@@ -67,7 +68,7 @@ function partsOf(by: PolicyAttachment): readonly Said[] {
   });
 }
 
-function itemsOf(said: Said): readonly Said[] {
+function itemsOf(said: Part): readonly Part[] {
   const key = keyedLists[said.path];
   if (key === undefined || !Array.isArray(said.value)) return [said];
   const items: readonly unknown[] = said.value;
@@ -75,7 +76,7 @@ function itemsOf(said: Said): readonly Said[] {
 }
 
 /** The parts that won by the place where each stands; a list gets its items in the order in which they come. */
-function placed(parts: Iterable<Said>): ReadonlyMap<string, unknown> {
+function placed(parts: Iterable<Part>): ReadonlyMap<string, unknown> {
   const values = new Map<string, unknown>();
   const lists = new Map<string, unknown[]>();
   for (const { path, value } of parts) {
@@ -93,7 +94,7 @@ function placed(parts: Iterable<Said>): ReadonlyMap<string, unknown> {
 }
 
 /** Blocks made of the parts that won. */
-function assembled(parts: Iterable<Said>): PolicyBlocks {
+function assembled(parts: Iterable<Part>): PolicyBlocks {
   const blocks = new Map<string, unknown>();
   for (const [path, value] of placed(parts)) {
     const [block = '', member] = path.split('.');
@@ -105,15 +106,14 @@ function assembled(parts: Iterable<Said>): PolicyBlocks {
 
 /** Merges attachments that stand in order, nearest first, and at one level the older first. */
 export const mergePolicies = memoised((reaching: readonly PolicyAttachment[]): EffectivePolicy => {
-  const winners = new Map<string, Said>();
+  const winners = new Map<string, Part>();
   const contests: Contest[] = [];
   for (const said of reaching.flatMap(partsOf)) {
     const winner = winners.get(said.path);
     if (winner === undefined) winners.set(said.path, said);
     else if (winner.by.policy !== said.by.policy) contests.push(contestOf(winner, said));
   }
-  const sources = new Map([...winners].map(([path, { by }]) => [path, by.policy]));
-  return { blocks: assembled(winners.values()), sources, contests };
+  return { blocks: assembled(winners.values()), parts: winners, contests };
 });
 
 const rankOf = ({ target }: PolicyAttachment): string => {
@@ -123,9 +123,9 @@ const rankOf = ({ target }: PolicyAttachment): string => {
   return `${target.level}${isPart ? ' part' : ''}`;
 };
 
-const contestOf = (winner: Said, loser: Said): Contest => ({
+const contestOf = (winner: Part, loser: Part): Contest => ({
   path: loser.path,
-  winner: winner.by.policy,
-  loser: loser.by.policy,
+  winner: winner.by,
+  loser: loser.by,
   sameLevel: rankOf(winner.by) === rankOf(loser.by),
 });

@@ -1,9 +1,11 @@
 // What is wrong with a policy that its schema lets pass: parts that its mode or its target cannot have.
 
+import { inbound } from '../features/inbound.js';
+import { inboundMembers, telemetryFeatures, upstreamFeatures } from '../features/index.js';
 import { rateLimitProblems } from '../features/rate-limit.js';
 import type { MeshPolicySpec } from '../kinds/mesh-policy.js';
 import { unsupportedValues } from '../kinds/unsupported.js';
-import type { Problem } from '../lib/result.js';
+import type { Problem, Result } from '../lib/result.js';
 
 const refused = (field: string, why: string): Problem => ({
   path: `spec.${field}`,
@@ -30,9 +32,35 @@ function targetProblems({ targetRefs = [], rateLimit }: MeshPolicySpec): readonl
   return [refused('rateLimit.connectionsPerSecond', why)];
 }
 
+/** What features say of a block, and the path of the block. */
+interface Judged {
+  readonly under: 'upstream.' | 'telemetry.' | 'inbound.' | '';
+  readonly result: Result<unknown> | undefined;
+}
+
+/** What features find in a policy: each is compiled alone first, so that a merge holds only what compiles. */
+function featureProblems({ upstream = {}, telemetry = {}, ...blocks }: MeshPolicySpec): readonly Problem[] {
+  const judged: readonly Judged[] = [
+    ...upstreamFeatures.map((one) => ({ under: 'upstream.' as const, result: one.from(upstream) })),
+    ...telemetryFeatures.map((one) => ({ under: 'telemetry.' as const, result: one.from(telemetry) })),
+    ...inboundMembers.map((one) => ({ under: 'inbound.' as const, result: one.from(blocks.inbound ?? {}) })),
+    { under: '', result: inbound.from(blocks) },
+  ];
+  return judged.flatMap(({ under, result }) =>
+    result?.ok === false ? result.error.map((problem) => inBlock(problem, under)) : [],
+  );
+}
+
+const inBlock = ({ path, message, ...rest }: Problem, under: Judged['under']): Problem => ({
+  ...rest,
+  path: `spec.${under}${path}`,
+  message: message.replace(`\`${path}\``, `\`${under}${path}\``),
+});
+
 /** Everything of a policy that is not in force, seen alone. */
 export const policyProblems = (spec: MeshPolicySpec): readonly Problem[] => [
   ...unsupportedValues('MeshPolicy', spec),
+  ...featureProblems(spec),
   ...rateLimitProblems(spec.rateLimit ?? {}),
   ...auditProblems(spec),
   ...targetProblems(spec),

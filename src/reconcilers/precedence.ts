@@ -2,7 +2,7 @@
 // matches fall to the older object, then to `namespace/name`, then to the place in the object.
 
 import { compareMatches } from '../model/match-order.js';
-import type { Match, RouteEntry } from '../model/mesh.js';
+import type { Match, PathMatch, RouteEntry } from '../model/mesh.js';
 
 /** An entry with what decides between equal matches. */
 export interface RankedEntry extends RouteEntry {
@@ -28,7 +28,7 @@ function* comparisonsOf(left: RankedEntry, right: RankedEntry): Generator<number
 }
 
 /** Entries in the order in which a proxy tries them. */
-export const inOrder = (entries: readonly RankedEntry[]): readonly RankedEntry[] =>
+export const inOrder = <Entry extends RankedEntry>(entries: readonly Entry[]): readonly Entry[] =>
   [...entries].sort((left, right) => first(comparisonsOf(left, right)));
 
 interface Named {
@@ -40,8 +40,16 @@ const byExactName = (left: Named, right: Named): number => compareText(left.name
 
 /** A text that is equal for matches that hold for the same requests. */
 export function matchKey(match: Match): string {
+  const { method = '', grpc, sources } = match;
   const headers = [...match.headers].sort(byName).map((header) => ({ ...header, name: header.name.toLowerCase() }));
-  const { kind, value, ignoreCase } = match.path;
-  const path = [kind, ignoreCase && kind !== 'regex' ? value.toLowerCase() : value, ignoreCase];
-  return JSON.stringify([path, match.method ?? '', headers, [...match.queryParams].sort(byExactName)]);
+  const paths = [match.path, ...(match.within ?? [])].map(pathKey);
+  const [queryParams, cookies] = [match.queryParams, match.cookies].map((list) => [...list].sort(byExactName));
+  const callers = sources.map(({ key }) => key).sort();
+  return JSON.stringify([paths, method, headers, queryParams, cookies, grpc !== undefined, callers]);
 }
+
+const pathKey = ({ kind, value, ignoreCase }: PathMatch): readonly unknown[] => [
+  kind,
+  ignoreCase && kind !== 'regex' ? value.toLowerCase() : value,
+  ignoreCase,
+];

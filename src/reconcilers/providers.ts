@@ -11,7 +11,7 @@ import type { Provider, ProviderTable, Target } from '../model/mesh.js';
 import { mergePolicies, type EffectivePolicy } from './policy-merge.js';
 import type { CompiledPolicy, PolicyAttachment, PolicyBlocks } from './policy.js';
 import { protocolOf } from './protocol.js';
-import { resolveService, type Referents } from './references.js';
+import { resolveService, type ServiceReferents } from './references.js';
 
 type ProviderSpec = Providers[number];
 type ProviderType = ProviderSpec['type'];
@@ -48,7 +48,7 @@ export const providersNamed = ({
 /** All that is not asked by plain HTTP is asked by gRPC, which needs HTTP/2. */
 const speaksGrpc = (type: ProviderType): boolean => type !== 'Zipkin' && type !== 'ExtAuthzHTTP';
 
-function checkProtocol(target: Target, spec: ProviderSpec, referents: Referents): Problem | undefined {
+function checkProtocol(target: Target, spec: ProviderSpec, referents: ServiceReferents): Problem | undefined {
   const port = referents.service(keyOf(target))?.ports.find((one) => one.port === target.port);
   const protocol = port === undefined ? 'auto' : protocolOf(port);
   if (!speaksGrpc(spec.type) || protocol === 'grpc' || protocol === 'http2') return undefined;
@@ -61,7 +61,7 @@ function checkProtocol(target: Target, spec: ProviderSpec, referents: Referents)
 export function resolveDeclared(
   spec: ProviderSpec,
   owner: CompiledPolicy,
-  referents: Referents,
+  referents: ServiceReferents,
 ): Result<Provider, Problem> {
   const { name, type, backendRef, path, timeout, onError = 'Deny' } = spec;
   const index = (owner.blocks.providers ?? []).indexOf(spec);
@@ -83,11 +83,11 @@ export function resolveDeclared(
 export function resolveProvider(
   used: ProviderUse,
   effective: EffectivePolicy,
-  referents: Referents,
+  referents: ServiceReferents,
 ): Result<Provider, Problem> {
   const known = effective.blocks.providers ?? [];
   const spec = known.find(({ name }) => name === used.name);
-  const owner = effective.sources.get(`providers[${used.name}]`);
+  const owner = effective.parts.get(`providers[${used.name}]`)?.by.policy;
   const missing = (message: string): Result<never, Problem> =>
     err({ path: used.path, reason: 'ProviderNotFound', message });
   if (spec === undefined || owner === undefined) {
@@ -104,10 +104,10 @@ const internTables = createInterner<ProviderTable>(10_000);
 
 /** Everything that policies in reach declare and that resolves; equal tables are one object. */
 export const providersInReach = memoised(
-  (reaching: readonly PolicyAttachment[], referents: Referents): ProviderTable => {
-    const { blocks, sources } = mergePolicies(reaching);
+  (reaching: readonly PolicyAttachment[], referents: ServiceReferents): ProviderTable => {
+    const { blocks, parts } = mergePolicies(reaching);
     const entries = (blocks.providers ?? []).flatMap((spec): [string, Provider][] => {
-      const owner = sources.get(`providers[${spec.name}]`);
+      const owner = parts.get(`providers[${spec.name}]`)?.by.policy;
       const provider = owner === undefined ? undefined : resolveDeclared(spec, owner, referents);
       return provider?.ok === true ? [[spec.name, provider.value]] : [];
     });

@@ -1,29 +1,26 @@
 // Which proxies there are, and on which ports their pods are called.
 
-import { ports as proxyPorts, type ObjectKey } from '../api/meta.js';
+import { keyOf, ports as proxyPorts, type ObjectKey } from '../api/meta.js';
 import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
-import type {
-  Capture,
-  InboundPort,
-  InboundService,
-  PolicyInForce,
-  Protocol,
-  ProxyModel,
-  Rule,
-  RuleMark,
+import { callerOf } from '../model/caller.js';
+import {
+  isHttp,
+  type Capture,
+  type InboundPort,
+  type MeshModel,
+  type Protocol,
+  type ProxyModel,
+  type ServiceModel,
 } from '../model/mesh.js';
-import type { Arrivals } from './arrivals.js';
 import { hasProxy } from './held-rules.js';
-import { limitedRule, limitsAt, providerReach, type LimitedRule } from './limits.js';
-import type { PolicyIndex, ServicePortOfPod } from './policies.js';
-import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
-import { mergePolicies } from './policy-merge.js';
-import type { PolicyAttachment } from './policy.js';
-import { protocolOf, protocolSaid } from './protocol.js';
+import { inboundAt, noMarks, type Inbound, type Sources } from './inbound.js';
+import type { ServicePortOfPod } from './policies.js';
+import { outboundPoliciesOf } from './policies-in-force.js';
 import { providersInReach } from './providers.js';
-import type { Referents } from './references.js';
+import { protocolOf } from './protocol.js';
+import { sourcesFor, type SourceList } from './source.js';
 
 /** One port on which the slices of a Service call a pod. */
 type Call = readonly [pod: ObjectKey, port: number, protocol: Protocol, by: ServicePortOfPod];
@@ -34,11 +31,46 @@ interface Calls {
 
 const internCalls = createInterner<Calls>(100_000);
 
+/** What is spoken on the ports of a Service, by their names. */
+interface Spoken {
+  readonly service: ObjectKey;
+  readonly protocols: ReadonlyMap<string, Protocol>;
+}
+
+const internSpoken = createInterner<Spoken>(100_000);
+
+/** Equal answers are one object: rules of a Service are of no concern to the pods behind it. */
+const spokenOn = memoised(({ ref, ports }: ServiceModel): Spoken => {
+  const service = `${ref.namespace}/${ref.name}`;
+  const protocols = ports.map(({ name, protocol }) => [name, protocol] as const);
+  return internSpoken(JSON.stringify([service, protocols]), () => ({ service, protocols: new Map(protocols) }));
+});
+
+/** By Service. */
+export type SpokenTable = ReadonlyMap<ObjectKey, Spoken>;
+
+const everything = {};
+const tableOf = memoisedList(
+  (_: object, all: readonly Spoken[]): SpokenTable => new Map(all.map((one) => [one.service, one])),
+);
+
+/** What is spoken on the ports of all Services; the same table while nothing of it changes. */
+export const spokenIn = memoised((services: MeshModel['services']): SpokenTable =>
+  tableOf(everything, [...services.values()].map(spokenOn)),
+);
+
+const unknown: Spoken = { service: '', protocols: new Map() };
+
 /** What the slices of one Service call; equal answers are one object. */
-const callsOf = memoised((slices: readonly EndpointSlice[]): Calls => {
+const callsOf = memoised((slices: readonly EndpointSlice[], { protocols }: Spoken): Calls => {
   const calls = slices.flatMap((slice) => {
     const ports = slice.ports.map(
-      (port) => [port.port, protocolOf(port), { service: slice.service, portName: port.name }] as const,
+      ({ name, port, ...words }) =>
+        [
+          port,
+          protocols.get(name) ?? protocolOf({ name, port, ...words }),
+          { service: slice.service, portName: name },
+        ] as const,
     );
     return slice.endpoints.flatMap(({ pod }) => (pod === undefined ? [] : ports.map((port): Call => [pod, ...port])));
   });
@@ -60,13 +92,18 @@ function shared(ports: CalledPorts): CalledPorts {
   return internPorts(JSON.stringify(sorted), () => new Map(sorted));
 }
 
-/** Two Services that call one port by different protocols leave it to the proxy to look. */
-const joined = (known: CalledPort | undefined, next: Protocol, by: ServicePortOfPod): CalledPort => ({
-  protocol: known === undefined || known.protocol === next ? next : 'auto',
-  by: [...(known?.by ?? []), by],
-});
+/** Two Services that call one port by different protocols leave it to the proxy to look; one that knows is enough. */
+function spokenByBoth(known: Protocol, next: Protocol): Protocol {
+  if (known === next || known === 'auto') return next;
+  if (next === 'auto') return known;
+  return isHttp(known) && isHttp(next) ? 'http' : 'auto';
+}
 
-const everything = {};
+const joined = (known: CalledPort | undefined, protocol: Protocol, by: ServicePortOfPod): CalledPort =>
+  known === undefined
+    ? { protocol, by: [by] }
+    : { protocol: spokenByBoth(known.protocol, protocol), by: [...known.by, by] };
+
 const calledPorts = memoisedList((_: object, all: readonly Calls[]): ReadonlyMap<ObjectKey, CalledPorts> => {
   const byPod = new Map<ObjectKey, Map<number, CalledPort>>();
   for (const [pod, port, protocol, by] of all.flatMap(({ calls }) => calls)) {
@@ -77,42 +114,51 @@ const calledPorts = memoisedList((_: object, all: readonly Calls[]): ReadonlyMap
 });
 
 const noPorts: CalledPorts = new Map();
-const noMarks: InboundPort['marks'] = new Map();
 
 /** Ports of the proxy itself: what an application has there is out of reach anyway. */
 const reserved: ReadonlySet<number> = new Set(Object.values(proxyPorts));
 
-function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
-  const declared = new Map(
-    pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]),
-  );
-  return [...new Set([...declared.keys(), ...called.keys()])]
+const declaredPorts = (pod: Pod): ReadonlyMap<number, Protocol> =>
+  new Map(pod.containerPorts.filter((port) => port.protocol === 'TCP').map((port) => [port.port, protocolOf(port)]));
+
+/** Ports on which a pod is called. */
+const portsOf = (declared: ReadonlyMap<number, Protocol>, called: CalledPorts): readonly number[] =>
+  [...new Set([...declared.keys(), ...called.keys()])]
     .filter((port) => !reserved.has(port))
-    .sort((left, right) => left - right)
-    .map((port) => ({
-      port,
-      protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
-      policies: [],
-      services: [],
-      marks: noMarks,
-    }));
+    .sort((left, right) => left - right);
+
+function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
+  const declared = declaredPorts(pod);
+  return portsOf(declared, called).map((port) => ({
+    port,
+    protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
+    policies: [],
+    services: [],
+    marks: noMarks,
+  }));
 }
 
-interface Mode {
+/** What holds for the proxies of all pods. */
+export interface Mode {
   readonly capture: Capture;
+  /** Whether it matters on which node a caller is. */
+  readonly perNode: boolean;
+  readonly sources: SourceList;
 }
 
 const workloadName = (pod: Pod): string => `${pod.workload.kind}/${pod.workload.name}.${pod.workload.namespace}`;
 
-function buildProxy(pod: Pod, called: CalledPorts, { capture }: Mode): ProxyModel {
+function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode, sources }: Mode): ProxyModel {
   const workload = workloadName(pod);
   return {
     key: `${pod.meta.namespace}/${pod.meta.name}`,
+    caller: callerOf(pod.meta.namespace, sourcesFor(pod, sources)),
     namespace: pod.meta.namespace,
     name: pod.meta.name,
     group: `${workload}|${pod.serviceAccount}|${capture}`,
     workload,
     capture,
+    ...(perNode ? { node: pod.nodeName ?? '' } : {}),
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
@@ -128,43 +174,9 @@ const bareProxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyM
   return internProxies(JSON.stringify(proxy), () => proxy);
 });
 
-/** What is said of calls to one inbound port. */
-type Inbound = Pick<InboundPort, 'policies' | 'services' | 'marks' | 'protocol'>;
-
-type OnPort = readonly PolicyInForce[];
-
-/** What is spoken there, and how limits know requests of rules. */
-type Particulars = Pick<InboundPort, 'marks' | 'protocol'>;
-
-const particulars = memoised(
-  (marks: InboundPort['marks'], { protocol }: { readonly protocol: Protocol }): Particulars => ({
-    marks,
-    protocol,
-  }),
-);
-
-const inboundFor = memoised((policies: OnPort, services: readonly InboundService[], more: Particulars): Inbound => ({
-  policies,
-  services,
-  ...more,
-}));
-
-const spoken = createInterner<{ readonly protocol: Protocol }>(10);
-
-/** What is spoken on a port: a policy knows better than what the port is called. */
-function protocolAt({ port, protocol }: InboundPort, reaching: readonly PolicyAttachment[]): Protocol {
-  const said = mergePolicies(reaching).blocks.inbound?.ports?.find((one) => one.port === port);
-  return said === undefined ? protocol : protocolSaid[said.protocol];
-}
-
-/** Streams of gRPC never begin where bodies are buffered. */
-const fitting = memoised((policies: OnPort, { protocol }: { readonly protocol: Protocol }): OnPort =>
-  protocol === 'grpc' ? policies.filter(({ feature }) => feature.key !== 'maxRequestBytes') : policies,
-);
-
 const internInbound = listInterner<Inbound>();
 
-const withPolicies = memoised(
+const withSaid = memoised(
   (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: readonly Inbound[]): ProxyModel => ({
     ...proxy,
     inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, ...ofPorts[index] })),
@@ -172,77 +184,63 @@ const withPolicies = memoised(
   }),
 );
 
-/** What says something of calls to pods. */
-interface Sources {
-  readonly policies: PolicyIndex;
-  readonly arrivals: Arrivals;
-  readonly pods: World['pods'];
-  readonly referents: Referents;
-}
-
-const marksOf = memoised((rules: readonly Rule[], limited: readonly LimitedRule[]): InboundPort['marks'] => {
-  const marks = limited.map(({ mark }) => mark);
-  return new Map(
-    rules.flatMap((rule, index): [Rule, RuleMark][] => (marks[index] === undefined ? [] : [[rule, marks[index]]])),
-  );
-});
-
-/** Rules about which a policy says something where their requests arrive. */
-const rulesUnderPolicy = memoised((services: readonly InboundService[]): readonly Rule[] => [
-  ...new Set(
-    services.flatMap(({ hosts }) =>
-      hosts.flatMap(({ entries }) => entries.flatMap(({ rule }) => (rule.heldByPolicy === true ? [rule] : []))),
-    ),
-  ),
-]);
-
-const internLimited = listInterner<LimitedRule>();
-
-interface PortOfPod {
-  readonly pod: Pod;
-  readonly inbound: InboundPort;
-  readonly by: readonly ServicePortOfPod[];
-}
-
-function inboundAt({ pod, inbound, by }: PortOfPod, { policies, arrivals, pods, referents }: Sources): Inbound {
-  const reaching = policies.reachingPod(pod, by);
-  const services = arrivals.at(by);
-  const rules = rulesUnderPolicy(services);
-  const limited = internLimited(rules.map((rule) => limitedRule(rule, policies.onRoute(rule.origin.ref, rule.name))));
-  const providers = providersInReach(providerReach(reaching, limited), referents);
-  const protocol = protocolAt(inbound, reaching);
-  const speaks = spoken(protocol, () => ({ protocol }));
-  return inboundFor(
-    fitting(inboundPoliciesOf(reaching, limitsAt(reaching, limited, { pod, pods }), providers), speaks),
-    services,
-    particulars(rules.length === 0 ? noMarks : marksOf(rules, limited), speaks),
-  );
-}
-
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
+  const { policies, referents } = sources;
   const bare = bareProxyOf(pod, called, mode);
   const ofPorts = bare.inbound.map((inbound) =>
     inboundAt({ pod, inbound, by: called.get(inbound.port)?.by ?? [] }, sources),
   );
-  const reaching = sources.policies.reachingPod(pod);
-  const outbound = outboundPoliciesOf(reaching, providersInReach(reaching, sources.referents));
-  return withPolicies(bare, outbound, internInbound(ofPorts));
+  const reaching = policies.reachingPod(pod);
+  return withSaid(bare, outboundPoliciesOf(reaching, providersInReach(reaching, referents)), internInbound(ofPorts));
 }
 
-const modes = { explicit: { capture: 'explicit' }, redirect: { capture: 'redirect' } } as const;
+const modesOf = (capture: Capture) =>
+  memoised((sources: SourceList): { readonly forAll: Mode; readonly perNode: Mode } => ({
+    forAll: { capture, perNode: false, sources },
+    perNode: { capture, perNode: true, sources },
+  }));
+
+/** One object for each mode. */
+const modes = { explicit: modesOf('explicit'), redirect: modesOf('redirect') } as const;
+
+const isNodeLocal = memoised((services: World['services']): boolean =>
+  [...services.values()].some((service) => service.internalTrafficPolicy === 'Local'),
+);
+
+/** The mode that these Services and these conditions of routes ask for. */
+export const modeOf = (capture: Capture, services: World['services'], sources: SourceList): Mode =>
+  modes[capture](sources)[isNodeLocal(services) ? 'perNode' : 'forAll'];
+
+const callsIn = (slices: World['endpointSlices'], spoken: SpokenTable): ReadonlyMap<ObjectKey, CalledPorts> =>
+  calledPorts(
+    spoken,
+    [...slices].map(([key, list]) => callsOf(list, spoken.get(key) ?? unknown)),
+  );
+
+const nothingSpoken: SpokenTable = new Map();
+
+/** Ports on which pods are called, and the Services that call each of them. */
+export function servicesCalling(
+  slices: World['endpointSlices'],
+): (pod: Pod) => ReadonlyMap<number, readonly ServicePortOfPod[]> {
+  const calls = callsIn(slices, nothingSpoken);
+  return (pod) => {
+    const called = calls.get(keyOf(pod.meta)) ?? noPorts;
+    return new Map(portsOf(declaredPorts(pod), called).map((port) => [port, called.get(port)?.by ?? []]));
+  };
+}
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'endpointSlices'> & Sources,
-  capture: Capture,
+  world: Pick<World, 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
+  mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const called = calledPorts(everything, [...world.endpointSlices.values()].map(callsOf));
+  const { policies, arrivals, referents, pods } = world;
+  const called = callsIn(world.endpointSlices, world.spoken);
   const proxies = new Map<ObjectKey, ProxyModel>();
-  const { policies, arrivals, pods, referents } = world;
-  const said = { mode: modes[capture], policies, arrivals, pods, referents };
-  for (const [key, pod] of world.pods) {
+  for (const [key, pod] of pods) {
     if (!hasProxy(pod)) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, said));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents, pods }));
   }
   return proxies;
 }

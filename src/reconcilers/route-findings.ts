@@ -1,155 +1,53 @@
 // What is said of a route: where it is attached, which of its rules are in force, what they refer to. One
 // finding for each condition, and one for each parent. Messages start with the fact and name what is allowed.
 
-import { describeRef, keyOf } from '../api/meta.js';
 import type { Reason } from '../api/conditions.js';
-import { didYouMean } from '../api/did-you-mean.js';
-import type { Service, World } from '../kinds/world.js';
+import { describeRef } from '../api/meta.js';
 import type { Finding } from '../model/finding.js';
-import type { PortModel } from '../model/mesh.js';
-import type { ServiceEndpoints, SubsetSize } from './endpoints.js';
 import { arrivalOf, isHeldAtDestination } from './arrival.js';
+import { holdsRules } from './arrivals.js';
+import { describeDisplacement } from './contest.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
+import { deadRules, overlapMessage, overlapsOf, type DeadRule } from './overlap-findings.js';
+import { lostInPart, parentFinding, servicesOf, type RouteContext } from './parent-findings.js';
 import type { Overlap } from './pool.js';
-import { describeRule } from './rule.js';
-import { namesPort, subsetKey, type Displacement, type PooledService } from './services.js';
-import type { CompiledRoute, RouteParent, RuleProblem } from './traffic-route.js';
-
-/** What routes are judged by. */
-export interface RouteContext {
-  readonly world: World;
-  readonly pooled: ReadonlyMap<string, PooledService>;
-  readonly endpoints: ReadonlyMap<string, ServiceEndpoints>;
-}
+import { describeRule, lossOf } from './rule.js';
+import { subsetFindings } from './subset-findings.js';
+import type { CompiledRoute, RuleProblem } from './traffic-route.js';
 
 const list = (names: readonly string[]): string => names.map((name) => `'${name}'`).join(', ');
 const plural = (word: string, count: number): string => (count === 1 ? word : `${word}s`);
 
-const noParent = (parent: RouteParent, field: string, message: string): Judgement => ({
-  parent: parent.index,
-  condition: 'Accepted',
-  status: 'False',
-  reason: 'NoMatchingParent',
-  message,
-  path: `spec.parentRefs[${String(parent.index)}].${field}`,
-});
-
-function missingParent(parent: RouteParent, world: World): Judgement {
-  const service = world.services.get(keyOf(parent.ref));
-  if (service !== undefined) {
-    const message = `${describeRef(parent.ref)} is of type ${service.type}, which no route can be attached to`;
-    return noParent(parent, 'name', message);
-  }
-  const isNear = (one: Service): boolean => one.meta.namespace === parent.ref.namespace;
-  const names = [...world.services.values()]
-    .filter(isNear)
-    .map((one) => one.meta.name)
-    .sort();
-  return noParent(parent, 'name', `${describeRef(parent.ref)} does not exist${didYouMean(parent.ref.name, names)}`);
-}
-
-function missingPort(parent: RouteParent, ports: readonly PortModel[]): Judgement {
-  const { port, sectionName } = parent;
-  const byName = `port named '${sectionName ?? ''}'`;
-  const wanted =
-    port === undefined ? byName : `port ${String(port)}${sectionName === undefined ? '' : ` named '${sectionName}'`}`;
-  const known = ports.map((one) => (one.name === '' ? String(one.port) : `${String(one.port)} '${one.name}'`));
-  const message = `${describeRef(parent.ref)} has no TCP ${wanted} (ports: ${known.join(', ')})`;
-  return noParent(parent, port === undefined ? 'sectionName' : 'port', message);
-}
-
-const displacedBy = ({ by, parent, port }: Displacement): string =>
-  by === undefined
-    ? `Port ${String(port)} of ${describeRef(parent.ref)} is not HTTP; only its own namespace '${parent.ref.namespace}' can make it HTTP`
-    : `${describeRef(by)} owns ${describeRef(parent.ref)} port ${String(port)}`;
-
-const reasonFor = (displacement: Displacement): Reason =>
-  displacement.by === undefined ? 'ProtocolMismatch' : 'OverriddenByTrafficRoute';
-
-/** Where the route has no say, of the ports that a parent names. */
-const displacementsAt = (route: CompiledRoute, parent: RouteParent, pooled: PooledService): readonly Displacement[] =>
-  pooled.displacements.filter((one) => one.route === route && one.parent === parent);
-
-function parentFinding(route: CompiledRoute, parent: RouteParent, context: RouteContext): Judgement {
-  const pooled = context.pooled.get(keyOf(parent.ref));
-  if (pooled === undefined) return missingParent(parent, context.world);
-  const ports = pooled.model.ports.filter((port) => namesPort(parent, port));
-  if (ports.length === 0) return missingPort(parent, pooled.model.ports);
-  const displaced = displacementsAt(route, parent, pooled);
-  const [first] = displaced;
-  const common = { parent: parent.index, condition: 'Accepted' } as const;
-  if (first !== undefined && displaced.length === ports.length) {
-    return {
-      ...common,
-      status: 'False',
-      reason: reasonFor(first),
-      message: `${displacedBy(first)}${more(displaced.length)}`,
-    };
-  }
-  const role = route.ref.namespace === parent.ref.namespace ? 'producer' : 'consumer';
-  const message = `Attached to ${describeRef(parent.ref)} as ${role} route`;
-  return { ...common, status: 'True', reason: 'Accepted', message };
-}
-
-/** The Services that a route is attached to. */
-const servicesOf = (route: CompiledRoute, context: RouteContext): readonly PooledService[] =>
-  [...new Set(route.parents.map((parent) => keyOf(parent.ref)))].flatMap((key) => context.pooled.get(key) ?? []);
-
-/** What the route lost: the first rule of each pair of rules, in the order of its rules. */
-function overlapsOf(route: CompiledRoute, context: RouteContext): readonly Overlap[] {
-  const own = new Set(route.rules.map(({ rule }) => rule));
-  const found = servicesOf(route, context).flatMap(({ overlaps }) =>
-    overlaps.filter(({ loser }) => own.has(loser.rule)),
-  );
-  const distinct = new Map(found.map((one) => [`${one.loser.rule.name} ${describeRule(one.winner.rule)}`, one]));
-  return [...distinct.values()].sort((left, right) => left.loser.index - right.loser.index);
-}
-
-/** Rules that lost, and can match nowhere. */
-function deadRules(route: CompiledRoute, overlaps: readonly Overlap[], context: RouteContext): readonly string[] {
-  const services = servicesOf(route, context);
-  const losers = new Set(overlaps.map(({ loser }) => loser.rule));
-  return [...losers].filter((rule) => !services.some(({ live }) => live.has(rule))).map(({ name }) => name);
-}
-
-/** As users write them. */
-const pathTypes = { exact: 'Exact', prefix: 'PathPrefix', regex: 'RegularExpression' } as const;
-
-function overlapMessage({ loser, winner }: Overlap): string {
-  const { path } = loser.match;
-  const older = winner.created < loser.created ? 'older, ' : '';
-  const equal = `${older}equal match ${pathTypes[path.kind]} '${path.value}'`;
-  return `Rule '${loser.rule.name}' loses to ${describeRule(winner.rule)} (${equal}); it can never match there`;
-}
-
-/** Ports of a parent where the route has no say, while it has at others. */
-function lostInPart(route: CompiledRoute, parent: RouteParent, context: RouteContext): readonly Displacement[] {
-  const pooled = context.pooled.get(keyOf(parent.ref));
-  if (pooled === undefined) return [];
-  const displaced = displacementsAt(route, parent, pooled);
-  const ports = pooled.model.ports.filter((port) => namesPort(parent, port));
-  return displaced.length < ports.length ? displaced : [];
-}
-
-function conflictFindings(route: CompiledRoute, context: RouteContext): readonly Judgement[] {
-  const overlaps = overlapsOf(route, context);
+function conflictFindings(
+  route: CompiledRoute,
+  overlaps: readonly Overlap[],
+  context: RouteContext,
+): readonly Judgement[] {
   const [first] = overlaps;
   const lost = route.parents.flatMap((parent) => lostInPart(route, parent, context));
   const [displaced] = lost;
   const common = { condition: 'Conflicted', status: 'True' } as const;
   if (first !== undefined) {
-    const message = `${overlapMessage(first)}${more(overlaps.length)}`;
+    const message = `${overlapMessage(first, route)}${more(overlaps.length)}`;
     return [{ ...common, reason: 'RuleOverlap', message, path: `spec.rules[${String(first.loser.index)}]` }];
   }
   if (displaced === undefined) return [];
-  return [{ ...common, reason: reasonFor(displaced), message: `${displacedBy(displaced)}${more(lost.length)}` }];
+  return [{ ...common, reason: displaced.reason, message: `${describeDisplacement(displaced)}${more(lost.length)}` }];
 }
 
-/** Wrong kinds of backends are references that do not resolve; everything else is a rule that is not supported. */
-const isReference = ({ problem }: RuleProblem): boolean => problem.reason === 'InvalidKind';
+const reasonOfDead = (dead: readonly DeadRule[]): Reason =>
+  dead.some(({ lost }) => lost) ? 'RuleOverlap' : 'NotAllowedByParent';
 
-function partFindings(route: CompiledRoute, dead: readonly string[]): readonly Judgement[] {
-  const failing = route.failing.filter((one) => !isReference(one));
+function deadSentences(dead: readonly DeadRule[]): readonly string[] {
+  const said = (lost: boolean, why: string): readonly string[] => {
+    const names = dead.filter((one) => one.lost === lost).map(({ name }) => name);
+    return names.length === 0 ? [] : [`${plural('Rule', names.length)} ${list(names)} can never match${why}`];
+  };
+  return [...said(true, ''), ...said(false, ': the rule above hands on no such request')];
+}
+
+function partFindings(route: CompiledRoute, dead: readonly DeadRule[]): readonly Judgement[] {
+  const { failing } = route;
   const said = (what: string, problems: readonly RuleProblem[]): readonly string[] =>
     problems.slice(0, 1).map(({ problem }) => {
       const names = problems.map(({ name }) => name);
@@ -157,8 +55,8 @@ function partFindings(route: CompiledRoute, dead: readonly string[]): readonly J
     });
   const sentences = [
     ...said('left out', route.dropped),
-    ...said('answers 500', failing),
-    ...(dead.length === 0 ? [] : [`${plural('Rule', dead.length)} ${list(dead)} can never match`]),
+    ...said(lossOf(route.protocol, 500), failing),
+    ...deadSentences(dead),
   ];
   if (sentences.length === 0) return [];
   const problem = [...route.dropped, ...failing][0]?.problem;
@@ -166,7 +64,7 @@ function partFindings(route: CompiledRoute, dead: readonly string[]): readonly J
     {
       condition: 'PartiallyInvalid',
       status: 'True',
-      reason: problem === undefined ? 'RuleOverlap' : reasonOf(problem.reason, 'Invalid'),
+      reason: problem === undefined ? reasonOfDead(dead) : reasonOf(problem.reason, 'Invalid'),
       message: sentences.join('; '),
       ...(problem === undefined ? {} : { path: problem.path }),
     },
@@ -174,10 +72,7 @@ function partFindings(route: CompiledRoute, dead: readonly string[]): readonly J
 }
 
 function resolvedFinding(route: CompiledRoute): Judgement {
-  const failing = route.failing
-    .filter(isReference)
-    .map(({ name, problem }) => ({ ...problem, message: `${problem.message}; rule '${name}' answers 500` }));
-  const unresolved = [...route.rules.flatMap((rule) => rule.unresolved), ...failing];
+  const unresolved = route.rules.flatMap((rule) => rule.unresolved);
   const [first] = unresolved;
   if (first === undefined) {
     return { condition: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: 'All references resolve' };
@@ -192,43 +87,9 @@ function resolvedFinding(route: CompiledRoute): Judgement {
   };
 }
 
-interface EmptySubset {
-  readonly rule: string;
-  readonly service: string;
-  readonly size: SubsetSize;
-}
-
-function emptySubsets(route: CompiledRoute, context: RouteContext): readonly EmptySubset[] {
-  return route.rules.flatMap(({ rule }) =>
-    rule.backends.flatMap((backend) => {
-      if (backend.kind !== 'service' || backend.target.subset === undefined) return [];
-      const { target } = backend;
-      const wanted = subsetKey(backend.target.subset);
-      const sizes = context.endpoints.get(keyOf(target))?.sizes ?? [];
-      const size = sizes.find(({ subset, selected }) => selected === 0 && subsetKey(subset) === wanted);
-      const service = describeRef({ kind: 'Service', namespace: target.namespace, name: target.name });
-      return size === undefined ? [] : [{ rule: rule.name, service, size }];
-    }),
-  );
-}
-
-function subsetFindings(route: CompiledRoute, context: RouteContext): readonly Judgement[] {
-  const empty = emptySubsets(route, context);
-  const [first] = empty;
-  if (first === undefined) return [];
-  const { rule, service, size } = first;
-  const labels = Object.entries(size.subset)
-    .map(([key, value]) => `${key}=${value}`)
-    .sort()
-    .join(',');
-  const fact = `Subset '${labels}' of ${service} selects 0 of ${String(size.pods)} ${plural('pod', size.pods)}`;
-  const message = `${fact}; rule '${rule}' answers 503 for its share${more(empty.length)}`;
-  return [{ condition: 'Degraded', status: 'True', reason: 'BackendNotFound', message }];
-}
-
 /** Rules that proxies would have to know again, to tell their requests from those of rules that hold where they arrive. */
 function unknownOnArrival(route: CompiledRoute, context: RouteContext): readonly string[] {
-  const holds = servicesOf(route, context).some(({ live }) => [...live].some(isHeldAtDestination));
+  const holds = servicesOf(route, context).some(({ model }) => holdsRules(model));
   if (!holds) return [];
   return route.rules
     .filter(({ rule }) => !isHeldAtDestination(rule) && rule.backends.length > 0)
@@ -253,11 +114,31 @@ function weakenedFindings(route: CompiledRoute, context: RouteContext): readonly
 function whollyRefused(route: CompiledRoute): Judgement | undefined {
   const [refused] = route.refused;
   if (refused !== undefined) return { ...refusal(refused), message: `${refused.message}${more(route.refused.length)}` };
-  const failing = route.failing.filter((one) => !isReference(one));
+  const { failing } = route;
   if (failing.length < route.rules.length) return undefined;
   const problems = [...route.dropped, ...failing].map(({ problem }) => problem);
   const [first] = problems;
   return first === undefined ? undefined : { ...refusal(first), message: `${first.message}${more(problems.length)}` };
+}
+
+/** Why no rule of the route can match, or undefined where one can. */
+function whollyDead(
+  route: CompiledRoute,
+  found: { readonly dead: readonly DeadRule[]; readonly overlaps: readonly Overlap[] },
+  context: RouteContext,
+): Judgement | undefined {
+  const { dead, overlaps } = found;
+  if (dead.length === 0 || dead.length < route.rules.length) return undefined;
+  const common = { condition: 'Accepted', status: 'False' } as const;
+  const [overlap] = overlaps;
+  if (overlap !== undefined && dead.every(({ lost }) => lost)) {
+    const message = `All rules duplicate rules of ${describeRef(overlap.winner.rule.origin.ref)}`;
+    return { ...common, reason: 'Conflicted', message };
+  }
+  const [above] = context.delegation.descentOf(route).above;
+  if (above === undefined) return undefined;
+  const message = `No rule of this route can match a request that ${describeRule(above.rule.rule)} hands on`;
+  return { ...common, reason: 'NotAllowedByParent', message };
 }
 
 /** Everything that is to be said of a route. */
@@ -266,23 +147,11 @@ export function routeFindings(route: CompiledRoute, context: RouteContext): read
   if (refused !== undefined) return [judge(route, refused)];
   const overlaps = overlapsOf(route, context);
   const dead = deadRules(route, overlaps, context);
-  const allDead = dead.length > 0 && dead.length === route.rules.length;
-  const winner = overlaps[0]?.winner.rule.origin.ref;
-  const accepted: readonly Judgement[] =
-    allDead && winner !== undefined
-      ? [
-          {
-            condition: 'Accepted',
-            status: 'False',
-            reason: 'Conflicted',
-            message: `All rules duplicate rules of ${describeRef(winner)}`,
-          },
-        ]
-      : route.parents.map((parent) => parentFinding(route, parent, context));
+  const allDead = whollyDead(route, { dead, overlaps }, context);
   const judgements = [
-    ...accepted,
-    ...partFindings(route, allDead ? [] : dead),
-    ...conflictFindings(route, context),
+    ...(allDead === undefined ? route.parents.map((parent) => parentFinding(route, parent, context)) : [allDead]),
+    ...partFindings(route, allDead === undefined ? dead : []),
+    ...conflictFindings(route, overlaps, context),
     resolvedFinding(route),
     ...subsetFindings(route, context),
     ...weakenedFindings(route, context),

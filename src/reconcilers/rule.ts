@@ -4,17 +4,21 @@
 import type { ObjectRef } from '../api/meta.js';
 import { describeRef } from '../api/meta.js';
 import type { CompiledFeature } from '../features/feature.js';
-import { backendFeatures, filterFeatures, ruleFeatures } from '../features/index.js';
+import { directResponse } from '../features/direct-response.js';
+import { backendFeatures, filterFeatures, ruleFeatures, silentRule } from '../features/index.js';
+import { isForConnections } from '../kinds/connection-rules.js';
 import type { BackendRef, RouteRule } from '../kinds/route-rule.js';
 import { collect, err, ok, type Problem, type Result } from '../lib/result.js';
 import type { Backend, Match, Rule, Target } from '../model/mesh.js';
-import { anyRequest, matchOf } from './match.js';
-import { resolveService, type Referents } from './references.js';
+import { anyOf, matchOf } from './match.js';
+import type { RouteProtocol } from './protocol.js';
+import { resolveReference, type Referents } from './references.js';
 
 /** Where a rule stands. */
 export interface RulePlace {
   readonly ref: ObjectRef;
   readonly generation: number;
+  readonly protocol: RouteProtocol;
   readonly index: number;
 }
 
@@ -23,6 +27,10 @@ export interface CompiledRule {
   readonly index: number;
   readonly matches: readonly Match[];
   readonly rule: Rule;
+  /** Features that the author asked for; those of `rule` include what is inherited, and defaults. */
+  readonly written: readonly CompiledFeature[];
+  /** Namespaces whose routes may attach to the rule, or `*`; absent: it hands nothing on. */
+  readonly delegate?: readonly string[] | undefined;
   readonly unresolved: readonly Problem[];
   /** What is in force otherwise than written. */
   readonly weakened: readonly Problem[];
@@ -49,11 +57,29 @@ function inPlace(results: readonly (readonly Compiled[])[], path: string): Resul
   );
 }
 
-function featuresOf(rule: RouteRule, path: string): Result<readonly CompiledFeature[]> {
-  const own = ruleFeatures.flatMap((feature) => feature.from(rule) ?? []);
+function writtenFeatures(rule: RouteRule, path: string): Result<readonly CompiledFeature[]> {
+  const faults = (rule.filters ?? []).flatMap((filter) => filter.fault ?? []);
+  const holder = { ...rule, fault: faults.length === 0 ? undefined : faults };
+  const written = ruleFeatures.flatMap((feature) =>
+    holder[feature.key] === undefined ? [] : (feature.from(holder) ?? []),
+  );
   const ofFilters = (rule.filters ?? []).map((filter) => filterFeatures.map((feature) => feature.from(filter)));
-  const all = collect([...own.map((one) => (one.ok ? ok([one.value]) : one)), inPlace(ofFilters, `${path}.filters`)]);
+  const all = collect([
+    ...written.map((one) => (one.ok ? ok([one.value]) : one)),
+    inPlace(ofFilters, `${path}.filters`),
+  ]);
   return all.ok ? ok(all.value.flat()) : all;
+}
+
+/** What answers a request that no rule below takes. */
+const noRuleBelow = [directResponse.from({ directResponse: { statusCode: 404 } })].flatMap((one) =>
+  one?.ok === true ? [one.value] : [],
+);
+
+/** Features in force: what was written, and defaults for the rest. */
+export function featuresInForce(written: readonly CompiledFeature[], delegates: boolean): readonly CompiledFeature[] {
+  const keys = new Set(written.map(({ key }) => key));
+  return [...written, ...(delegates ? noRuleBelow : []), ...silentRule.filter(({ key }) => !keys.has(key))];
 }
 
 type Place = RulePlace & { readonly path: string };
@@ -62,15 +88,23 @@ function backendOf(backend: BackendRef, place: Place, referents: Referents): Res
   const ofFilters = (backend.filters ?? []).map((filter) => backendFeatures.map((feature) => feature.from(filter)));
   const features = inPlace(ofFilters, `${place.path}.filters`);
   if (!features.ok) return features;
-  const { name, port, weight } = backend;
+  const { name, port, fallback } = backend;
+  if (fallback && (backend.filters ?? []).length > 0) {
+    const path = `${place.path}.filters`;
+    const message = `\`${path}\` must not be set on a fallback; filters of the rule hold for it, too`;
+    return err([{ path, reason: 'UnsupportedValue', message }]);
+  }
+  const weight = fallback ? 0 : backend.weight;
   const namespace = backend.namespace ?? place.ref.namespace;
-  const target = resolveService(place.ref, { namespace, name, port, path: place.path }, referents);
-  if (!target.ok) return ok({ kind: 'invalid', weight, problem: target.error });
+  const target = resolveReference(place.ref, { namespace, name, port, path: place.path }, referents);
+  if (!target.ok) return ok({ kind: 'invalid', weight, fallback, problem: target.error });
   return ok({
     kind: 'service',
     target: { ...target.value, subset: subsetOf(backend) },
     weight,
+    fallback,
     features: features.value,
+    policies: referents.policiesOf(target.value),
   });
 }
 
@@ -84,25 +118,36 @@ function mirrorsOf(rule: RouteRule, place: RulePlace, referents: Referents): rea
     if (ref === undefined) return [];
     const path = `spec.rules[${String(place.index)}].filters[${String(index)}].requestMirror.backendRef`;
     const reference = { namespace: ref.namespace ?? place.ref.namespace, name: ref.name, port: ref.port, path };
-    return [resolveService(place.ref, reference, referents)];
+    return [resolveReference(place.ref, reference, referents)];
   });
 }
+
+/** The prefix that a rule below matched is another than the one that was meant here. */
+const delegateProblems = (rule: RouteRule, path: string): readonly Problem[] =>
+  (rule.filters ?? []).flatMap((filter, index) => {
+    if (rule.delegate === undefined || filter.urlRewrite?.path?.type !== 'ReplacePrefixMatch') return [];
+    const field = `${path}.filters[${String(index)}].urlRewrite.path.replacePrefixMatch`;
+    const message = `\`${field}\` may not be used beside \`delegate\`; write the rewrite into the routes that attach to this rule`;
+    return [{ path: field, reason: 'Invalid', message }];
+  });
 
 /** Compiles a rule that holds nothing that is not compiled; its problems cost the rule, and only the rule. */
 export function compileRule(rule: RouteRule, place: RulePlace, referents: Referents): Result<CompiledRule> {
   const path = `spec.rules[${String(place.index)}]`;
-  const features = featuresOf(rule, path);
+  const refused = delegateProblems(rule, path);
+  if (refused.length > 0) return err(refused);
+  const written = writtenFeatures(rule, path);
   const backends = collect(
     (rule.backendRefs ?? []).map((backend, index) => {
       const result = backendOf(backend, { ...place, path: `${path}.backendRefs[${String(index)}]` }, referents);
       return result.ok ? ok([result.value]) : result;
     }),
   );
-  if (!features.ok) return features;
+  if (!written.ok) return written;
   if (!backends.ok) return backends;
   return ok(
     assemble(rule, place, {
-      features: features.value,
+      written: written.value,
       backends: backends.value.flat(),
       mirrors: mirrorsOf(rule, place, referents),
     }),
@@ -110,16 +155,19 @@ export function compileRule(rule: RouteRule, place: RulePlace, referents: Refere
 }
 
 interface Parts {
-  readonly features: readonly CompiledFeature[];
+  readonly written: readonly CompiledFeature[];
   readonly backends: readonly Backend[];
   readonly mirrors: readonly Result<Target, Problem>[];
 }
 
-function assemble(rule: RouteRule, place: RulePlace, { features, backends, mirrors }: Parts): CompiledRule {
+function assemble(rule: RouteRule, place: RulePlace, { written, backends, mirrors }: Parts): CompiledRule {
   const name = nameOf(rule, place.index);
-  const written = rule.matches ?? [];
-  const matches = written.length === 0 ? [anyRequest] : written.map(matchOf);
-  const broken = backends.flatMap((backend) => (backend.kind === 'invalid' ? [backend.problem] : []));
+  const some = rule.matches ?? [];
+  const matches = some.length === 0 ? [anyOf(place.protocol)] : some.map((one) => matchOf(one, place.protocol));
+  const broken = backends.filter((backend) => backend.kind === 'invalid');
+  const weighted = backends.filter(({ weight }) => weight > 0);
+  const loss = lossOf(place.protocol, 500);
+  const scattered = weighted.length > 1 && written.some(({ keepsEndpoint }) => keepsEndpoint);
   return {
     index: place.index,
     matches,
@@ -129,16 +177,33 @@ function assemble(rule: RouteRule, place: RulePlace, { features, backends, mirro
       matches,
       backends,
       references: mirrors.flatMap((mirror) => (mirror.ok ? [mirror.value] : [])),
-      features,
+      features: featuresInForce(written, rule.delegate !== undefined),
     },
+    written,
+    delegate: rule.delegate?.namespaces,
     unresolved: [
-      ...broken.map(said(`rule '${name}' answers 500 for its share`)),
+      ...broken.map(({ problem, fallback }) =>
+        said(fallback ? `rule '${name}' has no such fallback` : `rule '${name}' ${loss} for its share`)(problem),
+      ),
       ...mirrors
         .flatMap((mirror) => (mirror.ok ? [] : [mirror.error]))
         .map(said(`the mirror of rule '${name}' is off, requests are served`)),
     ],
-    weakened: [],
+    weakened: scattered ? [scatteredSession(name, place)] : [],
   };
+}
+
+/** A backend is drawn for each request, before its endpoint. */
+const scatteredSession = (name: string, { index }: RulePlace): Problem => ({
+  path: `spec.rules[${String(index)}].sessionPersistence`,
+  reason: 'FallbackActive',
+  message: `Sessions of rule '${name}' hold inside of a backend only: its weights are drawn for each request`,
+});
+
+/** What callers see of a rule, or of its share, that cannot serve them. */
+export function lossOf(protocol: RouteProtocol, status: number): string {
+  if (isForConnections({ protocol })) return 'closes connections';
+  return `answers ${protocol === 'GRPC' ? 'UNAVAILABLE' : String(status)}`;
 }
 
 /** A problem with its consequence. */

@@ -7,6 +7,7 @@ import type { Logger } from '../lib/logger.js';
 import { messageOf, OperationalError } from '../lib/result.js';
 import type { FileSource } from '../sources/files.js';
 import { resourcesToJson } from '../xds/readable.js';
+import { capabilitiesOf } from '../xds/capabilities.js';
 import { resourceTypes, shortNameOf, type ResourceType } from '../xds/resources.js';
 import { translate } from '../xds/translate.js';
 import { parseAddress } from './config.js';
@@ -63,7 +64,7 @@ function snapshotOf(pipeline: Pipeline, proxyKey: string): Answer {
   const proxy = model?.proxies.get(proxyKey);
   if (model === undefined || proxy === undefined)
     return json({ error: `no proxy '${proxyKey}'`, proxies: [...(model?.proxies.keys() ?? [])] }, 404);
-  const resources = translate(model, proxy);
+  const resources = translate(model, proxy, capabilitiesOf(pipeline.tracker.envoyOf(proxyKey) ?? ''));
   const shown = new Map(resourceTypes.map((type) => [shortNameOf[type], resourcesToJson(resources[type])]));
   return json({ proxy: proxyKey, group: proxy.group, resources: shown });
 }

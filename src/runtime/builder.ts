@@ -1,8 +1,10 @@
 // One build: the newest World is reconciled, translated and published, and everybody is told. A build that
 // throws leaves the last good one in force.
 
+import type { Capabilities } from '../features/feature.js';
 import type { Logger } from '../lib/logger.js';
 import { messageOf } from '../lib/result.js';
+import { rulesIn } from '../model/mesh.js';
 import { reconcile, type Reconciled } from '../reconcilers/index.js';
 import type { Store } from '../sources/store.js';
 import type { Cache } from '../xds/cache.js';
@@ -22,6 +24,8 @@ export interface BuilderDeps {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly capture: RunConfig['capture'];
+  /** What the Envoys can do that ever connected. */
+  readonly fleet: () => readonly Capabilities[];
 }
 
 /** Builds on demand. */
@@ -42,9 +46,9 @@ export function createBuilder(deps: BuilderDeps): Builder {
     const world = store.world();
     const start = performance.now();
     const next = reconcile({ ...world, revision: ++revision }, { capture: deps.capture });
-    quarantine.prune(() => new Set(next.routes.flatMap((route) => route.rules.map((rule) => rule.rule))));
-    const { publication, guilty } = buildPublication(next.model, quarantine.current());
-    tracker.published(revision, deliveredOf(next.routes, next.policies));
+    quarantine.prune(() => rulesIn(next.model));
+    const { publication, guilty } = buildPublication(next.model, quarantine.current(), deps.fleet());
+    tracker.published(revision, deliveredOf(next.routes, { delegation: next.delegation, policies: next.policies }));
     quarantine.published(publication);
     reconciled = next;
     const heldBack = guilty.flatMap((guilt) => rejectionOf(guilt, '', false));

@@ -38,8 +38,7 @@ export function createLogger(options: LoggingOptions): Logger {
       options.format === 'json'
         ? format.combine(format.timestamp(), format.json())
         : format.combine(format.timestamp(), text),
-    // winston's own types do not agree on what a transport is.
-    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston's own types disagree on what a transport is
     transports: [new transports.Console({ stderrLevels: ['debug', 'info', 'warn', 'error'] })],
   });
   return adapt(winston);

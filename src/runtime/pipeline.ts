@@ -12,6 +12,7 @@ import { startServer, type Server, type ServerDeps } from '../xds/server.js';
 import { createBuilder } from './builder.js';
 import type { RunConfig } from './config.js';
 import { createDeliveryTracker, type DeliveryTracker } from './delivery-tracker.js';
+import { createFleet } from './fleet.js';
 import { createMetrics, type Metrics } from './metrics.js';
 import { createQuarantineKeeper, type QuarantineKeeper } from './quarantines.js';
 import { createRebuild, type Rebuild } from './rebuild.js';
@@ -63,7 +64,9 @@ export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: Pipeline
   });
   const status = createStatusBoard({ clock, tracker });
   const gate = createGate();
-  const builder = createBuilder({ store, cache, tracker, quarantine, status, metrics, log, capture: config.capture });
+  const fleet = createFleet();
+  const outputs = { cache, tracker, quarantine, status, metrics };
+  const builder = createBuilder({ store, ...outputs, log, capture: config.capture, fleet: fleet.levels });
   const rebuild = createRebuild({
     clock,
     build: () => {
@@ -80,7 +83,10 @@ export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: Pipeline
     });
   }
   const listen = listenTo({ tracker, quarantine, metrics, rebuild });
-  const toServer = { ...listen, cache, clock, log: log.child({ room: 'xds' }), yieldToLoop: soon };
+  const served = fleet.noting(cache, () => {
+    if (store.synced()) builder.build();
+  });
+  const toServer = { ...listen, cache: served, clock, log: log.child({ room: 'xds' }), yieldToLoop: soon };
   return {
     store,
     cache,

@@ -9,12 +9,17 @@ import type { World } from '../kinds/world.js';
 import type { Clock } from '../lib/clock.js';
 import { memoised } from '../lib/memo.js';
 import type { Rejection } from '../model/delivery.js';
+import type { Finding } from '../model/finding.js';
+import type { Delegation, Descent } from '../reconcilers/delegation.js';
 import { effectiveOf } from '../reconcilers/effective.js';
 import type { Reconciled } from '../reconcilers/index.js';
-import { byObject, statusOf, type ObjectStatus, type ParentReference } from '../reconcilers/status.js';
+import { byObject, statusOf, type ObjectStatus } from '../reconcilers/status.js';
 import type { PolicyIndex } from '../reconcilers/policies.js';
 import type { CompiledPolicy } from '../reconcilers/policy.js';
+import { policiesTouching, summaryOfPolicy, type ParentReference } from '../reconcilers/policy-status.js';
+import type { RouteParent } from '../reconcilers/route-source.js';
 import type { CompiledRoute } from '../reconcilers/traffic-route.js';
+import { gateFindings } from './gates.js';
 import type { Delivered, DeliveryTracker } from './delivery-tracker.js';
 
 /** An object with its status, as Kubernetes shows it. */
@@ -41,10 +46,20 @@ const apiVersionOf = (ref: ObjectRef): string =>
   ref.kind === 'HTTPRoute' || ref.kind === 'GRPCRoute' ? gatewayVersion : apiVersion;
 
 /** What of routes and policies is delivered, and to whom. */
-export const deliveredOf = memoised((routes: readonly CompiledRoute[], policies: PolicyIndex): readonly Delivered[] => [
-  ...routes.filter((route) => route.rules.length > 0).map(deliveredRoute),
-  ...policies.policies.filter(isInForce).map(deliveredPolicy),
-]);
+export const deliveredOf = (routes: readonly CompiledRoute[], by: Deliverers): readonly Delivered[] =>
+  deliveredBy(routes, by.delegation, by.policies);
+
+interface Deliverers {
+  readonly delegation: Delegation;
+  readonly policies: PolicyIndex;
+}
+
+const deliveredBy = memoised(
+  (routes: readonly CompiledRoute[], delegation: Delegation, policies: PolicyIndex): readonly Delivered[] => [
+    ...routes.filter((route) => route.rules.length > 0).map((route) => deliveredRoute(delegation.descentOf(route))),
+    ...policies.policies.filter(isInForce).map(deliveredPolicy),
+  ],
+);
 
 const isInForce = (policy: CompiledPolicy): boolean =>
   policy.attachments.length > 0 && Object.keys(policy.blocks).length > 0;
@@ -55,10 +70,12 @@ const deliveredPolicy = memoised((policy: CompiledPolicy): Delivered => ({
   reach: undefined,
 }));
 
-const deliveredRoute = memoised((route: CompiledRoute): Delivered => {
-  const consumer =
-    route.parents.length > 0 && route.parents.every((parent) => parent.ref.namespace !== route.ref.namespace);
-  return { id: idOf(route.ref), token: route, reach: consumer ? route.ref.namespace : undefined };
+/** A route that is admitted or no longer admitted somewhere is delivered anew. */
+const deliveredRoute = memoised((descent: Descent): Delivered => {
+  const { route } = descent;
+  const isConsumer = ({ ref }: RouteParent): boolean => ref.kind === 'Service' && ref.namespace !== route.ref.namespace;
+  const consumer = route.parents.length > 0 && route.parents.every(isConsumer);
+  return { id: idOf(route.ref), token: descent, reach: consumer ? route.ref.namespace : undefined };
 });
 
 const revisionOf = memoised((object: { readonly spec: unknown }): string =>
@@ -105,11 +122,18 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
   let previous = new Map<string, ObjectStatus>();
   let changed = false;
 
+  const gatesFor = (world: World, ref: ObjectRef, generation: number): readonly Finding[] => {
+    const policy = ref.kind === 'MeshPolicy' ? world.meshPolicies.get(keyOf(ref)) : undefined;
+    return policy === undefined ? [] : gateFindings({ ref, generation }, policy.spec, deps.tracker.proxies());
+  };
+
   const compute = (): readonly StatusObject[] => {
     if (current === undefined) return [];
     const { world, reconciled } = current;
     const findings = byObject(reconciled.findings);
     const routes = new Map(reconciled.routes.map((route) => [idOf(route.ref), route]));
+    const policies = new Map(reconciled.policies.policies.map((policy) => [idOf(policy.ref), policy]));
+    const context = { world, policies: reconciled.policies, routes: reconciled.routes };
     const now = new Date(deps.clock.now()).toISOString();
     const next = new Map<string, ObjectStatus>();
     const objects: StatusObject[] = [];
@@ -120,10 +144,11 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
     ): void => {
       const id = idOf(ref);
       const route = routes.get(id);
+      const policy = policies.get(id);
       const inputs = {
         ref,
         generation,
-        findings: findings.get(id) ?? [],
+        findings: [...(findings.get(id) ?? []), ...gatesFor(world, ref, generation)],
         parents: from.parents.flatMap((parent, index) =>
           'ours' in parent && !parent.ours ? [] : [{ index, reference: referenceOf(parent) }],
         ),
@@ -131,7 +156,9 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
         pathOf: (part: string) => pathOfPart(ref, route, part),
         rejections: current?.rejections.filter((one) => idOf(one.origin.ref) === id) ?? [],
         revision: from.object === undefined ? '' : revisionOf(from.object),
-        effective: route === undefined ? undefined : effectiveOf(route),
+        effective: route === undefined ? undefined : effectiveOf(reconciled.delegation.treeOf(route)),
+        policies: route?.ref.kind === 'TrafficRoute' ? policiesTouching(route, context) : [],
+        summary: policy === undefined ? undefined : summaryOfPolicy(policy, context),
       };
       const status = statusOf(inputs, previous.get(id), now);
       next.set(id, status);

@@ -54,6 +54,8 @@ export function envoyArguments(bootstrapFile: string): readonly string[] {
     '--disable-hot-restart',
     ...['--drain-strategy', 'immediate'],
     ...['--drain-time-s', '5'],
+    // Lines of access logs are there when one looks.
+    ...['--file-flush-interval-msec', '500'],
     ...['--log-level', 'warning'],
   ];
 }

@@ -141,6 +141,7 @@ function specOf(sidecar: Sidecar, deps: SidecarDeps): ChildSpec {
     capture: 'explicit',
     bindAddress: sidecar.identity.address,
     adminSocket: sidecar.adminSocket,
+    eventLog: '/dev/stdout',
   });
   const file = join(folder, 'bootstrap.json');
   writeFileSync(file, `${JSON.stringify(bootstrapToJson(bootstrap, deps.envoy.version), null, 2)}\n`);

@@ -3,7 +3,8 @@
 
 import { group, idOf } from '../api/meta.js';
 import type { KindName, ObjectMeta, ObjectRef, SourcePlace } from '../api/meta.js';
-import { parseGRPCRoute, parseHTTPRoute, parseReferenceGrant } from '../kinds/gateway.js';
+import { parseGRPCRoute, parseHTTPRoute } from '../kinds/gateway.js';
+import { parseReferenceGrant } from '../kinds/reference-grant.js';
 import { isUserKind, parseUserObject, userKinds } from '../kinds/index.js';
 import type { UserKindName } from '../kinds/index.js';
 import { createReader, describeValue, isFields, optional } from '../kinds/reader.js';
@@ -11,6 +12,7 @@ import type { Fields, Reader } from '../kinds/reader.js';
 import type { WorldObject } from '../kinds/world.js';
 import type { Problem } from '../lib/result.js';
 import { messageOf } from '../lib/result.js';
+import { isTooDeep, maxDepth } from './depth.js';
 import { fingerprintOf } from './fingerprint.js';
 import { reduceWorkload, workloadKinds } from './reduce-pod.js';
 import type { Workload, WorkloadKind } from './reduce-pod.js';
@@ -155,8 +157,15 @@ interface Input {
   readonly origin: Origin;
 }
 
-// What the user edits, so that an edit of a malformed object is seen as one.
-const writtenBy = (raw: Fields): string => fingerprintOf({ ...raw, metadata: undefined, status: undefined });
+// What the user edits, so that an edit of a malformed object is seen as one; of what is too deep to walk, nothing.
+const writtenBy = (raw: Fields): string =>
+  fingerprintOf(isTooDeep(raw) ? undefined : { ...raw, metadata: undefined, status: undefined });
+
+const tooDeep = (raw: Fields): Problem => {
+  const path = Object.keys(raw).find((member) => isTooDeep({ member: raw[member] })) ?? '';
+  const message = `\`${path}\` must not be nested deeper than ${String(maxDepth)} levels`;
+  return { path, reason: 'Invalid', message };
+};
 
 function malformed(kind: KindName, input: Input, problems: readonly Problem[]): Parsed {
   const { meta, raw } = input;
@@ -169,6 +178,7 @@ function malformed(kind: KindName, input: Input, problems: readonly Problem[]): 
 }
 
 function guarded(family: Exclude<Family, { type: 'workload' }>, input: Input): Outcome {
+  if (isTooDeep(input.raw)) return { problems: [tooDeep(input.raw)], warnings: [] };
   try {
     return outcomeOf(family, input);
   } catch (thrown) {

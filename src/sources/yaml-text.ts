@@ -5,9 +5,10 @@ import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yam
 import type { Document, Node, Pair, Scalar } from 'yaml';
 import { isFields } from '../kinds/reader.js';
 import { messageOf } from '../lib/result.js';
+import { maxDepth } from './depth.js';
 
 /** What a document may hold at most. */
-export const yamlLimits = { aliases: 100, depth: 64, findings: 8, members: 50_000 } as const;
+export const yamlLimits = { aliases: 100, depth: maxDepth, findings: 8, members: 50_000 } as const;
 
 /** Something to say about a place in a text; lines and columns count from 1. */
 export interface TextFinding {

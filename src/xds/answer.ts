@@ -1,12 +1,16 @@
 // What a request says: that a response was taken or refused, and what the client wants from now on.
 
-import { culpritsOf } from './nack.js';
+import { lately } from '../lib/memo.js';
 import type { NameTable } from './name-table.js';
-import { isOwnName } from './names.js';
-import { heldWhenCurrent, ownPlanFor, planFor, wantedOf, withEntries, withoutTrust, withoutUnwanted } from './plan.js';
-import { heldAfterRefusal, ownAfterRefusal, type Push } from './push.js';
+import { heldWhenCurrent, ownPlanFor, planFor, wantedOf, withoutTrust } from './plan.js';
+import type { Push } from './push.js';
+import { onRefusal } from './refusal.js';
 import { isWildcardType, type EncodedResource, type ResourceType } from './resources.js';
 import {
+  changedType,
+  isCommon,
+  shared,
+  stepsRemembered,
   withType,
   type InFlight,
   type StreamInput,
@@ -14,20 +18,11 @@ import {
   type Turn,
   type TypeState,
 } from './stream-state.js';
+import { afterVoid, askedOf, resubscribed } from './resubscribe.js';
 import { readStatement } from './statement.js';
-import { idsOf, readSubscription, type Asked } from './subscription.js';
-import {
-  hasVersion,
-  noSubscription,
-  nothingHeld,
-  resourceIn,
-  versionOfSet,
-  wants,
-  type HeldEntry,
-  type OwnHeld,
-  type Subscription,
-} from './view.js';
-import type { RawRequest } from './wire.js';
+import { readSubscription } from './subscription.js';
+import { noSubscription, nothingHeld, versionOfSet, type OwnHeld } from './view.js';
+import type { RawRequest } from './wire-read.js';
 
 type RequestInput = Extract<StreamInput, { kind: 'request' }>;
 
@@ -36,18 +31,33 @@ export function onRequest(state: StreamState, input: RequestInput, turn: Turn): 
   const { type, request } = input;
   const before = state.types[type];
   if (before === undefined) return firstRequest(state, type, request);
-  // State of the world: a request that answers an older response is void as a whole.
-  if (state.protocol === 'sotw' && request.nonce !== '' && request.nonce !== before.lastNonce) return state;
+  const said = { stream: state, type, before, request };
+  if (state.protocol === 'sotw' && request.nonce !== '' && request.nonce !== before.lastNonce)
+    return withType(state, type, afterVoid(state, type, said));
+  const isShared = isPlain(state, request) && isCommon(before);
+  return withType(
+    state,
+    type,
+    isShared ? acknowledged(before, request.nonce, state.names[type]) : afterRequest(said, turn),
+  );
+}
+
+/** Most requests say no more than that a response was taken. */
+const isPlain = ({ protocol }: StreamState, { error, subscribe, unsubscribe }: RawRequest): boolean =>
+  protocol === 'delta' && error === undefined && subscribe.bounds.length + unsubscribe.bounds.length === 0;
+
+function afterRequest(said: Omit<Answer, 'answered'>, turn: Turn): TypeState {
+  const { stream, type, before, request } = said;
   const answered = before.inFlight.find((one) => one.push.nonce === request.nonce);
-  const after = answered === undefined ? before : onAnswer({ stream: state, type, before, answered, request }, turn);
-  return withType(state, type, resubscribed(state, type, { before: after, request }));
+  const after = answered === undefined ? before : onAnswer({ ...said, answered }, turn);
+  return resubscribed(stream, type, { before: after, request });
 }
 
 const noOwn: OwnHeld = new Map();
 const noRefusals: TypeState['refused'] = new Map();
 const noPriors: ReadonlyMap<string, EncodedResource> = new Map();
 
-const unasked: Omit<TypeState, 'last'> = {
+const unasked: Omit<TypeState, 'workedOut'> = {
   subscription: noSubscription,
   everNamed: false,
   sent: nothingHeld,
@@ -73,13 +83,13 @@ function firstRequest(state: StreamState, type: ResourceType, request: RawReques
     first: true,
     everNamed: false,
   });
-  const start = { ...unasked, subscription, everNamed: asked.named, last: {} };
+  const start = { ...unasked, subscription, everNamed: asked.named, workedOut: {} };
   const known =
     state.protocol === 'delta'
       ? knownToDelta(state, type, { start, request })
       : knownToSotw(state, type, { start, request });
   if (type !== 'endpoint' || state.owed.length === 0) return withType(state, type, known);
-  return withType({ ...state, owed: [] }, type, { ...known, sent: withoutTrust(known.sent, state.owed) });
+  return withType({ ...state, owed: [] }, type, changedType(known, { sent: withoutTrust(known.sent, state.owed) }));
 }
 
 interface Starting {
@@ -94,17 +104,17 @@ function knownToDelta(state: StreamState, type: ResourceType, { start, request }
     own: state.own[type] ?? [],
     subscription: start.subscription,
   });
-  const unanswered = isWildcardType(type) && request.initial.bounds.length === 0;
-  return { ...start, sent: planFor(view, held, start.subscription).canonical, own, unanswered };
+  const unanswered = isWildcardType(type) && request.initial.runs.length === 0;
+  return shared(changedType(start, { sent: planFor(view, held, start.subscription).canonical, own, unanswered }));
 }
 
 /**
- * A client that asks for all, and states the version of just that, is left in peace. One that asks by name is
- * not: its version says nothing of a name that it gave up and took up again.
+ * A client that asks for all without a word, and states the version of just that, is left in peace. One that names
+ * something, be it `*`, is not: its version says nothing of what it gave up and took up again.
  */
 function knownToSotw(state: StreamState, type: ResourceType, { start, request }: Starting): TypeState {
   const asking = { ...start, unanswered: isWildcardType(type), blind: isWildcardType(type) && request.version !== '' };
-  if (request.version === '' || !start.subscription.wildcard) return asking;
+  if (request.version === '' || !start.subscription.wildcard || start.everNamed) return asking;
   const view = state.view.types[type];
   const mine = ownPlanFor(state.own[type], noOwn, {
     subscription: start.subscription,
@@ -126,156 +136,35 @@ interface Answer {
   readonly request: RawRequest;
 }
 
-/** An ACK or a NACK. In state of the world Envoy answers only the newest response, for all before it. */
-function onAnswer(answer: Answer, turn: Turn): TypeState {
-  const { stream, before, answered, request } = answer;
-  const inFlight = stream.protocol === 'sotw' ? [] : before.inFlight.filter((one) => one !== answered);
-  if (request.error !== undefined) return onRefusal({ ...answer, before: { ...before, inFlight } }, turn);
-  if (before.blind) return { ...before, inFlight, blind: false, blocked: undefined };
-  if (before.priors.size === 0) return { ...before, inFlight };
-  const names = new Set(answered.push.names);
-  return { ...before, inFlight, priors: new Map([...before.priors].filter(([name]) => !names.has(name))) };
+/**
+ * An ACK or a NACK. In state of the world Envoy, which withholds its answers while clusters warm, answers only the
+ * newest response, for all before it; and full sets repeat what those brought.
+ */
+function onAnswer({ stream, type, before, answered, request }: Answer, turn: Turn): TypeState {
+  const isSotw = stream.protocol === 'sotw';
+  const others = before.inFlight.filter((one) => one !== answered);
+  const after = changedType(before, { inFlight: isSotw ? [] : others });
+  const earlier = isSotw && isWildcardType(type) ? others.map((one) => one.push) : [];
+  const newest = answered.push;
+  if (request.error !== undefined)
+    return onRefusal({ stream, type, before: after, newest, earlier, text: request.error }, turn);
+  return onAck(after, [...earlier, newest], stream.names[type]);
 }
 
-/** Nothing of a refused response is known to be applied: all of it is sent again, but for the culprits. */
-function onRefusal({ stream, type, before, answered, request }: Answer, turn: Turn): TypeState {
-  const { push } = answered;
-  const names = stream.names[type];
-  const message = request.error ?? '';
-  const culprits = culpritsOf(message, push.resources);
-  for (const culprit of culprits) turn.effects.push({ kind: 'refused', type, culprit });
-  if (culprits.length === 0)
-    turn.effects.push({ kind: 'unattributed', type, message, suspects: push.resources.length });
-  const refused =
-    culprits.length === 0
-      ? before.refused
-      : new Map([...before.refused, ...culprits.map((one) => [one.resource.version, one] as const)]);
-  return {
-    ...before,
-    refused,
-    priors: priorsAfter({ ...before, refused }, push, (name) => push.before[names.idOf(name)]),
-    sent: heldAfterRefusal(before.sent, push, names),
-    own: ownAfterRefusal(before.own, push),
-    blocked: before.blind ? { view: stream.view.types[type], own: stream.own[type] } : undefined,
-    bisect:
-      culprits.length > 0 || push.resources.length === 0
-        ? undefined
-        : Math.max(1, Math.floor(push.resources.length / 2)),
-  };
-}
-
-/** What the client had before it refused: the newest that it did not refuse, too. */
-function priorsAfter(
-  state: TypeState,
-  push: Push,
-  entryBefore: (name: string) => HeldEntry | undefined,
-): TypeState['priors'] {
-  const priors = new Map(state.priors);
-  for (const { name } of push.resources) {
-    const prior = resourceIn(push.own?.before.get(name)) ?? resourceIn(entryBefore(name));
-    if (prior !== undefined && !state.refused.has(prior.version)) priors.set(name, prior);
-  }
-  for (const [name, { version }] of priors) if (state.refused.has(version)) priors.delete(name);
-  return priors;
-}
-
-interface Asking {
-  readonly added: Asked;
-  readonly dropped: Asked;
-  readonly named: boolean;
-}
-
-function askedOf(state: StreamState, type: ResourceType, request: RawRequest): Asking {
-  const added = idsOf(request.subscribe, state.names[type]);
-  return { added, dropped: idsOf(request.unsubscribe, state.names[type]), named: added.star || added.ids.length > 0 };
-}
-
-interface Change {
-  readonly before: TypeState;
-  readonly request: RawRequest;
-}
-
-function resubscribed(state: StreamState, type: ResourceType, { before, request }: Change): TypeState {
-  const { protocol } = state;
-  if (protocol === 'delta' && request.subscribe.bounds.length + request.unsubscribe.bounds.length === 0) return before;
-  const names = state.names[type];
-  const asked = askedOf(state, type, request);
-  const subscription = readSubscription({
-    ...asked,
-    protocol,
-    type,
-    names,
-    before: before.subscription,
-    first: false,
-    everNamed: before.everNamed,
+function onAck(after: TypeState, taken: readonly Push[], names: NameTable): TypeState {
+  if (after.blind) return changedType(after, { blind: false, blocked: undefined });
+  if (after.priors.size === 0) return after;
+  const told = new Set(taken.flatMap((push) => push.names));
+  const isInDoubt = (name: string): boolean => (after.own.get(name) ?? after.sent[names.idOf(name)]) === 'doubt';
+  return changedType(after, {
+    priors: new Map([...after.priors].filter(([name]) => !told.has(name) || isInDoubt(name))),
   });
-  const everNamed = before.everNamed || asked.named;
-  if (protocol === 'sotw' && subscription === before.subscription)
-    return everNamed === before.everNamed ? before : { ...before, everNamed };
-  const next = { ...before, subscription, everNamed, ...stillHeld(before, subscription, names) };
-  return protocol === 'sotw' ? next : answering({ next, before, asked }, names);
 }
 
-type Holdings = Pick<TypeState, 'sent' | 'own'>;
-
-function stillHeld(before: TypeState, subscription: Subscription, names: NameTable): Holdings {
-  const kept = {
-    sent: withoutUnwanted(before.sent, subscription),
-    own: ownWanted(before.own, subscription, names),
-  };
-  const isWider = subscription.wildcard && !before.subscription.wildcard;
-  return isWider && before.inFlight.length > 0 ? stillComing(before, kept, names) : kept;
-}
-
-/** Who asks for everything again takes also what was sent before and is only now read. */
-function stillComing({ inFlight }: TypeState, kept: Holdings, names: NameTable): Holdings {
-  const entries: [number, HeldEntry][] = [];
-  const own = new Map(kept.own);
-  for (const { name } of inFlight.flatMap((one) => one.push.resources)) {
-    const id = names.idOf(name);
-    if (!isOwnName(name)) entries.push([id, kept.sent[id] ?? 'doubt']);
-    else if (!own.has(name)) own.set(name, 'doubt');
-  }
-  return { sent: withEntries(kept.sent, entries), own };
-}
-
-function ownWanted(own: OwnHeld, subscription: Subscription, names: NameTable): OwnHeld {
-  const isWanted = (name: string): boolean => wants(subscription, names.idOf(name));
-  return [...own.keys()].every(isWanted) ? own : new Map([...own].filter(([name]) => isWanted(name)));
-}
-
-interface Mention {
-  readonly next: TypeState;
-  readonly before: TypeState;
-  readonly asked: Asking;
-}
-
-/** Delta: a name that is asked for again is sent again, and so is one that is given up and still wanted for `*`. */
-function answering({ next, before, asked }: Mention, names: NameTable): TypeState {
-  const entries: [number, HeldEntry | undefined][] = [];
-  const own = new Map(next.own);
-  for (const id of [...asked.added.ids, ...asked.dropped.ids]) {
-    const name = names.nameOf(id);
-    if (isOwnName(name)) setOrDelete(own, name, afterMention(before.own.get(name), next.subscription, id));
-    else entries.push([id, afterMention(before.sent[id], next.subscription, id)]);
-  }
-  const isSame = entries.every(([id, entry]) => next.sent[id] === entry);
-  return {
-    ...next,
-    sent: isSame ? next.sent : withEntries(next.sent, entries),
-    own: own.size + next.own.size === 0 ? next.own : own,
-  };
-}
-
-function setOrDelete(own: Map<string, HeldEntry>, name: string, entry: HeldEntry | undefined): void {
-  if (entry === undefined) own.delete(name);
-  else own.set(name, entry);
-}
-
-/** What the client is taken to have under a name that it has just mentioned: never the current version. */
-function afterMention(entry: HeldEntry | undefined, subscription: Subscription, id: number): HeldEntry | undefined {
-  if (!wants(subscription, id)) return undefined;
-  if (hasVersion(entry)) return 'stale';
-  // Given up, but covered by `*`: it must hear how things are, be it that there is nothing.
-  return subscription.ids[id] === 1 || entry === undefined ? undefined : 'doubt';
-}
+/** What an ACK makes of a state that many streams are in. */
+const acknowledged = lately(stepsRemembered, (before: TypeState, nonce: string, names: NameTable): TypeState => {
+  const answered = before.inFlight.find((one) => one.push.nonce === nonce);
+  if (answered === undefined) return before;
+  const after = changedType(before, { inFlight: before.inFlight.filter((one) => one !== answered) });
+  return shared(onAck(after, [answered.push], names));
+});

@@ -39,6 +39,8 @@ export interface BootstrapOptions {
   readonly bindAddress: string;
   /** Path of the unix socket of Envoy's own admin interface. */
   readonly adminSocket: string;
+  /** File that events of outlier detection are written to; `/dev/stdout` where this user may open it. */
+  readonly eventLog?: string;
   /** Sheds load when the heap nears this size; 90 % of the container's limit. */
   readonly maxHeapBytes?: number;
 }
@@ -65,6 +67,9 @@ const keptStatistics = {
     'no_filter_chain_match',
   ],
 } as const;
+
+/** Series of `mesh.` that nobody used for so long are forgotten; a multiple of the flush interval. */
+const evictionInterval = '3600s';
 
 const latencyBucketsMs = [0.5, 1, 2, 5, 10, 25, 50, 100, 250, 500, 1000, 2500, 5000, 10000, 30000];
 
@@ -95,6 +100,7 @@ export function buildBootstrap(options: BootstrapOptions): Bootstrap {
       statsMatcher: { statsMatcher: { $case: 'inclusionList', value: { patterns: statisticsPatterns() } } },
       histogramBucketSettings: [
         { match: { matchPattern: { $case: 'contains', value: 'upstream_rq_time' } }, buckets: latencyBucketsMs },
+        { match: { matchPattern: { $case: 'contains', value: 'request_duration_ms' } }, buckets: latencyBucketsMs },
       ],
     },
     layeredRuntime: { layers: [{ name: 'static', layerSpecifier: { $case: 'staticLayer', value: staticRuntime } }] },
@@ -108,9 +114,9 @@ export function buildBootstrap(options: BootstrapOptions): Bootstrap {
 
 /** The JSON that `envoy -c` reads. The version decides what Envoy would not understand: there, unknown fields are fatal. */
 export function bootstrapToJson(bootstrap: Bootstrap, envoyVersion: string): JsonObject {
-  const json = messageToJson(Bootstrap, bootstrap);
+  // Newer than the API that our types are made from, as is `allow_paths`.
+  const json = { ...messageToJson(Bootstrap, bootstrap), stats_eviction_interval: evictionInterval };
   if (bootstrap.admin === undefined || !isAtLeast(envoyVersion, { major: 1, minor: 37 })) return json;
-  // `allow_paths` is newer than the API that our types are made from.
   return { ...json, admin: { ...messageToJson(Admin, bootstrap.admin), allow_paths: adminPaths } };
 }
 
@@ -148,7 +154,11 @@ function dynamicResources(): Bootstrap_DynamicResources {
 }
 
 function clusterManager(options: BootstrapOptions): ClusterManager {
-  const common = { enableDeferredClusterCreation: true };
+  const { eventLog } = options;
+  const common = {
+    enableDeferredClusterCreation: true,
+    ...(eventLog === undefined ? {} : { outlierDetection: { eventLogPath: eventLog } }),
+  };
   if (options.capture === 'redirect') return ClusterManager.fromPartial(common);
   // Peers see the pod that calls, although all pods share one machine.
   const sourceAddress = { address: options.bindAddress, portSpecifier: { $case: 'portValue', value: 0 } } as const;

@@ -4,23 +4,36 @@
 
 import { createNameTable } from './name-table.js';
 import type { EncodedResource, ResourceType } from './resources.js';
-import { changeTypeView, emptyView, forEachType, type NameTables, type OwnResources, type View } from './view.js';
+import {
+  changeTypeView,
+  emptyView,
+  forEachType,
+  withholding,
+  type NameTables,
+  type OwnResources,
+  type View,
+} from './view.js';
 
 /** Layers by a key that is unique in a view. A section whose object is the same has not changed. */
 export type Section = ReadonlyMap<string, readonly EncodedResource[]>;
+
+/** Names of resources. */
+export type Names = readonly Pick<EncodedResource, 'type' | 'name'>[];
 
 /** One proxy: which view it sees, and what is its own. */
 export interface ProxyEntry {
   readonly group: string;
   /** The view for an Envoy version: versions that refused something see another one. */
   readonly viewFor: (envoy: string) => string;
-  readonly own: OwnResources;
+  readonly ownFor: (envoy: string) => OwnResources;
 }
 
 /** Everything that should be served from now on. */
 export interface Publication {
   readonly revision: number;
   readonly views: ReadonlyMap<string, readonly Section[]>;
+  /** By view, what was refused and has no good version: who holds some version of it keeps that. */
+  readonly withheld: ReadonlyMap<string, Names>;
   readonly proxies: ReadonlyMap<string, ProxyEntry>;
 }
 
@@ -89,12 +102,13 @@ function changesBetween(before: readonly Section[], after: readonly Section[]): 
   return changes;
 }
 
-function changeView(view: View, changes: Changes, revision: number): View {
-  const types = forEachType((type) => {
+function changeTypes(view: View, changes: Changes, withheld: Names): View['types'] {
+  return forEachType((type) => {
     const ofType = changes.get(type);
-    return ofType === undefined ? view.types[type] : changeTypeView(view.types[type], ofType);
+    const names = withheld.flatMap((one) => (one.type === type ? one.name : []));
+    const changed = ofType === undefined ? view.types[type] : changeTypeView(view.types[type], ofType);
+    return withholding(changed, names);
   });
-  return { revision, types };
 }
 
 /** Keys of proxies that are new, gone or changed. */
@@ -115,10 +129,10 @@ export function createCache(): Cache {
   let proxies: ReadonlyMap<string, ProxyEntry> = new Map();
   const listeners = new Set<(change: CacheChange) => void>();
 
-  const publishView = (key: string, sections: readonly Section[], revision: number): void => {
+  const publishView = (key: string, sections: readonly Section[], { revision, withheld }: Publication): void => {
     const slot = slots.get(key) ?? { sections: [], view: emptyView(names) };
     const changes = changesBetween(slot.sections, sections);
-    slot.view = changeView(slot.view, changes, revision);
+    slot.view = { revision, types: changeTypes(slot.view, changes, withheld.get(key) ?? []) };
     slot.sections = sections;
     slots.set(key, slot);
   };
@@ -128,7 +142,7 @@ export function createCache(): Cache {
     publish: (publication) => {
       const before = proxies;
       proxies = publication.proxies;
-      for (const [key, sections] of publication.views) publishView(key, sections, publication.revision);
+      for (const [key, sections] of publication.views) publishView(key, sections, publication);
       for (const key of slots.keys()) if (!publication.views.has(key)) slots.delete(key);
       const change = { views: new Set(publication.views.keys()), proxies: differing(before, proxies) };
       for (const listener of [...listeners]) listener(change);
@@ -138,7 +152,9 @@ export function createCache(): Cache {
       if (entry === undefined) return undefined;
       const viewKey = entry.viewFor(envoy);
       const slot = slots.get(viewKey);
-      return slot === undefined ? undefined : { group: entry.group, viewKey, view: slot.view, own: entry.own };
+      return slot === undefined
+        ? undefined
+        : { group: entry.group, viewKey, view: slot.view, own: entry.ownFor(envoy) };
     },
     view: (key) => slots.get(key)?.view,
     viewKeys: () => [...slots.keys()],

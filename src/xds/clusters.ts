@@ -2,9 +2,10 @@
 
 import { Cluster, Cluster_DiscoveryType, Cluster_LbPolicy } from '../gen/envoy/config/cluster/v3/cluster.js';
 import { Http2ProtocolOptions } from '../gen/envoy/config/core/v3/protocol.js';
-import { LeastRequest } from '../gen/envoy/extensions/load_balancing_policies/least_request/v3/least_request.js';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
+import { HealthStatus } from '../gen/envoy/config/core/v3/health_check.js';
 import type { ClusterPatch } from '../features/feature.js';
+import { balancing, leastRequest } from '../features/load-balancer.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
@@ -29,9 +30,11 @@ const http2Options = Http2ProtocolOptions.fromPartial({
   allowConnect: true,
 });
 
+const wantsHttp2 = (protocol: Protocol): boolean => protocol === 'http2' || protocol === 'grpc';
+
 /** What callers speak is spoken on, unless the Service says that it wants HTTP/2. */
 function upstreamProtocol(protocol: Protocol): HttpProtocolOptions['upstreamProtocolOptions'] {
-  if (protocol === 'http2' || protocol === 'grpc') {
+  if (wantsHttp2(protocol)) {
     return {
       $case: 'explicitHttpConfig',
       value: { protocolConfig: { $case: 'http2ProtocolOptions', value: http2Options } },
@@ -61,19 +64,6 @@ const outboundHttpOptions = (protocol: Protocol, patch: ClusterPatch['http']) =>
     ),
   );
 
-const leastRequest = {
-  typedExtensionConfig: {
-    name: 'envoy.load_balancing_policies.least_request',
-    typedConfig: packAny(
-      LeastRequest,
-      LeastRequest.fromPartial({
-        choiceCount: 2,
-        localityLbConfig: { localityConfigSpecifier: { $case: 'localityWeightedLbConfig', value: {} } },
-      }),
-    ),
-  },
-};
-
 /** Envoy's defaults of 1,024 requests and 3 retries are nobody's wish: what is not set is unlimited. */
 const noBreakers = {
   maxConnections: unlimited,
@@ -82,12 +72,38 @@ const noBreakers = {
   retryBudget: { budgetPercent: { value: 20 }, minRetryConcurrency: 10 },
 };
 
+/** Draining endpoints get no new clients, and keep those that name them. */
+const drainingToo = {
+  overrideHostStatus: {
+    statuses: [HealthStatus.UNKNOWN, HealthStatus.HEALTHY, HealthStatus.DEGRADED, HealthStatus.DRAINING],
+  },
+};
+
+/** A fixed number of retries stands in place of the budget: Envoy would prefer the budget. */
+function limits(patch: ClusterPatch['thresholds']) {
+  const { retryBudget, ...others } = overridden(noBreakers, patch);
+  return patch?.maxRetries === undefined ? { ...others, retryBudget } : others;
+}
+
 /** What policies say of a cluster, joined. */
 function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
-  const http = isHttp(protocol);
-  const patches = policies.inForce.map(({ feature }) => feature.onCluster({ port, http }));
-  return mergePatches(patches, 'cluster') ?? {};
+  const context = { port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol), eventLog: policies.eventLog };
+  return (
+    mergePatches(
+      policies.inForce.map(({ feature }) => feature.onCluster(context)),
+      'cluster',
+    ) ?? {}
+  );
 }
+
+/** Limits of a cluster of this port. */
+export const thresholdsOf = (port: PortModel) => limits(patchOf(port).thresholds);
+
+/** Who has a say in clusters of this port. */
+export const originsOf = (service: ServiceModel, port: PortModel): readonly Origin[] => [
+  service.origin,
+  ...port.policies.inForce.map(({ origin }) => origin),
+];
 
 function outboundCluster(target: Target, port: PortModel): Cluster {
   const name = nameOfCluster(target);
@@ -96,12 +112,14 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     name,
     clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
+    // What logs and metrics call the destination.
+    metadata: { filterMetadata: { mesh: { service: `${target.name}.${target.namespace}` } } },
     connectTimeout: durationOfSeconds(5),
     perConnectionBufferLimitBytes: 1_048_576,
-    loadBalancingPolicy: { policies: [leastRequest] },
-    commonLbConfig: { healthyPanicThreshold: { value: 0 } },
+    ...balancing('LeastRequest', leastRequest()),
+    commonLbConfig: { healthyPanicThreshold: { value: 0 }, ...(port.keepsEndpoints ? drainingToo : {}) },
     ignoreHealthOnHostRemoval: true,
-    circuitBreakers: { thresholds: [overridden(noBreakers, patch.thresholds)] },
+    circuitBreakers: { thresholds: [thresholdsOf(port)] },
     typedExtensionProtocolOptions: isHttp(port.protocol)
       ? { [httpOptionsName]: outboundHttpOptions(port.protocol, patch.http) }
       : {},
@@ -109,21 +127,20 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
   return Cluster.fromPartial(overridden(base, patch.cluster));
 }
 
-/** The clusters of a Service. */
-export function buildClusters(service: ServiceModel): readonly Resource<'cluster'>[] {
+function clusterOf(service: ServiceModel, port: PortModel, part: Pick<Target, 'subset' | 'instance'>) {
   const { namespace, name } = service.ref;
-  return service.ports.flatMap((port) =>
-    [undefined, ...port.subsets].map((subset): Resource<'cluster'> => {
-      const target = { namespace, name, port: port.port, subset };
-      return {
-        type: 'cluster',
-        name: nameOfCluster(target),
-        message: outboundCluster(target, port),
-        origins: [service.origin, ...port.policies.inForce.map(({ origin }) => origin)],
-      };
-    }),
-  );
+  const target = { namespace, name, port: port.port, ...part };
+  const message = outboundCluster(target, port);
+  return { type: 'cluster', name: message.name, message, origins: originsOf(service, port) } as const;
 }
+
+/** The clusters of a Service. */
+export const buildClusters = (service: ServiceModel): readonly Resource<'cluster'>[] =>
+  service.ports.flatMap((port) => [undefined, ...port.subsets].map((subset) => clusterOf(service, port, { subset })));
+
+/** A cluster for each pod that can be called by name. */
+export const buildInstanceClusters = (service: ServiceModel): readonly Resource<'cluster'>[] =>
+  service.ports.flatMap((port) => service.instances.map((instance) => clusterOf(service, port, { instance })));
 
 const inboundHttpOptions = {
   [httpOptionsName]: packAny(

@@ -13,8 +13,9 @@ import type { Protocol } from './plan.js';
 import { shortNameOf, typeOfUrl, type EncodedResource } from './resources.js';
 import { newStream, reduce } from './stream.js';
 import type { StreamEffect, StreamInput, StreamState } from './stream-state.js';
-import { decodeRequest, type RawRequest } from './wire.js';
-import { createWriter, type Call } from './writer.js';
+import type { RequestReader } from './requests.js';
+import type { RawRequest } from './wire-read.js';
+import { createWriter, type Call, type FailureCode } from './writer.js';
 
 export interface ConnectionDeps {
   readonly cache: Cache;
@@ -23,6 +24,7 @@ export interface ConnectionDeps {
   readonly outbox: Outbox;
   readonly protocol: Protocol;
   readonly call: Call;
+  readonly read: RequestReader;
   readonly onDelivery: (delivery: Delivery) => void;
   readonly onRefused: (refusal: Refusal) => void;
   /** Tells which view the stream follows. */
@@ -49,12 +51,9 @@ export interface Connection {
   receive(bytes: Buffer): void;
   /** Takes what the cache holds now. */
   refresh(): void;
-  close(code: number, message: string): void;
+  close(code: FailureCode, message: string): void;
   ended(): void;
 }
-
-/** Status codes of gRPC that we close with. */
-const status = { invalidArgument: 3, notFound: 5, resourceExhausted: 8, unimplemented: 12 } as const;
 
 interface Identity {
   readonly proxy: string;
@@ -163,7 +162,7 @@ function createDriver(
     writer.stop();
   };
 
-  const close = (code: number, message: string): void => {
+  const close = (code: FailureCode, message: string): void => {
     if (!live.open) return;
     log.info('stream closed', { proxy: live.identity?.proxy, code, reason: message });
     end();
@@ -171,7 +170,7 @@ function createDriver(
   };
 
   const writer = createWriter(deps, () => {
-    close(status.resourceExhausted, 'the client does not read what it asked for');
+    close('RESOURCE_EXHAUSTED', 'the client does not read what it asked for');
   });
 
   const perform = (effect: StreamEffect): void => {
@@ -215,7 +214,7 @@ export function createConnection(deps: ConnectionDeps): Connection {
   const identify = (bytes: Buffer | undefined): boolean => {
     const named = bytes === undefined ? 'the first request must name its node' : identityOf(bytes, cache);
     if (typeof named === 'string') {
-      close(named.endsWith(gone) ? status.notFound : status.invalidArgument, named);
+      close(named.endsWith(gone) ? 'NOT_FOUND' : 'INVALID_ARGUMENT', named);
       return false;
     }
     const { identity, found } = named;
@@ -228,14 +227,13 @@ export function createConnection(deps: ConnectionDeps): Connection {
   };
 
   const handle = (bytes: Buffer): void => {
-    const request = decodeRequest(bytes, deps.protocol);
+    const request = deps.read(bytes);
     if (live.identity === undefined ? !identify(request.node) : changesNode(request, live.identity)) {
-      close(status.invalidArgument, 'the node of a stream must not change');
+      close('INVALID_ARGUMENT', 'the node of a stream must not change');
       return;
     }
     const type = typeOfUrl(request.typeUrl);
-    if (type === undefined)
-      close(status.unimplemented, `resource type '${request.typeUrl.slice(0, 256)}' is not served`);
+    if (type === undefined) close('UNIMPLEMENTED', `resource type '${request.typeUrl.slice(0, 256)}' is not served`);
     else step({ kind: 'request', type, request, now: clock.now() });
   };
 
@@ -251,14 +249,14 @@ export function createConnection(deps: ConnectionDeps): Connection {
         handle(bytes);
       } catch (error) {
         if (!(error instanceof RangeError)) throw error;
-        close(status.invalidArgument, `malformed request: ${messageOf(error)}`);
+        close('INVALID_ARGUMENT', `malformed request: ${messageOf(error)}`);
       }
     },
     refresh: () => {
       const { identity, assignment } = live;
       if (identity === undefined || !live.open) return;
       const next = cache.lookup(identity.proxy, identity.node.version);
-      if (next === undefined) close(status.notFound, `pod '${identity.proxy}' is gone`);
+      if (next === undefined) close('NOT_FOUND', `pod '${identity.proxy}' is gone`);
       else if (next.view !== assignment?.view || next.own !== assignment.own) follow(next);
     },
     close,

@@ -4,6 +4,7 @@
 import { HeaderMutation as EarlyHeaderMutation } from '../gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.js';
 import { HeaderValueOption_HeaderAppendAction as AppendAction } from '../gen/envoy/config/core/v3/base.js';
 import { Buffer } from '../gen/envoy/extensions/filters/http/buffer/v3/buffer.js';
+import { Cors } from '../gen/envoy/extensions/filters/http/cors/v3/cors.js';
 import { HTTPFault } from '../gen/envoy/extensions/filters/http/fault/v3/fault.js';
 import { FilterConfig as GrpcStats } from '../gen/envoy/extensions/filters/http/grpc_stats/v3/config.js';
 import { HeaderMutation } from '../gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation.js';
@@ -70,6 +71,7 @@ const slot = (name: string, config: HttpFilter['configType'], disabled = false):
 
 const typed = (any: ReturnType<typeof packAny>): HttpFilter['configType'] => ({ $case: 'typedConfig', value: any });
 
+const cors = slot('mesh.cors', typed(packAny(Cors, Cors.fromPartial({}))), true);
 const fault = slot('mesh.fault', typed(packAny(HTTPFault, HTTPFault.fromPartial({}))), true);
 const rateLimit = slot(
   'mesh.local_ratelimit',
@@ -93,7 +95,7 @@ const router = slot(
 /** Slots that are always there, so that a policy fills one through the route, and no listener changes. */
 const atRest: Readonly<Record<Direction, ReadonlyMap<string, HttpFilter>>> = {
   outbound: byName([fault, rateLimit, headerMutation, session, grpcStats, router]),
-  inbound: byName([fault, rateLimit, buffer, headerMutation, grpcStats, router]),
+  inbound: byName([cors, fault, rateLimit, buffer, headerMutation, grpcStats, router]),
 };
 
 function byName(filters: readonly HttpFilter[]): ReadonlyMap<string, HttpFilter> {
@@ -102,7 +104,7 @@ function byName(filters: readonly HttpFilter[]): ReadonlyMap<string, HttpFilter>
 
 /** The one order of HTTP filters, both ways. Those that are not at rest appear when a policy brings them. */
 const slotOrder = [
-  'mesh.cors',
+  cors.name,
   'mesh.jwt',
   'mesh.rbac.deny',
   'mesh.ext_authz',
@@ -165,6 +167,8 @@ export function buildHttpManager(options: {
   readonly routes: RouteSource;
   /** What policies say of it. */
   readonly patch?: ChainPatch | undefined;
+  /** Whether it carries TCP connections by CONNECT. */
+  readonly tunnels?: boolean;
 }): Filter {
   const { direction, patch = {} } = options;
   const base = {
@@ -181,7 +185,7 @@ export function buildHttpManager(options: {
     streamIdleTimeout: durationOfSeconds(0),
     generateRequestId: true,
     preserveExternalRequestId: true,
-    upgradeConfigs: [{ upgradeType: 'websocket' }],
+    upgradeConfigs: [{ upgradeType: 'websocket' }, ...(options.tunnels === true ? [{ upgradeType: 'CONNECT' }] : [])],
     httpProtocolOptions: { acceptHttp10: true },
     commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(3_600) },
     earlyHeaderMutationExtensions: [stripFor(direction)],

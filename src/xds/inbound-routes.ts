@@ -11,20 +11,19 @@ import { compareMatches } from '../model/match-order.js';
 import type { InboundPort, InboundService, RouteEntry } from '../model/mesh.js';
 import { mergePatches } from './merge.js';
 import { nameOfArrival, nameOfInbound, nameOfRule } from './names.js';
+import { withPreflight } from './preflight.js';
 import { noProvider, providerOf } from './providers.js';
 import type { Resource } from './resources.js';
 import { buildMatch, safeMethods } from './route-match.js';
 import { hostNamesOf } from './scopes.js';
+import { forwardedTunnel } from './tunnels.js';
 
 const off = { seconds: 0n, nanos: 0 };
 const retryPolicy = { retryOn: 'reset-before-request', numRetries: 2 };
 
 const anyPath: RouteContext['path'] = { kind: 'prefix', value: '/', ignoreCase: false };
 
-const contextOf = (
-  { port }: InboundPort,
-  of: Pick<RouteContext, 'path' | 'methods'> = { path: anyPath, methods: 'unsafe' },
-): RouteContext => ({
+const contextOf = ({ port }: InboundPort, of: Pick<RouteContext, 'name' | 'path' | 'methods'>): RouteContext => ({
   direction: 'inbound',
   port,
   fallsBack: false,
@@ -45,7 +44,7 @@ function patchOf(inbound: InboundPort, own: readonly CompiledFeature[], context:
   return mergePatches(patches, 'route') ?? {};
 }
 
-const delivery = ({ port }: InboundPort, patch: RoutePatch): Route['action'] => ({
+const delivery = ({ port }: InboundPort, patch: RoutePatch, upgrade: Partial<RouteAction> = {}): Route['action'] => ({
   $case: 'route',
   value: RouteAction.fromPartial({
     clusterSpecifier: { $case: 'cluster', value: nameOfInbound(port) },
@@ -54,35 +53,45 @@ const delivery = ({ port }: InboundPort, patch: RoutePatch): Route['action'] => 
     maxStreamDuration: { grpcTimeoutHeaderMax: off },
     retryPolicy,
     ...patch.forward,
+    ...upgrade,
   }),
 });
 
-/** Of what no rule is about. */
-function plainRoute(inbound: InboundPort): Route {
-  const patch = patchOf(inbound, [], contextOf(inbound));
-  return Route.fromPartial({
-    ...patch.route,
-    name: nameOfInbound(inbound.port),
-    match: { pathSpecifier: { $case: 'prefix', value: '/' } },
-    action: delivery(inbound, patch),
-  });
+/** Of what no rule is about: requests, and tunnels. */
+function plainRoutes(inbound: InboundPort): readonly Route[] {
+  const name = nameOfInbound(inbound.port);
+  const patch = patchOf(inbound, [], contextOf(inbound, { name, path: anyPath, methods: 'unsafe' }));
+  const common = { ...patch.route, name };
+  return [
+    Route.fromPartial({
+      ...common,
+      match: { pathSpecifier: { $case: 'prefix', value: '/' } },
+      action: delivery(inbound, patch),
+    }),
+    Route.fromPartial({
+      ...common,
+      match: { pathSpecifier: { $case: 'connectMatcher', value: {} } },
+      action: delivery(inbound, patch, forwardedTunnel),
+    }),
+  ];
 }
 
 function ruleRoute({ match, rule }: RouteEntry, inbound: InboundPort): Route {
   const safe = match.method !== undefined && safeMethods.includes(match.method);
-  const context = contextOf(inbound, { path: match.path, methods: safe ? 'safe' : 'unsafe' });
+  const { ref } = rule.origin;
+  const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
+  const context = contextOf(inbound, { name, path: match.path, methods: safe ? 'safe' : 'unsafe' });
   const held = rule.features.filter(
     ({ heldAt }) => heldAt === 'destination' || (heldAt === 'either' && !rule.fallsBack),
   );
   const patch = patchOf(inbound, held, context);
   const mark = inbound.marks.get(rule);
-  const { ref } = rule.origin;
   return Route.fromPartial({
     ...patch.route,
-    name: nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name }),
+    name,
     match: buildMatch(match, false),
     ...(mark === undefined ? {} : { metadata: { filterMetadata: metadataOf(mark) } }),
-    action: delivery(inbound, patch),
+    action: delivery(inbound, patch, match.method === 'CONNECT' ? forwardedTunnel : {}),
   });
 }
 
@@ -110,30 +119,44 @@ const domainsOf = ({ ref, addresses }: InboundService): readonly string[] => [
   ...addresses.map((address) => (address.includes(':') ? `[${address}]` : address)),
 ];
 
-/** Calls by no known name may be for any of them: all their rules hold, in the one order. */
-function forAnyName(services: readonly InboundService[]): readonly RouteEntry[] {
-  const entries = services.flatMap(({ hosts }) => hosts.filter(isForAll).flatMap((host) => host.entries));
-  return [...entries].sort((left, right) => compareMatches(left.match, right.match));
+/** One list keeps its order: what stands below a rule that hands requests on stands in its place. */
+function inOrder(lists: readonly (readonly RouteEntry[])[]): readonly RouteEntry[] {
+  const [first = [], ...others] = lists.filter((entries) => entries.length > 0);
+  return others.length === 0
+    ? first
+    : [...first, ...others.flat()].sort((left, right) => compareMatches(left.match, right.match));
 }
 
-/** No domain may be there twice: the first has it. */
+/** A domain may be there once: what has several owners, such as a name that a rewrite makes, gets the rules of all. */
+function byOwners(all: readonly Names[]): readonly Names[] {
+  const ownersOf = new Map<string, Names[]>();
+  for (const names of all)
+    for (const domain of names.domains) ownersOf.set(domain, [...(ownersOf.get(domain) ?? []), names]);
+  const groups = new Map<string, Names>();
+  for (const [domain, owners] of ownersOf) {
+    const name = owners.map((one) => one.name).join('+');
+    const domains = [...(groups.get(name)?.domains ?? []), domain];
+    groups.set(name, { name, domains, entries: inOrder(owners.map(({ entries }) => entries)) });
+  }
+  return [...groups.values()];
+}
+
+/** Calls by no known name may be for any Service: all their rules hold. What would be told apart in vain is not. */
 function virtualHosts(inbound: InboundPort): readonly VirtualHost[] {
-  const plain = plainRoute(inbound);
-  const routesOf = (entries: readonly RouteEntry[]): readonly Route[] => [
-    ...entries.map((entry) => ruleRoute(entry, inbound)),
-    plain,
-  ];
+  const plain = plainRoutes(inbound);
   const { services } = inbound;
-  const taken = new Set<string>();
-  const named = (services.length > 1 ? services.flatMap(namesOf) : services.flatMap(namesOf).slice(0, -1)).flatMap(
-    ({ name, domains, entries }) => {
-      const free = domains.filter((domain) => !taken.has(domain));
-      for (const domain of free) taken.add(domain);
-      return free.length === 0 ? [] : [VirtualHost.fromPartial({ name, domains: free, routes: routesOf(entries) })];
-    },
+  const [only] = services;
+  const needless = only !== undefined && services.length === 1 ? nameOfArrival(only.ref, ['*']) : undefined;
+  const forAll = services.flatMap(({ hosts }) => hosts.filter(isForAll).map(({ entries }) => entries));
+  const rest: Names = { name: 'inbound', domains: ['*'], entries: inOrder(forAll) };
+  return [...byOwners(services.flatMap(namesOf)).filter(({ name }) => name !== needless), rest].map(
+    ({ name, domains, entries }) =>
+      VirtualHost.fromPartial({
+        name,
+        domains,
+        routes: [...entries.flatMap(withPreflight).map((entry) => ruleRoute(entry, inbound)), ...plain],
+      }),
   );
-  const rest = VirtualHost.fromPartial({ name: 'inbound', domains: ['*'], routes: routesOf(forAnyName(services)) });
-  return [...named, rest];
 }
 
 const onRoutes = ({ policies, port }: InboundPort): RoutesPatch =>

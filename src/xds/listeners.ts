@@ -4,12 +4,12 @@ import { TrafficDirection } from '../gen/envoy/config/core/v3/base.js';
 import { Listener, Listener_DrainType } from '../gen/envoy/config/listener/v3/listener.js';
 import { FilterChain, type Filter, type ListenerFilter } from '../gen/envoy/config/listener/v3/listener_components.js';
 import { HttpInspector } from '../gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector.js';
-import { TcpProxy } from '../gen/envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.js';
 import { ports } from '../api/meta.js';
-import type { ChainContext, ChainPatch, Direction } from '../features/feature.js';
+import type { Capabilities, ChainContext, ChainPatch, Direction } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
+  type HostRules,
   type InboundPort,
   type PolicyInForce,
   type PortModel,
@@ -18,26 +18,14 @@ import {
   type ServiceModel,
 } from '../model/mesh.js';
 import { packAny } from '../features/any.js';
-import { durationOfSeconds, socketAddress } from './config-source.js';
+import { socketAddress } from './config-source.js';
 import { buildHttpManager } from './http-manager.js';
-import { mergePatches, overridden } from './merge.js';
-import { explicitListener, nameOfCluster, nameOfInbound, nameOfOutbound } from './names.js';
+import { mergePatches } from './merge.js';
+import { explicitListener, nameOfInbound, nameOfOutbound } from './names.js';
 import { providerOf } from './providers.js';
 import type { Resource } from './resources.js';
-
-function tcpProxy(statPrefix: string, cluster: string, patch?: ChainPatch['tcp']): Filter {
-  const base = {
-    statPrefix,
-    clusterSpecifier: { $case: 'cluster', value: cluster },
-    idleTimeout: durationOfSeconds(3_600),
-    maxConnectAttempts: 3,
-  } as const;
-  const config = TcpProxy.fromPartial(overridden(base, patch));
-  return {
-    name: 'envoy.filters.network.tcp_proxy',
-    configType: { $case: 'typedConfig', value: packAny(TcpProxy, config) },
-  };
-}
+import { hasConnectionRules, pathTo, tcpProxy } from './tcp.js';
+import { ruledChains, type Chains } from './tcp-chains.js';
 
 const httpInspector: ListenerFilter = {
   name: 'envoy.filters.listener.http_inspector',
@@ -53,6 +41,8 @@ interface Port {
   /** What policies say of its chains. */
   readonly policies: readonly PolicyInForce[];
   readonly number: number;
+  readonly workload: string | undefined;
+  readonly can: Capabilities;
 }
 
 type ChainAt = Omit<ChainContext, 'providerOf'>;
@@ -63,7 +53,10 @@ function patchOf(policies: readonly PolicyInForce[], chain: ChainAt): ChainPatch
   return mergePatches(patches, 'chain') ?? {};
 }
 
-const chainAt = ({ direction, number }: Port, http: boolean): ChainAt => ({ direction, port: number, http });
+const chainAt = ({ direction, number, workload, can }: Port, http: boolean): ChainAt => ({
+  ...{ direction, workload, can, http },
+  port: number,
+});
 
 /** A port of which nobody said what it speaks is looked at, for 200 ms at most: a server may speak first. */
 const detection = {
@@ -81,7 +74,7 @@ function httpFilters(port: Port): readonly Filter[] {
 
 function tcpFilters(port: Port): readonly Filter[] {
   const patch = patchOf(port.policies, chainAt(port, false));
-  return [...(patch.before ?? []), tcpProxy(port.name, port.cluster, patch.tcp)];
+  return [...(patch.before ?? []), tcpProxy(pathTo(port.cluster, port.name), patch.tcp)];
 }
 
 function chainsOf(port: Port): Partial<Listener> {
@@ -109,40 +102,64 @@ function chainsOf(port: Port): Partial<Listener> {
   };
 }
 
-/** Redirect: one listener for each Service port on the Service's own addresses, reached by hand-off. */
-export function buildListeners(service: ServiceModel): readonly Resource<'listener'>[] {
-  const [address, ...more] = service.addresses;
-  if (address === undefined) return [];
-  return service.ports.map((port) => outboundListener(service, port, [address, ...more]));
+/** What proxies have in common that share listeners. */
+export interface ListenerAudience {
+  /** What policies say of the calls of their pods. */
+  readonly outbound: readonly PolicyInForce[];
+  readonly can: Capabilities;
 }
 
-function outboundListener(
-  service: ServiceModel,
-  port: PortModel,
-  addresses: readonly [string, ...string[]],
-): Resource<'listener'> {
+/** The port of a Service as proxies with these in common call it. */
+function outboundPort(service: ServiceModel, port: PortModel, { outbound, can }: ListenerAudience): Port {
   const name = nameOfOutbound({ ...service.ref, port: port.port });
-  const cluster = nameOfCluster({ ...service.ref, port: port.port });
   return {
-    type: 'listener',
-    name,
-    origins: [service.origin, ...port.policies.inForce.map(({ origin }) => origin)],
-    message: Listener.fromPartial({
-      name,
-      ...boundTo(addresses, port.port),
-      bindToPort: false,
-      trafficDirection: TrafficDirection.OUTBOUND,
-      drainType: Listener_DrainType.MODIFY_ONLY,
-      ...chainsOf({
-        name,
-        cluster,
-        protocol: port.protocol,
-        direction: 'outbound',
-        number: port.port,
-        policies: port.policies.inForce,
-      }),
-    }),
+    ...{ name, cluster: name, can, workload: undefined },
+    protocol: port.protocol,
+    direction: 'outbound',
+    number: port.port,
+    policies: [...port.policies.inForce, ...outbound],
   };
+}
+
+/** Redirect: one listener for each Service port on the Service's own addresses, reached by hand-off. */
+export const buildListeners = (service: ServiceModel, audience: ListenerAudience): readonly Resource<'listener'>[] =>
+  service.ports
+    .filter((one) => !hasConnectionRules(one))
+    .flatMap((one) => {
+      const port = outboundPort(service, one, audience);
+      return outboundListener(service, port, { chains: chainsOf(port), rules: [] });
+    });
+
+/** The same for the ports that have rules for connections, which stand in the listener itself. */
+export const buildRuledListeners = (
+  service: ServiceModel,
+  audience: ListenerAudience,
+  rulesFor: (port: PortModel) => readonly HostRules[],
+): readonly Resource<'listener'>[] =>
+  service.ports.filter(hasConnectionRules).flatMap((one) => {
+    const port = outboundPort(service, one, audience);
+    const patch = patchOf(port.policies, chainAt(port, false));
+    return outboundListener(service, port, ruledChains({ service, port: one, patch }, rulesFor(one)));
+  });
+
+function outboundListener(service: ServiceModel, port: Port, content: Chains): readonly Resource<'listener'>[] {
+  const [address, ...more] = service.addresses;
+  if (address === undefined) return [];
+  const { name, number, policies } = port;
+  const message = Listener.fromPartial({
+    name,
+    ...boundTo([address, ...more], number),
+    bindToPort: false,
+    trafficDirection: TrafficDirection.OUTBOUND,
+    drainType: Listener_DrainType.MODIFY_ONLY,
+    ...content.chains,
+  });
+  const origins = [
+    service.origin,
+    ...content.rules.map((rule) => rule.origin),
+    ...policies.map(({ origin }) => origin),
+  ];
+  return [{ type: 'listener', name, origins, message, parts: content.rules }];
 }
 
 /** Only these two fields: a whole message here would reset what stands before it. */
@@ -153,13 +170,22 @@ function boundTo([first, ...more]: readonly [string, ...string[]], port: number)
   };
 }
 
+/** The proxy that has a listener alone. */
+interface Owner {
+  readonly proxy: ProxyModel;
+  readonly origin: Origin;
+  readonly can: Capabilities;
+}
+
 /** Explicit: the one listener through which a pod calls out, as an HTTP proxy; Services are scopes of it. */
-function buildExplicit(address: string, proxy: ProxyModel, origin: Origin): Resource<'listener'> {
-  const patch = patchOf(proxy.outbound, { direction: 'outbound', port: undefined, http: true });
+function buildExplicit(address: string, { proxy, origin, can }: Owner): Resource<'listener'> {
+  const { workload } = proxy;
+  const patch = patchOf(proxy.outbound, { direction: 'outbound', port: undefined, http: true, workload, can });
   const manager = buildHttpManager({
     direction: 'outbound',
     statPrefix: explicitListener,
     routes: { kind: 'scopes', name: explicitListener },
+    tunnels: true,
     patch,
   });
   return {
@@ -176,21 +202,18 @@ function buildExplicit(address: string, proxy: ProxyModel, origin: Origin): Reso
   };
 }
 
-function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin): readonly Resource<'listener'>[] {
+function inboundListener(inbound: InboundPort, { proxy, origin, can }: Owner): readonly Resource<'listener'>[] {
   const [address, ...more] = proxy.addresses;
   if (address === undefined) return [];
   const name = nameOfInbound(inbound.port);
-  // An explicit proxy is called by HTTP alone: there is nothing to detect.
-  const protocol = proxy.capture === 'explicit' && inbound.protocol === 'auto' ? 'http' : inbound.protocol;
   const message = Listener.fromPartial({
     name,
     ...boundTo([address, ...more], inbound.port),
     ...(proxy.capture === 'redirect' ? { bindToPort: false } : {}),
     trafficDirection: TrafficDirection.INBOUND,
     ...chainsOf({
-      name,
-      cluster: name,
-      protocol,
+      ...{ name, cluster: name, can, workload: proxy.workload },
+      protocol: inbound.protocol,
       direction: 'inbound',
       number: inbound.port,
       policies: inbound.policies,
@@ -200,16 +223,37 @@ function inboundListener(proxy: ProxyModel, inbound: InboundPort, origin: Origin
 }
 
 /** The listeners of one pod alone. */
-export function buildOwnListeners(proxy: ProxyModel, origin: Origin): readonly Resource<'listener'>[] {
+export function buildOwnListeners(owner: Owner): readonly Resource<'listener'>[] {
+  const { proxy } = owner;
   const [address] = proxy.addresses;
-  const explicit = proxy.capture === 'explicit' && address !== undefined ? [buildExplicit(address, proxy, origin)] : [];
-  return [...explicit, ...proxy.inbound.flatMap((inbound) => inboundListener(proxy, inbound, origin))];
+  const explicit = proxy.capture === 'explicit' && address !== undefined ? [buildExplicit(address, owner)] : [];
+  return [...explicit, ...proxy.inbound.flatMap((inbound) => inboundListener(inbound, owner))];
 }
+
+/** The kinds of addresses that a pod has. Where it lacks one, nothing of that kind can be bound. */
+export type Families = 'ipv4' | 'ipv6' | 'both';
+
+/** The kinds among these addresses. */
+export function familiesOf(addresses: readonly string[]): Families {
+  const sixes = addresses.filter((address) => address.includes(':')).length;
+  if (sixes === 0) return 'ipv4';
+  return sixes === addresses.length ? 'ipv6' : 'both';
+}
+
+type Places = readonly [string, ...string[]];
+
+const anyAddress: Readonly<Record<Families, Places>> = { ipv4: ['0.0.0.0'], ipv6: ['::'], both: ['0.0.0.0', '::'] };
+/** What is redirected on its way out arrives on loopback: nobody outside of the pod can dial it. */
+const loopback: Readonly<Record<Families, Places>> = {
+  ipv4: ['127.0.0.1'],
+  ipv6: ['::1'],
+  both: ['127.0.0.1', '::1'],
+};
 
 /** The address that redirected connections arrive at, before they are handed to the listener they meant. */
 function virtualListener(
   name: string,
-  options: { port: number; cluster: string; bind: readonly [string, string]; direction: TrafficDirection },
+  options: { port: number; cluster: string; bind: Places; direction: TrafficDirection },
 ): Listener {
   return Listener.fromPartial({
     name,
@@ -222,28 +266,28 @@ function virtualListener(
       {
         name: 'blackhole',
         filterChainMatch: { destinationPort: options.port },
-        filters: [tcpProxy('blackhole', 'blackhole')],
+        filters: [tcpProxy(pathTo('blackhole', 'blackhole'))],
       },
     ],
     defaultFilterChain: {
       name: 'passthrough',
-      filters: [tcpProxy(options.cluster.replaceAll('-', '_'), options.cluster)],
+      filters: [tcpProxy(pathTo(options.cluster, options.cluster.replaceAll('-', '_')))],
     },
   });
 }
 
 /** Redirect: the two listeners that every proxy has. */
-export const virtualListeners: readonly Listener[] = [
+export const virtualListeners = (families: Families): readonly Listener[] => [
   virtualListener('virtualInbound', {
     port: ports.inbound,
     cluster: 'inbound-passthrough',
-    bind: ['0.0.0.0', '::'],
+    bind: anyAddress[families],
     direction: TrafficDirection.INBOUND,
   }),
   virtualListener('virtualOutbound', {
     port: ports.outbound,
     cluster: 'passthrough',
-    bind: ['127.0.0.1', '::1'],
+    bind: loopback[families],
     direction: TrafficDirection.OUTBOUND,
   }),
 ];

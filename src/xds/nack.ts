@@ -14,6 +14,9 @@ const namedPrefix = /^Error adding\/updating (?:listener|cluster)\(s\) /;
 /** The text without the marker, random in every process, that begins Envoy's dumps. */
 export const normaliseNack = (text: string): string => text.replace(/goo\.gle\/debug\w+\s+/g, '');
 
+/** Whether all but the named was applied: Envoy tries each cluster or listener, and tells in the end which of them failed. */
+export const isRestApplied = (text: string): boolean => namedPrefix.test(normaliseNack(text));
+
 /** Cuts a text to what a status may hold. */
 export const quoteNack = (text: string): string => {
   const line = normaliseNack(text).replace(/\s+/g, ' ').trim();

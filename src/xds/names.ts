@@ -3,6 +3,9 @@
 
 import { hash } from 'node:crypto';
 
+/** The domain of Services inside a cluster. */
+export const clusterDomain = 'cluster.local';
+
 /** Labels that choose some pods of a Service. */
 export type SubsetLabels = Readonly<Record<string, string>>;
 
@@ -21,14 +24,26 @@ export function nameOfSubset(labels: SubsetLabels): string {
 export const nameOfOutbound = (service: { namespace: string; name: string; port: number }): string =>
   `o/${service.namespace}/${service.name}/${String(service.port)}`;
 
-/** `o/shop/cart/8080/version=v2`: the cluster of a Service port, or of a subset of its pods. */
+/** `o/shop/cart/8080/version=v2`: the cluster of a Service port, or of a subset of its pods, or `…/db-0` of one pod. */
 export const nameOfCluster = (target: {
   namespace: string;
   name: string;
   port: number;
   subset?: SubsetLabels | undefined;
-}): string =>
-  target.subset === undefined ? nameOfOutbound(target) : `${nameOfOutbound(target)}/${nameOfSubset(target.subset)}`;
+  instance?: string | undefined;
+}): string => {
+  const variant = target.subset === undefined ? target.instance : nameOfSubset(target.subset);
+  return variant === undefined ? nameOfOutbound(target) : `${nameOfOutbound(target)}/${variant}`;
+};
+
+/** `f/shop/cart/8080/3fa9c1d2`: clusters that stand in for each other, in this order, for rules of a Service port. */
+export const nameOfChain = (
+  service: { namespace: string; name: string; port: number },
+  clusters: readonly string[],
+): string => {
+  const { namespace, name, port } = service;
+  return `f/${namespace}/${name}/${String(port)}/${hash('sha256', clusters.join('\n'), 'hex').slice(0, 8)}`;
+};
 
 const inboundPrefix = 'i/';
 

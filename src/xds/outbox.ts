@@ -3,12 +3,14 @@
 
 /** Hands out permission to write. */
 export interface Outbox {
-  /** Calls `write` now or later, with a function to call once the bytes have left. */
+  /** For what is not small: calls `write` now or later, with a function to call once the bytes have left. */
   submit(size: number, write: (done: () => void) => void): void;
 }
 
-/** Responses below this size are not counted. */
 const smallBytes = 65_536;
+
+/** Responses of this size are not counted. */
+export const isSmall = (size: number): boolean => size < smallBytes;
 
 /** An outbox that lets about `budgetBytes` be on their way at once. */
 export function createOutbox(budgetBytes: number): Outbox {
@@ -35,8 +37,7 @@ export function createOutbox(budgetBytes: number): Outbox {
 
   return {
     submit: (size, write) => {
-      if (size < smallBytes) write(() => undefined);
-      else if (underway < budgetBytes) start(size, write);
+      if (underway < budgetBytes) start(size, write);
       else waiting.push({ size, write });
     },
   };

@@ -34,7 +34,6 @@ export interface Plan {
 
 type Lack = 'changed' | 'absent' | 'removed' | undefined;
 
-/** Endpoints that are gone stay: they leave with their clusters. */
 function lackOf(
   view: TypeView,
   entry: HeldEntry | undefined,
@@ -43,9 +42,13 @@ function lackOf(
   const resource = view.resources[asked.id];
   if (resource !== undefined) return isCurrent(entry, resource) ? undefined : 'changed';
   if (entry === undefined) return asked.named && !isOwnName(view.names.nameOf(asked.id)) ? 'absent' : undefined;
-  if (entry === 'absent') return undefined;
+  return entry === 'absent' || view.withheld.has(asked.id) ? undefined : lackOfGone(view, entry, asked.named);
+}
+
+/** Endpoints that are gone stay: they leave with their clusters. */
+function lackOfGone(view: TypeView, entry: HeldEntry, named: boolean): Lack {
   if (view.type !== 'endpoint') return 'removed';
-  return typeof entry === 'string' && asked.named ? 'absent' : undefined;
+  return typeof entry === 'string' && named ? 'absent' : undefined;
 }
 
 /** What a client lacks. */

@@ -14,5 +14,6 @@ export const providerOf =
     const found = providers.get(name);
     if (found === undefined) return undefined;
     const { target, ...provider } = found;
-    return { ...provider, cluster: nameOfCluster(target) };
+    const authority = `${target.name}.${target.namespace}:${String(target.port)}`;
+    return { ...provider, cluster: nameOfCluster(target), authority };
   };

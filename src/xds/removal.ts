@@ -5,7 +5,7 @@ import { buildPush, type Push } from './push.js';
 import { isWildcardType, type ResourceType } from './resources.js';
 import { clusterWaitMs, dueOf, isDue } from './schedule.js';
 import type { Due, StreamState, TypeState } from './stream-state.js';
-import { resourceIn } from './view.js';
+import { resourceIn, type HeldEntry, type TypeView } from './view.js';
 
 /** How long removals wait once everything else was acknowledged, in milliseconds. */
 export const removalGraceMs = 2_000;
@@ -65,8 +65,10 @@ interface Gone {
 
 /** Clusters that nothing names which the client holds, be it for having refused what came after. */
 function unused(stream: StreamState, gone: Gone): Gone {
-  const users = [stream.types.route, stream.types.listener].flatMap((state) => state ?? []);
-  if (users.some(isObscure)) return { ids: [], own: [] };
+  const { route, listener } = stream.types;
+  const { types } = stream.view;
+  if (isObscure(route, types.route) || isObscure(listener, types.listener)) return { ids: [], own: [] };
+  const users = [route, listener].flatMap((state) => state ?? []);
   const uses = users.flatMap((state) => [clustersNamedBy(state.sent), ownUses(state)]);
   const isUsed = (name: string): boolean => uses.some((names) => names.has(name));
   return {
@@ -83,10 +85,16 @@ function ownUses(state: TypeState): ReadonlySet<string> {
   return new Set(resources.flatMap((one) => one.clusters));
 }
 
-/** The client has versions from before this stream and refuses to replace them: what they name is not known. */
-const isObscure = (state: TypeState): boolean =>
-  state.refused.size > 0 &&
-  [...state.sent, ...state.own.values()].filter((entry) => entry === 'stale').length > state.priors.size;
+/** The client has versions from before this stream that it refuses to replace, or that stay: what they name is not known. */
+function isObscure(state: TypeState | undefined, { names, withheld }: TypeView): boolean {
+  if (state === undefined || state.refused.size + withheld.size === 0) return false;
+  const isUnknown = (entry: HeldEntry | undefined, name: string): boolean =>
+    entry === 'stale' && !state.priors.has(name);
+  return (
+    state.sent.some((entry, id) => isUnknown(entry, names.nameOf(id))) ||
+    [...state.own].some(([name, entry]) => isUnknown(entry, name))
+  );
+}
 
 /** The response that removes what may be removed. */
 export const removalPush = (protocol: Protocol, { state, due, ids, own }: Doomed): Push =>

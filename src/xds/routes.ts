@@ -11,21 +11,51 @@ import {
   VirtualHost,
 } from '../gen/envoy/config/route/v3/route_components.js';
 import type { CompiledFeature, RouteContext, RoutePatch } from '../features/feature.js';
-import { ruleFeatures } from '../features/index.js';
+import { silentRule } from '../features/index.js';
 import type { RouteDefaults } from '../features/route-defaults.js';
+import { everyone, isFor } from '../model/caller.js';
 import type { Origin } from '../model/delivery.js';
-import type { Backend, HostRules, PortModel, RouteEntry, Rule, ServiceModel, Target } from '../model/mesh.js';
+import {
+  isHttp,
+  type Backend,
+  type Caller,
+  type HostRules,
+  type Match,
+  type PolicyInForce,
+  type PortModel,
+  type RouteEntry,
+  type Rule,
+  type ServiceModel,
+  type Target,
+} from '../model/mesh.js';
+import { nameOfBackend } from './chains.js';
+import { defaultsFor } from './defaults.js';
 import { mergePatches } from './merge.js';
-import { nameOfCluster, nameOfHost, nameOfOutbound, nameOfRule, unresolvedCluster } from './names.js';
-import { buildMatch, safeMethods } from './route-match.js';
+import { nameOfCluster, nameOfHost, nameOfRule, unresolvedCluster } from './names.js';
+import { withPreflight } from './preflight.js';
 import { noProvider, providerOf } from './providers.js';
+import { buildMatch, safeMethods } from './route-match.js';
+import { withoutUsualPort, type CallNames } from './redirect-port.js';
 import type { Resource } from './resources.js';
+import { hostNamesOf } from './scopes.js';
+import { pathBy, pathTo, ruleOf } from './tcp.js';
+import { forwardedTunnel, onlyTunnels, tunnel } from './tunnels.js';
 
-/** The Service port that a route configuration is for. */
+/** The Service port that a route configuration is for, and its callers. */
 export interface RouteOwner {
   readonly service: ServiceModel;
   readonly port: PortModel;
+  /** For whom the routes are: entries for other callers are not there. */
+  readonly caller: Caller;
+  /** What policies say of their calls. */
+  readonly outbound: readonly PolicyInForce[];
+  /** Of one pod alone. */
+  readonly instance?: string;
 }
+
+/** Name of the route configuration, and of the cluster that all goes to where no rule says anything. */
+const nameOf = ({ service, port, instance }: RouteOwner): string =>
+  nameOfCluster({ ...service.ref, port: port.port, instance });
 
 function clusterOf(rule: Rule): RouteContext['clusterOf'] {
   return ({ namespace, name, port }) => {
@@ -38,15 +68,23 @@ function clusterOf(rule: Rule): RouteContext['clusterOf'] {
 
 type WeightedBackend = { readonly name: string; readonly weight: number; readonly backend: Backend };
 
-const weighted = (backend: Backend): WeightedBackend => ({
-  name: backend.kind === 'service' ? nameOfCluster(backend.target) : unresolvedCluster,
+const weighted = (backend: Backend, rule: Rule, owner: RouteOwner): WeightedBackend => ({
+  name: backend.kind === 'service' ? nameOfBackend(backend.target, rule, owner) : unresolvedCluster,
   weight: backend.weight,
   backend,
 });
 
-/** Sends to the backends by weight. What does not resolve answers 500 for its share. */
-function destination(backends: readonly Backend[]): Partial<RouteAction> {
-  const live = backends.map(weighted).filter((one) => one.weight > 0);
+/** What a backend that is not there answers: gRPC callers read it as UNAVAILABLE, for which Gateway API asks. */
+const failures = {
+  http: { status: 500, clusterNotFound: ClusterNotFound.INTERNAL_SERVER_ERROR },
+  grpc: { status: 503, clusterNotFound: ClusterNotFound.SERVICE_UNAVAILABLE },
+} as const;
+
+const failureOf = ({ grpc }: Match) => (grpc === undefined ? failures.http : failures.grpc);
+
+/** Sends to the backends by weight. What does not resolve answers a failure for its share. */
+function destination({ rule, match }: RouteEntry, owner: RouteOwner): Partial<RouteAction> {
+  const live = rule.backends.map((one) => weighted(one, rule, owner)).filter((one) => one.weight > 0);
   const [first] = live;
   const plain = live.length === 1 && first?.backend.kind === 'service' && first.backend.features.length === 0;
   if (plain) return { clusterSpecifier: { $case: 'cluster', value: first.name } };
@@ -62,28 +100,28 @@ function destination(backends: readonly Backend[]): Partial<RouteAction> {
   }));
   const action = RouteAction.fromPartial({
     clusterSpecifier: { $case: 'weightedClusters', value: { clusters } },
-    clusterNotFoundResponseCode: ClusterNotFound.INTERNAL_SERVER_ERROR,
+    clusterNotFoundResponseCode: failureOf(match).clusterNotFound,
   });
   return { clusterSpecifier: action.clusterSpecifier, clusterNotFoundResponseCode: action.clusterNotFoundResponseCode };
 }
 
-const noBackend: Route['action'] = {
-  $case: 'directResponse',
-  value: DirectResponseAction.fromPartial({ status: 500 }),
-};
-
-function actionOf(rule: Rule, patches: readonly RoutePatch[]): Route['action'] {
+function actionOf(entry: RouteEntry, patches: readonly RoutePatch[], owner: RouteOwner): Route['action'] {
+  const { rule, match } = entry;
   const answer = patches.find((patch) => patch.answer !== undefined)?.answer;
   if (answer?.kind === 'redirect') return { $case: 'redirect', value: RedirectAction.fromPartial(answer.action) };
   if (answer?.kind === 'respond')
     return { $case: 'directResponse', value: DirectResponseAction.fromPartial(answer.action) };
   const resolved = rule.backends.some((backend) => backend.kind === 'service' && backend.weight > 0);
-  if (!resolved) return noBackend;
+  if (!resolved) {
+    const { status } = failureOf(match);
+    return { $case: 'directResponse', value: DirectResponseAction.fromPartial({ status }) };
+  }
   const forward = mergePatches(
     patches.map((patch) => patch.forward),
     'route',
   );
-  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...destination(rule.backends) }) };
+  const upgrade = match.method === 'CONNECT' ? forwardedTunnel : {};
+  return { $case: 'route', value: RouteAction.fromPartial({ ...forward, ...upgrade, ...destination(entry, owner) }) };
 }
 
 interface RouteVariant {
@@ -93,6 +131,7 @@ interface RouteVariant {
 
 /** Retries that go further than Envoy's safe set hold for methods that may be repeated; others get a route of their own. */
 function variantsOf({ match, rule }: RouteEntry, defaults: RouteDefaults): readonly RouteVariant[] {
+  if (match.grpc !== undefined) return [{ methods: 'unsafe', onlySafe: false }];
   if (match.method !== undefined)
     return [{ methods: safeMethods.includes(match.method) ? 'safe' : 'unsafe', onlySafe: false }];
   if (!rule.features.some((feature) => feature.splitsMethods(defaults))) return [{ methods: 'safe', onlySafe: false }];
@@ -102,39 +141,35 @@ function variantsOf({ match, rule }: RouteEntry, defaults: RouteDefaults): reado
   ];
 }
 
-/** Policies on the route come before those on the Service, each member as a whole. */
-const defaultsFor = (rule: Rule, { port }: RouteOwner): RouteDefaults => ({
-  ...port.policies.defaults,
-  ...rule.defaults,
-});
+/** Who has a say of a route, in this order: the rule, policies on Services that it sends to, those of the caller. */
+interface Voices {
+  readonly features: readonly CompiledFeature[];
+  readonly policies: readonly PolicyInForce[];
+  readonly outbound: readonly PolicyInForce[];
+}
 
-/** What the rule says, and then what policies on the Service say of all of its rules. */
-const patchesFor = (
-  features: readonly CompiledFeature[],
-  owner: RouteOwner,
-  context: RouteContext,
-): readonly RoutePatch[] => [
-  ...features.map((feature) => feature.onRoute(context)),
-  ...owner.port.policies.inForce.map((policy) =>
-    policy.feature.onRoute({ ...context, providerOf: providerOf(policy) }),
-  ),
+const patchesFor = ({ features, policies, outbound }: Voices, context: RouteContext): readonly RoutePatch[] => [
+  ...[...features, ...new Set(policies.map(({ feature }) => feature))].map((one) => one.onRoute(context)),
+  ...outbound.map((policy) => policy.feature.onRoute({ ...context, providerOf: providerOf(policy) })),
 ];
 
 function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner): Route {
   const { match, rule } = entry;
+  const { ref } = rule.origin;
+  const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
   const context: RouteContext = {
     direction: 'outbound',
+    name,
     fallsBack: rule.fallsBack ?? false,
     port: owner.port.port,
     path: match.path,
     methods: variant.methods,
-    defaults: defaultsFor(rule, owner),
+    defaults: defaultsFor(rule, owner.port),
     clusterOf: clusterOf(rule),
     providerOf: noProvider,
   };
-  const patches = patchesFor(rule.features, owner, context);
-  const { ref } = rule.origin;
-  const name = nameOfRule({ namespace: ref.namespace, route: ref.name, rule: rule.name });
+  const policies = rule.backends.flatMap((backend) => (backend.kind === 'service' ? backend.policies : []));
+  const patches = patchesFor({ features: rule.features, policies, outbound: owner.outbound }, context);
   return Route.fromPartial({
     ...mergePatches(
       patches.map((patch) => patch.route),
@@ -143,19 +178,17 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     name,
     statPrefix: name,
     match: buildMatch(match, variant.onlySafe),
-    action: actionOf(rule, patches),
+    action: actionOf(entry, patches, owner),
   });
 }
 
-/** What a rule has that says nothing. */
-const silent = ruleFeatures.map((feature) => feature.from({})).flatMap((one) => (one?.ok === true ? [one.value] : []));
-
 /** A Service without rules: everything goes to its own endpoints. */
 function plainRoute(owner: RouteOwner): Route {
-  const { service, port } = owner;
-  const { namespace, name } = service.ref;
+  const { port } = owner;
+  const cluster = nameOf(owner);
   const context: RouteContext = {
     direction: 'outbound',
+    name: cluster,
     fallsBack: false,
     port: port.port,
     path: { kind: 'prefix', value: '/', ignoreCase: false },
@@ -164,18 +197,18 @@ function plainRoute(owner: RouteOwner): Route {
     clusterOf: () => undefined,
     providerOf: noProvider,
   };
-  const patches = patchesFor(silent, owner, context);
+  const voices = { features: silentRule, policies: port.policies.inForce, outbound: owner.outbound };
+  const patches = patchesFor(voices, context);
   const forward = mergePatches(
     patches.map((patch) => patch.forward),
     'route',
   );
-  const cluster = nameOfCluster({ namespace, name, port: port.port });
   return Route.fromPartial({
     ...mergePatches(
       patches.map((patch) => patch.route),
       'route',
     ),
-    name: nameOfOutbound({ namespace, name, port: port.port }),
+    name: cluster,
     match: { pathSpecifier: { $case: 'prefix', value: '/' } },
     action: {
       $case: 'route',
@@ -184,35 +217,65 @@ function plainRoute(owner: RouteOwner): Route {
   });
 }
 
+const entriesFor = (rules: HostRules, caller: Caller): readonly RouteEntry[] =>
+  rules.entries.filter(({ match }) => isFor(match, caller));
+
+/** The names by which a host is called, as far as they are known. */
+function callNames({ hostnames }: HostRules, { service, port }: RouteOwner): CallNames {
+  const [hostname = '*'] = hostnames;
+  const names = hostname === '*' ? [service.ref.name, ...hostNamesOf(service.ref)] : [hostname];
+  return { names: names.filter((name) => !name.startsWith('*')), port: port.port };
+}
+
+/** A host whose rules are all for other callers has no routes: it is not a plain Service for that. */
+const requestRoutes = (rules: HostRules, owner: RouteOwner): readonly Route[] =>
+  rules.entries.length === 0
+    ? [plainRoute(owner)]
+    : entriesFor(rules, owner.caller)
+        .flatMap(withPreflight)
+        .flatMap((entry) =>
+          variantsOf(entry, defaultsFor(entry.rule, owner.port)).map((variant) => buildRoute(entry, variant, owner)),
+        )
+        .flatMap((route) => withoutUsualPort(route, callNames(rules, owner)));
+
+/** Tunnels to the Service itself. */
+const plainTunnel = (owner: RouteOwner): Route => tunnel(pathTo(nameOf(owner), nameOf(owner)));
+
+function routesOf(rules: HostRules, owner: RouteOwner): readonly Route[] {
+  const { protocol } = owner.port;
+  // A tunnel that no rule matches is for the Service itself; no other request matches like one.
+  if (protocol === 'auto') return [...requestRoutes(rules, owner), plainTunnel(owner)];
+  if (isHttp(protocol)) return requestRoutes(rules, owner);
+  const rule = ruleOf(rules);
+  return [rule === undefined ? plainTunnel(owner) : tunnel(pathBy(rule, owner)), onlyTunnels];
+}
+
 function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
-  const routes =
-    rules.entries.length === 0
-      ? [plainRoute(owner)]
-      : rules.entries.flatMap((entry) =>
-          variantsOf(entry, defaultsFor(entry.rule, owner)).map((variant) => buildRoute(entry, variant, owner)),
-        );
   return VirtualHost.fromPartial({
     name: nameOfHost(owner.service.ref.name, rules.hostnames),
     domains: rules.hostnames,
     includeRequestAttemptCount: true,
-    routes,
+    routes: routesOf(rules, owner),
   });
 }
 
-const clustersOf = (rule: Rule): readonly string[] => {
+const clustersOf = (rule: Rule, owner: RouteOwner): readonly string[] => {
   const targets = rule.backends.flatMap((backend): readonly Target[] =>
     backend.kind === 'service' ? [backend.target] : [],
   );
-  return [...targets, ...rule.references].map(nameOfCluster);
+  const sentTo = rule.backends.flatMap((backend) =>
+    backend.kind === 'service' && backend.weight > 0 ? [nameOfBackend(backend.target, rule, owner)] : [],
+  );
+  return [...[...targets, ...rule.references].map(nameOfCluster), ...sentTo];
 };
 
 const distinctOrigins = (rules: readonly Rule[]): readonly Origin[] => [...new Set(rules.map((rule) => rule.origin))];
 
 /** The route configuration of a Service port, for the callers that these rules are for. */
 export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Resource<'route'> {
-  const { service, port } = owner;
-  const name = nameOfOutbound({ ...service.ref, port: port.port });
-  const rules = hosts.flatMap((one) => one.entries.map((entry) => entry.rule));
+  const { service, caller } = owner;
+  const name = nameOf(owner);
+  const rules = hosts.flatMap((one) => entriesFor(one, caller).map((entry) => entry.rule));
   return {
     type: 'route',
     name,
@@ -222,8 +285,23 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
       mostSpecificHeaderMutationsWins: true,
       virtualHosts: hosts.map((one) => virtualHost(one, owner)),
     }),
-    origins: [service.origin, ...distinctOrigins(rules), ...port.policies.inForce.map(({ origin }) => origin)],
+    origins: [
+      service.origin,
+      ...distinctOrigins(rules),
+      ...[...owner.port.policies.inForce, ...owner.outbound].map(({ origin }) => origin),
+    ],
     parts: [...new Set(rules)],
-    clusters: [...new Set([nameOfCluster({ ...service.ref, port: port.port }), ...rules.flatMap(clustersOf)])],
+    clusters: [...new Set([name, ...rules.flatMap((rule) => clustersOf(rule, owner))])],
   };
 }
+
+const noRules: readonly HostRules[] = [{ hostnames: ['*'], entries: [] }];
+
+/** Route configurations of the pods that can be called by name: who names a pod wants that one, whatever rules say. */
+export const buildInstanceRoutes = (
+  service: ServiceModel,
+  outbound: RouteOwner['outbound'],
+): readonly Resource<'route'>[] =>
+  service.ports.flatMap((port) =>
+    service.instances.map((instance) => buildRoutes({ service, port, caller: everyone, outbound, instance }, noRules)),
+  );

@@ -2,8 +2,9 @@
 // that they name; removals wait for everything else. Nothing else waits for an acknowledgement of another
 // type: Envoy withholds that of clusters until all of them are warm, so endpoints and secrets must never wait for it.
 
+import { memoised } from '../lib/memo.js';
 import { addedBy, ownPlanFor, planFor, type Protocol } from './plan.js';
-import { addedByPush, buildPush, sharedPush, type Push } from './push.js';
+import { addedByPush, buildPush, sharedPush, type Push, type PushContent } from './push.js';
 import { isWildcardType, type EncodedResource, type ResourceType } from './resources.js';
 import { wakeAt, type Due, type StreamState, type Turn, type TypeState } from './stream-state.js';
 import { hasVersion } from './view.js';
@@ -27,10 +28,10 @@ const unrefused = (state: TypeState, resources: readonly EncodedResource[]): rea
 export function dueOf(stream: StreamState, type: ResourceType, state: TypeState): Due {
   const view = stream.view.types[type];
   const own = stream.own[type];
-  const { last } = state;
-  if (last.due !== undefined && last.state === state && last.view === view && last.own === own) return last.due;
+  const known = state.workedOut.due;
+  if (known !== undefined && known.view === view && known.own === own) return known.due;
   const due = findDue(stream, type, state);
-  Object.assign(last, { state, view, own, due });
+  state.workedOut.due = { view, own, due };
   return due;
 }
 
@@ -44,14 +45,15 @@ function findDue(stream: StreamState, type: ResourceType, state: TypeState): Due
   const ownResources = unrefused(state, own.changed);
   const isPartial = resources.length < plan.changed.length || ownResources.length < own.changed.length;
   const blocked = state.blind && (isPartial || isStillRefused(stream, type, state));
-  return { plan, own, resources, ownResources, unanswered: state.unanswered, blocked };
+  const due = { plan, own, resources, ownResources, unanswered: state.unanswered, blocked };
+  return { ...due, pressing: blocked || isDue(due) };
 }
 
 const isStillRefused = (stream: StreamState, type: ResourceType, { blocked }: TypeState): boolean =>
   blocked?.view === stream.view.types[type] && blocked.own === stream.own[type];
 
 /** Whether there is anything to add or change. */
-export const isDue = ({ plan, own, resources, ownResources, unanswered, blocked }: Due): boolean =>
+export const isDue = ({ plan, own, resources, ownResources, unanswered, blocked }: Omit<Due, 'pressing'>): boolean =>
   !blocked && (unanswered || resources.length + ownResources.length + plan.absent.length + own.absent.length > 0);
 
 /** State of the world has no words for "there is no such route configuration or secret". */
@@ -131,11 +133,18 @@ export function wakeForClusters(stream: StreamState, turn: Turn): void {
 function limitOf(type: ResourceType, state: TypeState, resources: readonly EncodedResource[]): number {
   if (state.bisect !== undefined) return state.bisect;
   if (isWildcardType(type)) return resources.length;
-  if (resources.length <= singlesAllowed) return 1;
+  return resources.length <= singlesAllowed ? 1 : batchOf(resources);
+}
+
+/** How many of a list make a batch: worked out once for a list that many streams are sent. */
+const batchOf = memoised((resources: readonly EncodedResource[]): number => {
   let bytes = 0;
   const over = resources.findIndex((one) => (bytes += one.frame.length) > batchBytes);
   return over < 0 ? resources.length : Math.max(1, over);
-}
+});
+
+const joined = (own: readonly EncodedResource[], resources: readonly EncodedResource[]): readonly EncodedResource[] =>
+  own.length === 0 ? resources : [...own, ...resources];
 
 /** What is a stream's own goes ahead of a large shared response, so that this one is the same for all streams. */
 function ownAhead(protocol: Protocol, state: TypeState, due: Due): Due {
@@ -148,9 +157,9 @@ export function nextPush(protocol: Protocol, state: TypeState, all: Due): Push {
   const due = ownAhead(protocol, state, all);
   const { type } = due.plan.view;
   const { priors, own: held } = state;
-  const limit = limitOf(type, state, [...due.ownResources, ...due.resources]);
+  const limit = limitOf(type, state, joined(due.ownResources, due.resources));
   const ownPart = due.ownResources.slice(0, limit);
-  const content = {
+  const contentOf = (): PushContent => ({
     protocol,
     plan: due.plan,
     resources: due.resources.slice(0, limit - ownPart.length),
@@ -158,12 +167,12 @@ export function nextPush(protocol: Protocol, state: TypeState, all: Due): Push {
     removed: [],
     own: { held, resources: ownPart, absent: due.own.absent, gone: [] },
     priors,
-  };
+  });
   const lists = protocol === 'sotw' && isWildcardType(type);
   const isShared = due.resources === due.plan.changed && ownPart.length + due.own.absent.length === 0;
-  if (!isShared || (lists && held.size + priors.size > 0)) return buildPush(content);
-  const push = sharedPush(due.plan, `${protocol}/${String(limit)}`, () => buildPush(content));
+  if (!isShared || (lists && held.size + priors.size > 0)) return buildPush(contentOf());
+  const push = sharedPush(due.plan, `${protocol}/${String(limit)}`, () => buildPush(contentOf()));
   // A client that changes its mind twice is where it was: it still needs a nonce of its own for each response.
   const isUsed = push.nonce === state.lastNonce || state.inFlight.some((one) => one.push.nonce === push.nonce);
-  return isUsed ? buildPush(content) : push;
+  return isUsed ? buildPush(contentOf()) : push;
 }

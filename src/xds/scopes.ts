@@ -3,7 +3,7 @@
 import { ScopedRouteConfiguration } from '../gen/envoy/config/route/v3/scoped_route.js';
 import { keyOf } from '../api/meta.js';
 import type { HostRules, PortModel, ServiceModel } from '../model/mesh.js';
-import { nameOfOutbound, nameOfScope } from './names.js';
+import { clusterDomain, nameOfCluster, nameOfScope } from './names.js';
 import type { Resource } from './resources.js';
 
 const forms = (host: string, port: number): readonly string[] =>
@@ -12,7 +12,7 @@ const forms = (host: string, port: number): readonly string[] =>
 function scope(
   service: ServiceModel,
   port: PortModel,
-  key: { readonly namespace: string; readonly authority: string },
+  key: { readonly namespace: string; readonly authority: string; readonly instance?: string },
 ): Resource<'scope'> {
   const name = nameOfScope(key.namespace, key.authority);
   return {
@@ -21,14 +21,11 @@ function scope(
     origins: [service.origin],
     message: ScopedRouteConfiguration.fromPartial({
       name,
-      routeConfigurationName: nameOfOutbound({ ...service.ref, port: port.port }),
+      routeConfigurationName: nameOfCluster({ ...service.ref, port: port.port, instance: key.instance }),
       key: { fragments: [{ type: { $case: 'stringKey', value: key.authority } }] },
     }),
   };
 }
-
-/** The domain of Services inside a cluster. */
-const clusterDomain = 'cluster.local';
 
 /** The names by which every namespace may call a Service. */
 export function hostNamesOf(service: { readonly namespace: string; readonly name: string }): readonly string[] {
@@ -53,13 +50,14 @@ export const buildLocalScopes = (service: ServiceModel): readonly Resource<'scop
     ),
   );
 
-/** One authority that a route claims for a Service port. */
+/** One authority that a route claims for a Service port, or that is one of its pods. */
 interface Claim {
   readonly service: ServiceModel;
   readonly port: PortModel;
   readonly authority: string;
   /** Of callers to whom it applies; empty: all. */
   readonly namespace: string;
+  readonly instance?: string;
 }
 
 const claimsOfPort = (service: ServiceModel, port: PortModel, namespace: string): readonly Claim[] => {
@@ -71,6 +69,22 @@ const claimsOfPort = (service: ServiceModel, port: PortModel, namespace: string)
     .map((authority) => ({ service, port, authority, namespace }));
 };
 
+/** The names of pods: `db-0.db` in the Service's own namespace, `db-0.db.shop` and longer ones in all. */
+function claimsOfPods(service: ServiceModel, callerNamespace: string): readonly Claim[] {
+  const { name, namespace } = service.ref;
+  const all = hostNamesOf(service.ref).map((host) => ({ host, namespace: '' }));
+  const stems = callerNamespace === namespace ? [{ host: name, namespace }, ...all] : all;
+  return service.ports.flatMap((port) =>
+    service.instances.flatMap((instance) =>
+      stems.flatMap(({ host, namespace: to }) =>
+        forms(`${instance}.${host}`, port.port).map((authority) => ({
+          ...{ service, port, authority, namespace: to, instance },
+        })),
+      ),
+    ),
+  );
+}
+
 /** A caller's own routes stand in for the producer's, with the names that they claim. */
 const claimsOf = (service: ServiceModel, namespace: string): readonly Claim[] =>
   service.ports.flatMap((port) => claimsOfPort(service, port, port.consumers.has(namespace) ? namespace : ''));
@@ -78,14 +92,18 @@ const claimsOf = (service: ServiceModel, namespace: string): readonly Claim[] =>
 const byName = (left: ServiceModel, right: ServiceModel): number => (keyOf(left.ref) < keyOf(right.ref) ? -1 : 1);
 
 /**
- * Host names that the routes of Services claim, for callers of a namespace. Where two claim one, the first Service by
- * name has it; the name of a Service is nobody else's.
+ * Names of pods, and host names that the routes of Services claim, for callers of a namespace. Where two claim one, the
+ * first Service by name has it; the name of a Service is nobody else's.
  */
 export function buildClaimedScopes(
   services: readonly ServiceModel[],
   callerNamespace: string,
 ): readonly Resource<'scope'>[] {
-  const claims = [...services].sort(byName).flatMap((service) => claimsOf(service, callerNamespace));
+  const sorted = [...services].sort(byName);
+  const claims = [
+    ...sorted.flatMap((service) => claimsOfPods(service, callerNamespace)),
+    ...sorted.flatMap((service) => claimsOf(service, callerNamespace)),
+  ];
   if (claims.length === 0) return [];
   const taken = new Set(services.flatMap((service) => service.ports.flatMap((port) => authoritiesOf(service, port))));
   return claims.flatMap((claim) => {
@@ -97,6 +115,7 @@ export function buildClaimedScopes(
 
 const isClaim = (hosts: readonly HostRules[]): boolean => hosts.some((host) => !host.hostnames.includes('*'));
 
-/** Whether a Service has routes for host names of their own. */
+/** Whether a Service has pods or routes with host names of their own. */
 export const claimsHosts = (service: ServiceModel): boolean =>
+  service.instances.length > 0 ||
   service.ports.some((port) => isClaim(port.hosts) || [...port.consumers.values()].some(isClaim));

@@ -5,12 +5,15 @@
 import * as grpc from '@grpc/grpc-js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
-import { messageOf, OperationalError } from '../lib/result.js';
+import { OperationalError } from '../lib/result.js';
 import type { Delivery } from '../model/delivery.js';
 import type { Cache } from './cache.js';
 import { createConnection, type Connection, type Refusal } from './connection.js';
 import { createOutbox } from './outbox.js';
+import { createPace, type Pace } from './pace.js';
 import type { Protocol } from './plan.js';
+import { createRequestReader } from './requests.js';
+import { createSpokesman, createStreams } from './streams.js';
 import type { Call } from './writer.js';
 
 /** What the server needs. */
@@ -53,129 +56,108 @@ const options: grpc.ServerOptions = {
   'grpc.max_concurrent_streams': 16,
 };
 
-const sliceMs = 8;
 const budgetBytes = 24 * 1024 * 1024;
 const streamAgeMs = 30 * 60_000;
 const closuresPerSecond = 20;
 
-/** The live streams: which view each follows, and what a publication means to them. */
-interface Streams {
-  add(connection: Connection): void;
-  remove(connection: Connection): void;
-  readonly moved: (connection: Connection, from: string | undefined, to: string) => void;
-  readonly all: ReadonlySet<Connection>;
-  stop(): void;
-}
+/** Messages that may be on their way before a stream waits. */
+const underwayAllowed = 16;
 
-function createStreams(deps: Pick<ServerDeps, 'cache' | 'yieldToLoop'>): Streams {
-  const all = new Set<Connection>();
-  const byView = new Map<string, Set<Connection>>();
-  const dirty = new Set<Connection>();
-  let pumping = false;
-
-  const pump = (): void => {
-    const end = performance.now() + sliceMs;
-    for (const connection of dirty) {
-      dirty.delete(connection);
-      connection.refresh();
-      if (performance.now() > end) break;
-    }
-    pumping = dirty.size > 0;
-    if (pumping) deps.yieldToLoop(pump);
-  };
-
-  const leave = (connection: Connection, key: string): void => {
-    const streams = byView.get(key);
-    streams?.delete(connection);
-    if (streams?.size === 0) byView.delete(key);
-  };
-
-  const unsubscribe = deps.cache.subscribe((change) => {
-    for (const key of change.views) for (const connection of byView.get(key) ?? []) dirty.add(connection);
-    if (change.proxies.size > 0) {
-      for (const connection of all) if (change.proxies.has(connection.proxy() ?? '')) dirty.add(connection);
-    }
-    if (pumping || dirty.size === 0) return;
-    pumping = true;
-    pump();
-  });
-
+function callOf(call: grpc.ServerInterceptingCallInterface): Call {
+  let underway = 0;
+  let drained: (() => void) | undefined;
   return {
-    all,
-    add: (connection) => all.add(connection),
-    remove: (connection) => {
-      all.delete(connection);
-      dirty.delete(connection);
-      const key = connection.viewKey();
-      if (key !== undefined) leave(connection, key);
+    write: (bytes, done) => {
+      underway++;
+      call.sendMessage(bytes, () => {
+        underway--;
+        done?.();
+        if (underway > 0 || drained === undefined) return;
+        const resume = drained;
+        drained = undefined;
+        resume();
+      });
+      return underway < underwayAllowed;
     },
-    moved: (connection, from, to) => {
-      if (from !== undefined) leave(connection, from);
-      const streams = byView.get(to) ?? new Set<Connection>();
-      byView.set(to, streams.add(connection));
+    onDrain: (resume) => {
+      drained = resume;
     },
-    stop: unsubscribe,
+    fail: (code, message) => {
+      call.sendStatus({ code: grpc.status[code], details: message });
+    },
   };
 }
 
-/** Speaks for the newest stream of each proxy: an older one, cut off unnoticed, must not declare it gone. */
-function createSpokesman(onDelivery: ServerDeps['onDelivery']): (stream: object, delivery: Delivery) => void {
-  const newest = new Map<string, object>();
-  return (stream, delivery) => {
-    if (delivery.kind === 'connected') newest.set(delivery.proxy, stream);
-    if (newest.get(delivery.proxy) !== stream) return;
-    if (delivery.kind === 'disconnected') newest.delete(delivery.proxy);
-    onDelivery(delivery);
-  };
-}
+/** Opens a connection on a call. */
+type Open = (call: Call) => Connection & { readonly gone: () => void };
 
-const callOf = (call: grpc.ServerDuplexStream<Buffer, Buffer>): Call => ({
-  write: (bytes, done) => call.write(bytes, done),
-  onDrain: (resume) => call.once('drain', resume),
-  fail: (code, message) => call.emit('error', Object.assign(new Error(message), { code, details: message })),
-});
+/**
+ * Takes a call over from grpc-js before it makes a stream of it: streams of objects, with their events and buffers,
+ * would cost more than all that we do with a message. The handler of the method is never called.
+ */
+const takingOver =
+  (open: Open, pace: Pace) =>
+  (call: grpc.ServerInterceptingCallInterface): grpc.ServerInterceptingCall => {
+    const start = (): void => {
+      const connection = open(callOf(call));
+      call.start({
+        onReceiveMetadata: () => {
+          call.startRead();
+        },
+        onReceiveMessage: (bytes: Buffer) => {
+          pace(() => {
+            connection.receive(bytes);
+            call.startRead();
+          });
+        },
+        onReceiveHalfClose: () => {
+          call.sendStatus({ code: grpc.status.OK, details: '' });
+        },
+        onCancel: connection.gone,
+      });
+    };
+    return new grpc.ServerInterceptingCall(call, { start });
+  };
+
+const neverCalled = (call: grpc.ServerDuplexStream<Buffer, Buffer>): void => {
+  call.emit('error', { code: grpc.status.INTERNAL });
+};
 
 /** Serves ADS in plain text. Throws OperationalError when the address cannot be bound. */
 export async function startServer(deps: ServerDeps, address: string): Promise<Server> {
-  const { clock, log } = deps;
+  const { clock } = deps;
   const streams = createStreams(deps);
   const outbox = createOutbox(budgetBytes);
   const deliver = createSpokesman(deps.onDelivery);
 
-  const accept =
-    (protocol: Protocol) =>
-    (raw: grpc.ServerDuplexStream<Buffer, Buffer>): void => {
-      const call = callOf(raw);
+  const opening = (protocol: Protocol): Open => {
+    const read = createRequestReader(protocol);
+    return (call) => {
       const onDelivery = (delivery: Delivery): void => {
         deliver(call, delivery);
       };
-      const connection = createConnection({ ...deps, outbox, protocol, call, moved: streams.moved, onDelivery });
+      const connection = createConnection({ ...deps, outbox, protocol, call, read, moved: streams.moved, onDelivery });
       streams.add(connection);
       const gone = (): void => {
         streams.remove(connection);
         connection.ended();
       };
-      raw.on('data', (bytes: Buffer) => {
-        connection.receive(bytes);
-      });
-      raw.on('end', () => {
-        raw.end();
-      });
-      raw.on('error', (error) => {
-        log.debug('stream failed', { error: messageOf(error) });
-        gone();
-      });
-      raw.on('close', gone);
-      raw.on('cancelled', gone);
+      return { ...connection, gone };
     };
+  };
+  const pace = createPace(deps.yieldToLoop);
+  const takeOver = { delta: takingOver(opening('delta'), pace), sotw: takingOver(opening('sotw'), pace) };
 
-  const server = new grpc.Server(options);
+  const server = new grpc.Server({
+    ...options,
+    interceptors: [({ path }, call) => takeOver[path.endsWith('/DeltaAggregatedResources') ? 'delta' : 'sotw'](call)],
+  });
   server.addService(
     {
       StreamAggregatedResources: method('StreamAggregatedResources'),
       DeltaAggregatedResources: method('DeltaAggregatedResources'),
     },
-    { StreamAggregatedResources: accept('sotw'), DeltaAggregatedResources: accept('delta') },
+    { StreamAggregatedResources: neverCalled, DeltaAggregatedResources: neverCalled },
   );
   const port = await bind(server, address);
   const sweep = new AbortController();
@@ -202,8 +184,7 @@ async function closeOld(deps: {
     await deps.clock.sleep(1_000, deps.signal);
     const now = deps.clock.now();
     const old = [...deps.connections].filter((one) => one.isOld(now, streamAgeMs));
-    for (const connection of old.slice(0, closuresPerSecond))
-      connection.close(grpc.status.UNAVAILABLE, 'stream age reached');
+    for (const connection of old.slice(0, closuresPerSecond)) connection.close('UNAVAILABLE', 'stream age reached');
   }
 }
 

@@ -19,6 +19,15 @@ const listeners = '';
 function unasked(stream: StreamState): readonly string[] {
   const { listener, scope, route } = stream.types;
   if (listener === undefined) return stream.types.cluster === undefined ? [] : [listeners];
+  const known = listener.workedOut.unasked;
+  if (known !== undefined && known.scope === scope && known.route === route) return known.names;
+  const names = findUnasked(stream);
+  listener.workedOut.unasked = { scope, route, names };
+  return names;
+}
+
+function findUnasked(stream: StreamState): readonly string[] {
+  const { listener, scope, route } = stream.types;
   const asked = route?.subscription ?? noSubscription;
   return [listener, scope].flatMap((state) => {
     if (state === undefined) return [];
@@ -39,12 +48,15 @@ const unaskedOf = memoised((named: readonly string[], asked: Subscription, names
   named.filter(isUnasked(asked, names)),
 );
 
+const without = (names: readonly string[], givenUp: ReadonlySet<string>): readonly string[] =>
+  names.length === 0 ? names : names.filter((name) => !givenUp.has(name));
+
 /** The stream after everything that it asked for was acknowledged: settled, or waiting for what it will ask for. */
 export function settle(stream: StreamState, turn: Turn): StreamState {
   const { revision } = stream.view;
   if (stream.settled === revision || Object.keys(stream.types).length === 0) return stream;
   const { until, givenUp } = stream.awaiting;
-  const missing = unasked(stream).filter((name) => !givenUp.has(name));
+  const missing = without(unasked(stream), givenUp);
   if (missing.length > 0 && (until === undefined || turn.now < until)) {
     const end = until ?? turn.now + askingMs;
     wakeAt(turn, end);

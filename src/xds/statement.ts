@@ -8,7 +8,7 @@ import { isOwnName } from './names.js';
 import { heldWhenCurrent, wantedOf, withEntries } from './plan.js';
 import type { EncodedResource } from './resources.js';
 import { nothingHeld, type Held, type HeldEntry, type OwnHeld, type Subscription, type TypeView } from './view.js';
-import type { RawVersions } from './wire.js';
+import { eachVersion, type RawVersions } from './wire-read.js';
 
 /** What is served to the client now. */
 export interface Served {
@@ -68,32 +68,31 @@ const noOwn: OwnHeld = new Map();
 
 /** Reads `initial_resource_versions`. Builds no strings but for a client's own resources. */
 export function readStatement(stated: RawVersions, served: Served): Stated {
-  const { buffer, bounds } = stated;
-  if (bounds.length === 0) return { held: nothingHeld, own: noOwn };
+  const { buffer, runs } = stated;
+  if (runs.length === 0) return { held: nothingHeld, own: noOwn };
   const index = indexOf(served.view, served.subscription);
   const words = new DataView(buffer.buffer, buffer.byteOffset, buffer.length);
   const found = new Uint8Array(index.ids.length);
   const others: number[] = [];
-  for (let at = 0; at < bounds.length; at += 4) {
-    const start = bounds[at + 2] ?? 0;
-    const position = (bounds[at + 3] ?? 0) - start === versionLength ? index.find(words, start) : -1;
+  eachVersion(stated, ({ keyStart, keyEnd, valueStart, valueEnd }) => {
+    const position = valueEnd - valueStart === versionLength ? index.find(words, valueStart) : -1;
     if (position >= 0) found[position] = 1;
-    else others.push(at);
-  }
-  const { stale, own } = readOthers(stated, others, served);
+    else others.push(keyStart, keyEnd, valueStart, valueEnd);
+  });
+  const { stale, own } = readOthers(buffer, others, served);
   const missing = index.ids.filter((_, position) => found[position] !== 1);
   return { held: heldWithout(served, missing, stale), own };
 }
 
-/** Entries whose versions are not served: old ones, and the client's own. */
+/** Entries whose versions are not served: old ones, and the client's own. Four bounds an entry: name, version. */
 function readOthers(
-  { buffer, bounds }: RawVersions,
-  others: readonly number[],
+  buffer: Buffer,
+  bounds: readonly number[],
   { view, own }: Served,
 ): { readonly stale: readonly number[]; readonly own: OwnHeld } {
   const stale: number[] = [];
   const ownHeld = new Map<string, HeldEntry>();
-  for (const at of others) {
+  for (let at = 0; at < bounds.length; at += 4) {
     const id = view.names.idOfBytes(buffer, bounds[at] ?? 0, bounds[at + 1] ?? 0);
     const name = id === undefined ? '' : view.names.nameOf(id);
     if (id === undefined) continue;

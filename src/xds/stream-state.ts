@@ -4,8 +4,8 @@ import type { Culprit } from './nack.js';
 import type { OwnPlan, Plan, Protocol } from './plan.js';
 import type { Push } from './push.js';
 import type { EncodedResource, ResourceType } from './resources.js';
-import type { Held, NameTables, OwnHeld, OwnResources, Subscription, View, TypeView } from './view.js';
-import type { RawRequest } from './wire.js';
+import type { Held, NameTables, OwnHeld, OwnResources, Subscription, TypeView, View } from './view.js';
+import type { RawRequest } from './wire-read.js';
 
 /** A response that the client has not answered. */
 export interface InFlight {
@@ -22,17 +22,26 @@ export interface Due {
   readonly ownResources: readonly EncodedResource[];
   /** An answer is owed, be it empty. */
   readonly unanswered: boolean;
+  /** There is something to send, or a reason why it may not be. */
+  readonly pressing: boolean;
   /** It may be sent neither as it is, for it was refused, nor without what was refused. */
   readonly blocked: boolean;
 }
 
-/** The last answer to what is due, with what it was asked for. The one thing here that changes in place: it holds
- * nothing that does not follow from the state, and saves most of the work of most inputs. */
-export interface LastDue {
-  state?: TypeState;
-  view?: TypeView;
-  own?: readonly EncodedResource[] | undefined;
-  due?: Due;
+/**
+ * What was last worked out from the state of a type, with what it was worked out from. The one thing here that changes
+ * in place: it holds nothing that does not follow from the state. Streams in the same state share the object of that
+ * state, so that the first of them does the work. No next state is kept here: a stream that stays behind must not keep
+ * all that came after it.
+ */
+export interface WorkedOut {
+  due?: { readonly view: TypeView; readonly own: readonly EncodedResource[] | undefined; readonly due: Due };
+  /** Of listeners: what they and the other types here make the client ask for, and it has not. */
+  unasked?: {
+    readonly scope: TypeState | undefined;
+    readonly route: TypeState | undefined;
+    readonly names: readonly string[];
+  };
 }
 
 /** What is known of one type on one stream. */
@@ -49,7 +58,7 @@ export interface TypeState {
   readonly lastNonce: string;
   /** By version, what this client refused: never sent to it again. */
   readonly refused: ReadonlyMap<string, Culprit>;
-  /** By name: what the client had before it refused something newer. */
+  /** By name: what the client has instead of what it refused, or took beside it. */
   readonly priors: ReadonlyMap<string, EncodedResource>;
   /** Resources per response while a refused batch is taken apart; undefined otherwise. */
   readonly bisect: number | undefined;
@@ -59,7 +68,7 @@ export interface TypeState {
   readonly blind: boolean;
   /** What was refused while blind: nothing is sent until it changes. */
   readonly blocked: { readonly view: TypeView; readonly own: readonly EncodedResource[] | undefined } | undefined;
-  readonly last: LastDue;
+  readonly workedOut: WorkedOut;
 }
 
 /** When what is gone may be removed. */
@@ -116,11 +125,55 @@ export interface Reduced {
 export interface Turn {
   readonly now: number;
   readonly effects: StreamEffect[];
+  /** Something is due or in flight. */
+  busy: boolean;
+}
+
+/** The state of a type with some things changed: what was worked out from the old one does not follow from it. */
+export const changedType = (state: TypeState, changes: Partial<Omit<TypeState, 'workedOut'>>): TypeState => ({
+  ...state,
+  ...changes,
+  workedOut: {},
+});
+
+/** The states of streams that hold the same, held weakly: they know newer views, which must not live as long as old ones. */
+const restingStates = new WeakMap<Held, readonly WeakRef<TypeState>[]>();
+const restingRemembered = 4;
+
+/** Whether other streams may be in the same state: none is that has something of its own. */
+export const isCommon = (state: TypeState): boolean => state.own.size === 0;
+
+const isAtPeace = (state: TypeState): boolean =>
+  state.inFlight.length + state.refused.size + state.priors.size === 0 &&
+  !state.unanswered &&
+  !state.blind &&
+  state.blocked === undefined &&
+  state.bisect === undefined;
+
+/** So many of the last steps are remembered: streams take them in a row. */
+export const stepsRemembered = 8;
+
+/** The one object for all streams to which nothing is owed, who owe no answer, and who hold and want the same. */
+export function shared(state: TypeState): TypeState {
+  if (!isCommon(state) || !isAtPeace(state)) return state;
+  const known = restingStates.get(state.sent) ?? [];
+  for (const reference of known) {
+    const one = reference.deref();
+    if (one?.subscription !== state.subscription) continue;
+    if (one.lastNonce === state.lastNonce && one.everNamed === state.everNamed) return one;
+  }
+  restingStates.set(state.sent, [new WeakRef(state), ...known].slice(0, restingRemembered));
+  return state;
 }
 
 /** The state with one type replaced. */
-export const withType = (state: StreamState, type: ResourceType, next: TypeState): StreamState =>
-  state.types[type] === next ? state : { ...state, types: { ...state.types, [type]: next } };
+export function withType(state: StreamState, type: ResourceType, next: TypeState): StreamState {
+  if (state.types[type] === next) return state;
+  // Copied and then set: a computed key in a literal is much slower, and this is done for each message.
+  const types = { ...state.types };
+  types[type] = next;
+  return { ...state, types };
+}
 
 /** Asks for a tick, which must be in the future. */
 export function wakeAt(turn: Turn, at: number): void {

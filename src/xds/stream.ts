@@ -2,6 +2,7 @@
 // one machine; docs/xds.md explains the rules, which are those of Envoy's "xDS REST and gRPC protocol".
 // It is woken by: 1. a request, 2. a new view, 3. a tick that it asked for.
 
+import { lately } from '../lib/memo.js';
 import { onRequest } from './answer.js';
 import { withAbsent, withoutTrust, type Plan } from './plan.js';
 import type { Push } from './push.js';
@@ -19,6 +20,10 @@ import {
 } from './schedule.js';
 import { nothingAwaited, settle } from './settle.js';
 import {
+  changedType,
+  isCommon,
+  shared,
+  stepsRemembered,
   wakeAt,
   withType,
   type Due,
@@ -44,7 +49,7 @@ export const newStream = (options: { protocol: StreamState['protocol']; names: N
 
 /** Applies one input. */
 export function reduce(state: StreamState, input: StreamInput): Reduced {
-  const turn: Turn = { now: input.now, effects: [] };
+  const turn: Turn = { now: input.now, effects: [], busy: false };
   return { state: advance(apply(state, input, turn), turn), effects: turn.effects };
 }
 
@@ -77,20 +82,11 @@ function reportReturned(state: StreamState, view: StreamState['view'], turn: Tur
 /** Sends what may be sent, in type order; says when the client has everything; then removes what may be removed. */
 function advance(state: StreamState, turn: Turn): StreamState {
   let current = state;
-  let busy = false;
   for (const type of resourceTypes) {
     const before = current.types[type];
-    if (before === undefined) continue;
-    const step = sendType(current, { type, before }, turn);
-    current = step.state;
-    busy ||= step.busy;
+    if (before !== undefined) current = sendType(current, { type, before }, turn);
   }
-  return remove(busy ? current : settle(current, turn), turn);
-}
-
-interface Step {
-  readonly state: StreamState;
-  readonly busy: boolean;
+  return remove(turn.busy ? current : settle(current, turn), turn);
 }
 
 interface Of {
@@ -98,53 +94,72 @@ interface Of {
   readonly before: TypeState;
 }
 
-function sendType(state: StreamState, of: Of, turn: Turn): Step {
+function sendType(state: StreamState, of: Of, turn: Turn): StreamState {
   const { type, before } = of;
   const due = dueOf(state, type, before);
-  const inFlight = before.inFlight.length > 0;
-  if (due.blocked) return { state, busy: true };
-  if (!isDue(due)) return { state: withType(state, type, atRest(before, due.plan, inFlight)), busy: inFlight };
-  if (cannotSayAbsent(state, type) && due.plan.absent.length + due.own.absent.length > 0) {
+  if (!due.pressing) {
+    const inFlight = before.inFlight.length > 0;
+    turn.busy ||= inFlight;
+    return withType(state, type, atRest(before, due.plan, inFlight));
+  }
+  if (saysNothing(state, type, due)) {
     const told = toldSilently(before, due);
     return sendType(withType(state, type, told), { type, before: told }, turn);
   }
+  turn.busy = true;
+  return due.blocked ? state : sendDue(state, of, { turn, due });
+}
+
+/** Names are owed an answer for which the protocol has no words. */
+const saysNothing = (state: StreamState, type: ResourceType, due: Due): boolean =>
+  !due.blocked && due.plan.absent.length + due.own.absent.length > 0 && cannotSayAbsent(state, type);
+
+function sendDue(state: StreamState, of: Of, { turn, due }: { readonly turn: Turn; readonly due: Due }): StreamState {
+  const { type, before } = of;
   const last = before.inFlight.at(-1);
   if (last !== undefined && turn.now - last.sentAt < unansweredMs) {
     wakeAt(turn, last.sentAt + unansweredMs);
-    return { state, busy: true };
+    return state;
   }
   const ready = withoutWaiting(state, type, { due, now: turn.now });
   if (type === 'route' && ready !== due) wakeForClusters(state, turn);
-  if (!isDue(ready)) return { state, busy: true };
-  return { state: sent(state, { ...of, push: nextPush(state.protocol, before, ready) }, turn), busy: true };
+  if (!isDue(ready)) return state;
+  return sent(state, { ...of, push: nextPush(state.protocol, before, ready) }, turn);
 }
 
 /** Streams that have everything hold the same object, so that what comes next is shared. */
 function atRest(state: TypeState, plan: Plan, inFlight: boolean): TypeState {
   const bisect = inFlight ? state.bisect : undefined;
   if (plan.canonical === state.sent && bisect === state.bisect) return state;
-  return { ...state, sent: plan.canonical, bisect };
+  return (isCommon(state) ? commonlyRested : rested)(state, plan.canonical, bisect);
 }
+
+const rested = (state: TypeState, sent: Held, bisect: number | undefined): TypeState =>
+  shared(changedType(state, { sent, bisect }));
+const commonlyRested = lately(stepsRemembered, rested);
 
 function toldSilently(state: TypeState, due: Due): TypeState {
   const own = new Map(state.own);
   for (const name of due.own.absent) own.set(name, 'absent');
-  return { ...state, sent: withAbsent(due.plan), own: due.own.absent.length === 0 ? state.own : own };
+  return changedType(state, { sent: withAbsent(due.plan), own: due.own.absent.length === 0 ? state.own : own });
 }
 
 function sent(state: StreamState, sending: Of & { readonly push: Push }, turn: Turn): StreamState {
   const { type, before, push } = sending;
   turn.effects.push({ kind: 'send', type, push });
-  const next = withType(state, type, {
-    ...before,
+  const next = withType(state, type, (isCommon(before) ? commonlyAfterSending : afterSending)(before, push, turn.now));
+  return type === 'cluster' ? oweEndpoints(next, push) : next;
+}
+
+const afterSending = (before: TypeState, push: Push, now: number): TypeState =>
+  changedType(before, {
     sent: push.next,
     own: push.own?.next ?? before.own,
-    inFlight: [...before.inFlight, { push, sentAt: turn.now }].slice(-inFlightAllowed),
+    inFlight: [...before.inFlight, { push, sentAt: now }].slice(-inFlightAllowed),
     lastNonce: push.nonce,
     unanswered: false,
   });
-  return type === 'cluster' ? oweEndpoints(next, push) : next;
-}
+const commonlyAfterSending = lately(stepsRemembered, afterSending);
 
 /** Envoy does not ask again for the endpoints of a changed cluster: they follow it unasked. */
 function oweEndpoints(state: StreamState, push: Push): StreamState {
@@ -153,7 +168,9 @@ function oweEndpoints(state: StreamState, push: Push): StreamState {
   const endpoints = state.types.endpoint;
   if (endpoints === undefined) return { ...state, owed: [...state.owed, ...owed] };
   const isHeld = owed.some((id) => hasVersion(endpoints.sent[id]));
-  return isHeld ? withType(state, 'endpoint', { ...endpoints, sent: withoutTrust(endpoints.sent, owed) }) : state;
+  return isHeld
+    ? withType(state, 'endpoint', changedType(endpoints, { sent: withoutTrust(endpoints.sent, owed) }))
+    : state;
 }
 
 const owedIds = new WeakMap<Push, readonly number[]>();

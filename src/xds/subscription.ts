@@ -3,11 +3,12 @@
 
 import { hash } from 'node:crypto';
 import { createInterner } from '../lib/intern.js';
+import { memoised } from '../lib/memo.js';
 import type { NameTable } from './name-table.js';
 import type { Protocol } from './plan.js';
 import { isWildcardType, type ResourceType } from './resources.js';
 import type { Subscription } from './view.js';
-import type { RawNames } from './wire.js';
+import { longList, type RawNames } from './wire-read.js';
 
 /** The names in a request, as ids; `*` is not one of them. */
 export interface Asked {
@@ -41,8 +42,13 @@ function intern(wildcard: boolean, ids: Uint8Array): Subscription {
 
 const star = 0x2a;
 
-/** The ids of names in a request. */
-export function idsOf(raw: RawNames, names: NameTable): Asked {
+/** The ids of names in a request; those of a long list, which many clients have in common, are found once. */
+export const idsOf = (raw: RawNames, names: NameTable): Asked =>
+  raw.bounds.length < 2 * longList ? findIds(raw, names) : idsOfLong(raw, names);
+
+const idsOfLong = memoised((raw: RawNames, names: NameTable): Asked => findIds(raw, names));
+
+function findIds(raw: RawNames, names: NameTable): Asked {
   const ids: number[] = [];
   let hasStar = false;
   for (let at = 0; at < raw.bounds.length; at += 2) {

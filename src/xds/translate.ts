@@ -3,25 +3,38 @@
 
 import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
+import type { Capabilities } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import { compareMatches } from '../model/match-order.js';
-import type {
-  Capture,
-  EndpointSet,
-  HostRules,
-  Match,
-  MeshModel,
-  ProxyModel,
-  RouteEntry,
-  Rule,
-  ServiceModel,
+import {
+  reachableFrom,
+  type Caller,
+  type Capture,
+  type EndpointSet,
+  type HostRules,
+  type Match,
+  type MeshModel,
+  type PortModel,
+  type ProxyModel,
+  type RouteEntry,
+  type Rule,
+  type ServiceModel,
 } from '../model/mesh.js';
-import { buildClusters, buildInboundClusters, fallbackClusters } from './clusters.js';
+import { buildChains } from './chains.js';
+import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildInboundRoutes } from './inbound-routes.js';
-import { buildListeners, buildOwnListeners, virtualListeners } from './listeners.js';
+import {
+  buildListeners,
+  buildOwnListeners,
+  buildRuledListeners,
+  familiesOf,
+  virtualListeners,
+  type Families,
+  type ListenerAudience,
+} from './listeners.js';
 import type { Resource, ResourceType } from './resources.js';
-import { buildRoutes } from './routes.js';
+import { buildInstanceRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
 import { forEachType } from './view.js';
 
@@ -68,29 +81,52 @@ function substituted(hosts: readonly HostRules[], substitute: Substitute): reado
   });
 }
 
-/** The rules of a port that callers of a namespace get. */
-const rulesFor = (port: ServiceModel['ports'][number], namespace: string): readonly HostRules[] =>
-  port.consumers.get(namespace) ?? port.hosts;
+/** The rules of a port for callers of a namespace; not all of them need be for this class of callers. */
+const rulesFor = (port: PortModel, caller: Caller): readonly HostRules[] =>
+  port.consumers.get(caller.namespace) ?? port.hosts;
 
-/** Clusters of a Service, and what leads to them: listeners or scopes. */
+/** Clusters of a Service, and the scopes that lead to them. */
 export const translateService = {
-  explicit: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildScopes(service)],
-  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildListeners(service)],
+  explicit: (service: ServiceModel): Bundle => [
+    ...buildClusters(service),
+    ...buildChains(service),
+    ...buildInstanceClusters(service),
+    ...buildScopes(service),
+  ],
+  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildChains(service)],
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
+
+/** What leads to a Service whatever rules say, for callers of whom policies say the same: routes to its pods, or listeners. */
+export const translateEntrances = {
+  explicit: (service: ServiceModel, { outbound }: ListenerAudience): Bundle => buildInstanceRoutes(service, outbound),
+  redirect: (service: ServiceModel, audience: ListenerAudience): Bundle => buildListeners(service, audience),
+} as const satisfies Record<Capture, (service: ServiceModel, audience: ListenerAudience) => Bundle>;
 
 /** The bare names of a Service, for callers of its own namespace. */
 export const translateLocalNames = (service: ServiceModel): Bundle => buildLocalScopes(service);
 
-/** Route configurations of a Service for callers of a namespace. */
-export const translateRoutes = (service: ServiceModel, namespace: string): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port }, rulesFor(port, namespace)));
+/** Callers that have the same rules, of whom policies say the same, and whose proxies can do the same. */
+export interface Callers extends ListenerAudience {
+  readonly caller: Caller;
+  readonly capture: Capture;
+}
 
-/** The same, with some rules replaced or left out. */
-export const translateRoutesWith = (service: ServiceModel, namespace: string, substitute: Substitute): Bundle =>
-  service.ports.map((port) => buildRoutes({ service, port }, substituted(rulesFor(port, namespace), substitute)));
+/** Where the rules of a Service stand, for some callers: route configurations, and listeners where rules are for connections. */
+export function translateRules(service: ServiceModel, callers: Callers, substitute?: Substitute): Bundle {
+  const { caller, capture, outbound } = callers;
+  const rules = (port: PortModel): readonly HostRules[] => {
+    const written = rulesFor(port, caller);
+    return substitute === undefined ? written : substituted(written, substitute);
+  };
+  return [
+    ...service.ports.map((port) => buildRoutes({ service, port, caller, outbound }, rules(port))),
+    ...(capture === 'redirect' ? buildRuledListeners(service, callers, rules) : []),
+  ];
+}
 
-/** The load assignments of a Service. */
-export const translateEndpoints = (sets: readonly EndpointSet[]): Bundle => sets.map(buildEndpoints);
+/** The load assignments of a Service, as callers on a node see them. */
+export const translateEndpoints = (sets: readonly EndpointSet[], node: string | undefined): Bundle =>
+  reachableFrom(sets, node).map(buildEndpoints);
 
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
@@ -98,31 +134,37 @@ export const translateClaims = (services: readonly ServiceModel[], namespace: st
 
 const nobody: readonly Origin[] = [];
 
-/** What every proxy of a capture has. */
-export const commonResources: Readonly<Record<Capture, Bundle>> = {
-  explicit: [],
-  redirect: [
-    ...fallbackClusters.map((message: Cluster): Resource<'cluster'> => ({
-      type: 'cluster',
-      name: message.name,
-      message,
-      origins: nobody,
-    })),
-    ...virtualListeners.map((message: Listener): Resource<'listener'> => ({
-      type: 'listener',
-      name: message.name,
-      message,
-      origins: nobody,
-    })),
-  ],
+const redirectResources = (families: Families): Bundle => [
+  ...fallbackClusters.map((message: Cluster): Resource<'cluster'> => ({
+    type: 'cluster',
+    name: message.name,
+    message,
+    origins: nobody,
+  })),
+  ...virtualListeners(families).map((message: Listener): Resource<'listener'> => ({
+    type: 'listener',
+    name: message.name,
+    message,
+    origins: nobody,
+  })),
+];
+
+/** What every proxy of a capture has whose pod has these kinds of addresses. */
+export const commonResources: Readonly<Record<Capture, Readonly<Record<Families, Bundle>>>> = {
+  explicit: { ipv4: [], ipv6: [], both: [] },
+  redirect: {
+    ipv4: redirectResources('ipv4'),
+    ipv6: redirectResources('ipv6'),
+    both: redirectResources('both'),
+  },
 };
 
 /** What one proxy alone has. */
-export function translateProxy(proxy: ProxyModel): Bundle {
+export function translateProxy(proxy: ProxyModel, can: Capabilities): Bundle {
   const origin: Origin = { ref: { kind: 'Pod', namespace: proxy.namespace, name: proxy.name }, generation: 0 };
   return [
     ...buildInboundClusters(proxy, origin),
-    ...buildOwnListeners(proxy, origin),
+    ...buildOwnListeners({ proxy, origin, can }),
     ...proxy.inbound.map((inbound) => buildInboundRoutes(inbound, origin)),
   ];
 }
@@ -131,15 +173,19 @@ export function translateProxy(proxy: ProxyModel): Bundle {
 export function translate(
   model: Pick<MeshModel, 'services' | 'endpoints'>,
   proxy: ProxyModel,
+  can: Capabilities,
 ): Readonly<Record<ResourceType, Bundle>> {
+  const { caller, capture, outbound } = proxy;
+  const callers: Callers = { caller, capture, outbound, can };
   const services = [...model.services.values()];
   const all = [
-    ...commonResources[proxy.capture],
-    ...services.flatMap(translateService[proxy.capture]),
-    ...services.flatMap((service) => translateRoutes(service, proxy.namespace)),
-    ...(proxy.capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
-    ...[...model.endpoints.values()].flatMap(translateEndpoints),
-    ...translateProxy(proxy),
+    ...commonResources[capture][familiesOf(proxy.addresses)],
+    ...services.flatMap(translateService[capture]),
+    ...services.flatMap((service) => translateEntrances[capture](service, callers)),
+    ...services.flatMap((service) => translateRules(service, callers)),
+    ...(capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
+    ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.node)),
+    ...translateProxy(proxy, can),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));
 }

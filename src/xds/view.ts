@@ -11,6 +11,8 @@ export interface TypeView {
   readonly names: NameTable;
   /** By name id; undefined where nothing is served under that name. */
   readonly resources: readonly (EncodedResource | undefined)[];
+  /** Ids of names whose content was refused while nothing good is known in its place: not sent, and not removed. */
+  readonly withheld: ReadonlySet<number>;
 }
 
 /** The whole configuration of a kind of proxy. */
@@ -74,7 +76,7 @@ export function forEachType<T>(make: (type: ResourceType) => T): Record<Resource
 /** A view without resources, from before the first World. */
 export const emptyView = (names: NameTables): View => ({
   revision: -1,
-  types: forEachType((type) => ({ type, names: names[type], resources: [] })),
+  types: forEachType((type) => ({ type, names: names[type], resources: [], withheld: new Set() })),
 });
 
 /** One change of a view: a resource, or `undefined` for a name that is gone. */
@@ -93,6 +95,13 @@ export function changeTypeView(view: TypeView, changes: ViewChange): TypeView {
     resources[id] = next;
   }
   return changed ? { ...view, resources } : view;
+}
+
+/** A type's view that withholds these names; the same object when it does already. */
+export function withholding(view: TypeView, names: readonly string[]): TypeView {
+  const withheld = new Set(names.map((name) => view.names.idOf(name)));
+  const isSame = withheld.size === view.withheld.size && [...withheld].every((id) => view.withheld.has(id));
+  return isSame ? view : { ...view, withheld };
 }
 
 /** Whether a client with this subscription wants a name. */

@@ -1,14 +1,17 @@
 // Writes the responses of one stream in order, no faster than the client reads.
 
-import type { Outbox } from './outbox.js';
+import { isSmall, type Outbox } from './outbox.js';
+
+/** The status codes of gRPC that we close with. */
+export type FailureCode = 'INVALID_ARGUMENT' | 'NOT_FOUND' | 'RESOURCE_EXHAUSTED' | 'UNIMPLEMENTED' | 'UNAVAILABLE';
 
 /** The server's side of a call, as far as a stream needs it. */
 export interface Call {
   /** False: wait for `onDrain` before the next. `done` is called once the bytes have left. */
-  write(bytes: Buffer, done: () => void): boolean;
+  write(bytes: Buffer, done?: () => void): boolean;
   onDrain(resume: () => void): void;
   /** Ends the call with a status, after what was written. */
-  fail(code: number, message: string): void;
+  fail(code: FailureCode, message: string): void;
 }
 
 /** A response that is made when it can leave. */
@@ -40,33 +43,44 @@ export function createWriter(deps: { readonly call: Call; readonly outbox: Outbo
     next();
   };
 
-  const write = (response: Outgoing, done: () => void): void => {
-    if (!open) {
-      done();
-      return;
-    }
-    lent.add(done);
-    const flowing = deps.call.write(response.encode(), () => {
-      lent.delete(done);
-      done();
+  const write = (response: Outgoing, done?: () => void): void => {
+    writing = !deps.call.write(response.encode(), done);
+    if (writing) deps.call.onDrain(resume);
+  };
+
+  /** Writes once the outbox allows it. */
+  const submit = (response: Outgoing): void => {
+    writing = true;
+    deps.outbox.submit(response.size, (done) => {
+      if (!open) {
+        done();
+        return;
+      }
+      lent.add(done);
+      write(response, () => {
+        lent.delete(done);
+        done();
+      });
+      next();
     });
-    if (flowing) resume();
-    else deps.call.onDrain(resume);
   };
 
   const next = (): void => {
-    if (writing || !open) return;
-    const response = queue.shift();
-    if (response === undefined) return;
-    writing = true;
-    deps.outbox.submit(response.size, (done) => {
-      write(response, done);
-    });
+    while (!writing && open) {
+      const response = queue.shift();
+      if (response === undefined) return;
+      if (isSmall(response.size)) write(response);
+      else submit(response);
+    }
   };
 
   return {
     send: (response) => {
       if (!open) return;
+      if (!writing && queue.length === 0 && isSmall(response.size)) {
+        write(response);
+        return;
+      }
       queue.push(response);
       next();
       if (queue.length > waitingAllowed) overflow();

@@ -126,6 +126,7 @@ const table = {
   '1.6-metrics': must('told', 'Metrics by source, destination, rule and response flag'),
   '1.6-access-logs': must('told', 'Access logs: JSON or text, by level, sample, filter and sink'),
   '1.6-traces': must('told', 'Traces over OTLP and Zipkin'),
+  '1.6-events': should('told', 'Events of outlier detection and of health checks'),
   '1.6-lua': should('bytes', 'Lua behind its gate'),
   '1.6-ext-proc': should('bytes', 'External processing behind its gate'),
   '1.6-patches': should('bytes', 'Typed patches behind their gate'),

@@ -1,7 +1,9 @@
 // Applications of a test, in its own process on the loopback addresses of their pods: each notes what arrives and
 // echoes it. The caller says by headers how it wants to be treated: `x-app-delay: 300` (ms), `x-app-fail: 2` (the first
 // two tries of this id fail), `x-app-status: 503`, `x-app-slow: 2` (the first two tries hang), `x-app-hang-after: 1`
-// (all but the first hang), `x-app-reply: name=value`. After an upgrade, bytes come back as they are.
+// (all but the first hang), `x-app-reply: name=value`. After an upgrade, bytes come back as they are. A gRPC call is
+// answered as one, with the same text as its only message. A tunnel is opened to the application itself, which echoes
+// every byte in capitals.
 
 import {
   createServer as createHttp1,
@@ -75,6 +77,25 @@ function treatmentOf(headers: IncomingHttpHeaders, count: number) {
   };
 }
 
+const isGrpc = (headers: IncomingHttpHeaders): boolean => textIn(headers, 'content-type') === 'application/grpc';
+
+/** One message and the status OK, as a gRPC server frames them. */
+function answerCall(response: Http2ServerResponse, text: string): void {
+  const message = Buffer.from(text);
+  const frame = Buffer.alloc(5);
+  frame.writeUInt32BE(message.length, 1);
+  response.setHeader('content-type', 'application/grpc');
+  response.addTrailers({ 'grpc-status': '0' });
+  response.end(Buffer.concat([frame, message]));
+}
+
+function openTunnel(socket: Duplex): void {
+  socket.write('HTTP/1.1 200 OK\r\n\r\n');
+  socket.on('data', (bytes: Buffer) => socket.write(bytes.toString().toUpperCase()));
+  socket.on('error', () => undefined);
+  socket.once('end', () => socket.end());
+}
+
 /** No applications yet. */
 export function createApplications(): Applications {
   let arrivals: Arrival[] = [];
@@ -98,6 +119,10 @@ export function createApplications(): Applications {
     response.setHeader('content-type', 'application/json');
     for (const [name, value] of reply) response.setHeader(name, value);
     const body = JSON.stringify({ ...arrival, count });
+    if (isGrpc(request.headers) && 'stream' in response) {
+      answerCall(response, body);
+      return;
+    }
     if (request.method === 'HEAD') response.end();
     else response.end(body);
   }
@@ -112,6 +137,10 @@ export function createApplications(): Applications {
       );
       socket.on('error', () => undefined);
       socket.pipe(socket);
+    });
+    http1.on('connect', (request, socket) => {
+      arrivals.push(arrivalOf(pod, request));
+      openTunnel(socket);
     });
     http1.keepAliveTimeout = 0;
     http1.on('clientError', (_error, socket) => socket.destroy());

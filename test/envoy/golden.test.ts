@@ -11,6 +11,7 @@ import { promisify } from 'node:util';
 import { expect } from 'chai';
 import { resourcesToJson } from '../../src/xds/readable.js';
 import { bootstrapToJson, buildBootstrap } from '../../src/xds/bootstrap.js';
+import { capabilitiesOf } from '../../src/xds/capabilities.js';
 import type { Json, JsonObject } from '../../src/xds/json.js';
 import { translate } from '../../src/xds/translate.js';
 import { compileCase, goldenCases, readInput } from '../support/golden.js';
@@ -76,12 +77,12 @@ const scopesWith = (scopes: readonly JsonObject[]): JsonObject => ({
   },
 });
 
-async function shares(): Promise<readonly Share[]> {
+async function shares(version: string): Promise<readonly Share[]> {
   const found: Share[] = [];
   for (const golden of goldenCases()) {
     const compiled = compileCase(golden, await readInput(golden));
     for (const [label, proxy] of compiled.proxies) {
-      const all = translate(compiled.model, proxy);
+      const all = translate(compiled.model, proxy, capabilitiesOf(version));
       const [clusters, endpoints, listeners, routes, scopes] = (
         ['cluster', 'endpoint', 'listener', 'route', 'scope'] as const
       ).map((type) => objects(resourcesToJson(all[type]))) as [
@@ -180,17 +181,20 @@ function bootstrapWith(all: readonly Share[], version: string): JsonObject {
   };
 }
 
+/** Envoys that validate, and only they, crash as they end where scopes of statistics are shared (1.39 and 1.40). */
+const validatable = (bootstrap: string): string => bootstrap.replaceAll(',"sharing_name":"mesh"', '');
+
 describe('golden cases: stock Envoys take them', function () {
   this.timeout(300_000);
   let folder = '';
   let binaries: readonly string[] = [];
-  let all: readonly Share[] = [];
+  const all = new Map<string, readonly Share[]>();
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'legation-test-'));
     const { stdout } = await run('scripts/install-envoy.sh', versions);
     binaries = stdout.trim().split('\n');
-    all = await shares();
+    for (const version of versions) all.set(version, await shares(version));
   });
   after(() => rm(folder, { recursive: true, force: true }));
 
@@ -200,7 +204,7 @@ describe('golden cases: stock Envoys take them', function () {
     some: readonly Share[],
   ): Promise<{ readonly ok: boolean; readonly text: string }> {
     const file = join(folder, `${version}.json`);
-    await writeFile(file, JSON.stringify(bootstrapWith(some, version)));
+    await writeFile(file, validatable(JSON.stringify(bootstrapWith(some, version))));
     const binary = binaries[versions.indexOf(version)] ?? '';
     try {
       const { stdout, stderr } = await run(binary, ['--mode', 'validate', '-c', file], { maxBuffer: 64 * 1024 * 1024 });
@@ -213,7 +217,7 @@ describe('golden cases: stock Envoys take them', function () {
   /** The proxies that are refused, each with Envoy's words. */
   async function refused(version: string): Promise<readonly string[]> {
     const found: string[] = [];
-    for (const share of all) {
+    for (const share of all.get(version) ?? []) {
       const { ok, text } = await validate(version, [share]);
       if (!ok) found.push(`${share.label}: ${text.slice(-2000)}`);
     }
@@ -222,7 +226,7 @@ describe('golden cases: stock Envoys take them', function () {
 
   for (const version of versions) {
     it(version, async () => {
-      const { ok, text } = await validate(version, all);
+      const { ok, text } = await validate(version, all.get(version) ?? []);
       if (!ok) expect(await refused(version), text.slice(-2000)).to.deep.equal(['one of them']);
       expect(text.match(/^.*(deprecated|unknown field).*$/gim) ?? []).to.deep.equal([]);
     });

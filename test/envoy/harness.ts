@@ -166,12 +166,14 @@ async function distinctPorts(): Promise<readonly [number, number]> {
   return [xds, (await freePort('127.0.0.1', xds + 1)) ?? 0];
 }
 
-interface Places {
+/** Where a run keeps its files, and where its mesh is. */
+export interface Places {
   readonly scratch: string;
   readonly folder: string;
 }
 
-async function createControlPlane(places: Places, extra: readonly string[]): Promise<ControlPlane> {
+/** A control plane that is not started yet, on free ports of loopback. */
+export async function createControlPlane(places: Places, extra: readonly string[]): Promise<ControlPlane> {
   const [xdsPort, adminPort] = await distinctPorts();
   const logFile = join(places.scratch, 'control-plane.log');
   const admin = `127.0.0.1:${adminPort}`;
@@ -186,16 +188,7 @@ async function createControlPlane(places: Places, extra: readonly string[]): Pro
     isRunning: () => isAlive(child),
     start: async () => {
       const listen = ['--xds-listen', `127.0.0.1:${xdsPort}`, '--xds-insecure', '--admin-listen', admin];
-      const args = [
-        ...cliArguments,
-        'run',
-        '--source',
-        `dir:${places.folder}`,
-        ...listen,
-        '--loopback-pods',
-        '--log-format',
-        'json',
-      ];
+      const args = [...cliArguments, 'run', '--source', `dir:${places.folder}`, ...listen, '--log-format', 'json'];
       child = launch(process.execPath, [...args, ...extra], logFile);
       await eventually(
         async () => {
@@ -222,13 +215,15 @@ function bootstrapOf(
   const { nodeId, cluster, address } = proxyIdentityOf(pod);
   const bootstrap = buildBootstrap({
     ...{ nodeId, cluster, capture: 'explicit', bindAddress: address, adminSocket: options.adminSocket },
+    eventLog: '/dev/stdout',
     xds: { transport: 'insecure', address: '127.0.0.1', port: options.xdsPort },
   });
   const text = JSON.stringify(bootstrapToJson(bootstrap, options.order.version ?? usualVersion));
   return JSON.parse(options.order.protocol === 'sotw' ? text.replace('"DELTA_GRPC"', '"GRPC"') : text) as JsonObject;
 }
 
-function realEnvoy(
+/** An Envoy that was started. */
+export function realEnvoy(
   child: ChildProcess,
   at: { version: string; address: string; adminSocket: string; logFile: string },
 ): RealEnvoy {
@@ -259,6 +254,17 @@ async function podsIn(folder: string): Promise<ReadonlyMap<string, SandboxPod>> 
   return new Map(podsOf(store.world()).pods.map((pod) => [pod.key, pod]));
 }
 
+/** Resolves once an Envoy serves; fails with its log when it ends, or does not in 30 s. */
+export async function serves(envoy: RealEnvoy): Promise<void> {
+  await eventually(
+    async () => {
+      if (!envoy.isRunning()) throw new Error(`Envoy ended:\n${envoy.log()}`);
+      return (await envoy.admin('/ready')).startsWith('LIVE') || envoy.log().slice(-2000);
+    },
+    { what: 'an Envoy to serve', deadlineMs: 30_000 },
+  );
+}
+
 /** Starts everything; resolves once every Envoy serves. */
 export async function startMesh(options: MeshOptions): Promise<Mesh> {
   const scratch = await mkdtemp(join(tmpdir(), 'legation-test-'));
@@ -269,7 +275,10 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
   const envoys = new Map<string, RealEnvoy>();
   const running: ChildProcess[] = [];
   const opened = new Set<string>();
-  const controlPlane = await createControlPlane({ scratch, folder }, options.controlPlaneArguments ?? []);
+  const controlPlane = await createControlPlane({ scratch, folder }, [
+    '--loopback-pods',
+    ...(options.controlPlaneArguments ?? []),
+  ]);
   let count = 0;
 
   const write = async (name: string, content: string): Promise<void> => {
@@ -305,16 +314,6 @@ export async function startMesh(options: MeshOptions): Promise<Mesh> {
     envoys.set(order.pod, envoy);
     return envoy;
   }
-
-  const serves = async (envoy: RealEnvoy): Promise<void> => {
-    await eventually(
-      async () => {
-        if (!envoy.isRunning()) throw new Error(`Envoy ended:\n${envoy.log()}`);
-        return (await envoy.admin('/ready')).startsWith('LIVE') || envoy.log().slice(-2000);
-      },
-      { what: 'an Envoy to serve', deadlineMs: 30_000 },
-    );
-  };
 
   const statuses = async (): Promise<readonly StatusItem[]> => {
     const { body } = await controlPlane.get('/status');

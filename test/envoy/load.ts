@@ -24,7 +24,7 @@ export interface LoadOptions {
   /** Sends the request with this number, and this id in `x-id`. */
   readonly send: (nth: number, id: string) => Promise<Reply>;
   /** Where each request is to arrive exactly once; undefined: proxies answer. */
-  readonly applications: Applications | undefined;
+  readonly applications: Pick<Applications, 'triesOf'> | undefined;
 }
 
 /** Starts to send. */
@@ -45,7 +45,7 @@ export function startLoad({ perSecond, send, applications }: LoadOptions): Load 
   const sending = (async () => {
     const start = clock.now();
     while (!stopping.signal.aborted) {
-      const due = ((clock.now() - start) * perSecond) / 1000;
+      const due = 1 + ((clock.now() - start) * perSecond) / 1000;
       for (; sent < due; sent++) {
         const request = one(sent);
         underway.add(request);

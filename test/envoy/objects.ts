@@ -59,7 +59,12 @@ export const service = (
 export const trafficRoute = (
   namespace: string,
   name: string,
-  spec: { readonly parent: string; readonly rules: readonly Written[]; readonly hostnames?: readonly string[] },
+  spec: {
+    readonly parent: string;
+    readonly rules: readonly Written[];
+    readonly hostnames?: readonly string[];
+    readonly protocol?: string;
+  },
 ): Written => ({
   apiVersion: 'legation.dev/v1alpha1',
   kind: 'TrafficRoute',
@@ -67,6 +72,7 @@ export const trafficRoute = (
   spec: {
     parentRefs: [{ name: spec.parent }],
     ...(spec.hostnames === undefined ? {} : { hostnames: spec.hostnames }),
+    ...(spec.protocol === undefined ? {} : { protocol: spec.protocol }),
     rules: spec.rules,
   },
 });

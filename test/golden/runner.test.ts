@@ -6,13 +6,12 @@ import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, wri
 import { dirname, join, relative } from 'node:path';
 import { expect } from 'chai';
 import { checkConstraints } from '../../src/xds/constraints.js';
-import type { Json } from '../../src/xds/json.js';
 import { resourcesToJson } from '../../src/xds/readable.js';
 import { nothingRefused } from '../../src/xds/quarantine.js';
 import { buildPublication } from '../../src/xds/publication.js';
 import { codecOf, encodeResource, resourceTypes, type Resource } from '../../src/xds/resources.js';
-import { unresolvedCluster } from '../../src/xds/names.js';
 import { translate } from '../../src/xds/translate.js';
+import { danglingOf } from '../support/references.js';
 import { compileCase, goldenCases, readInput, wantedFiles, type Compiled } from '../support/golden.js';
 
 const updating = process.env['UPDATE_GOLDEN'] === '1';
@@ -35,7 +34,7 @@ function rewrite(folder: string, files: ReadonlyMap<string, string>): void {
 const all = (compiled: Compiled): ReadonlyMap<string, readonly Resource[]> =>
   new Map(
     [...compiled.proxies].map(([label, proxy]) => {
-      const translated = translate(compiled.model, proxy);
+      const translated = translate(compiled.model, proxy, compiled.can);
       return [label, resourceTypes.flatMap((type) => translated[type])];
     }),
   );
@@ -48,51 +47,6 @@ const versionsOf = (compiled: Compiled): Readonly<Record<string, readonly string
       resources.map((one) => `${one.type} ${one.name} ${encodeResource(one).version}`).sort(),
     ]),
   );
-
-const childrenOf = (value: Json): readonly (readonly [string, Json])[] =>
-  typeof value === 'object' && value !== null ? Object.entries(value) : [];
-
-/** Every text that stands under one of these keys, anywhere. */
-function textsUnder(value: Json, keys: readonly string[]): readonly string[] {
-  return childrenOf(value).flatMap(([key, child]) =>
-    keys.includes(key) && typeof child === 'string' ? [child] : textsUnder(child, keys),
-  );
-}
-
-/** Names of clusters in `weighted_clusters`. */
-function weightedNames(value: Json): readonly string[] {
-  return childrenOf(value).flatMap(([key, child]) =>
-    key === 'weighted_clusters' ? textsUnder(child, ['name']) : weightedNames(child),
-  );
-}
-
-function jsonOfType(resources: readonly Resource[], type: Resource['type']): Json {
-  return resourcesToJson(resources.filter((one) => one.type === type));
-}
-
-function danglingOf(resources: readonly Resource[]): readonly string[] {
-  const has = (type: Resource['type'], name: string): boolean =>
-    resources.some((one) => one.type === type && one.name === name);
-  const [routes, clusters, listeners, scopes] = (['route', 'cluster', 'listener', 'scope'] as const).map((type) =>
-    jsonOfType(resources, type),
-  ) as [Json, Json, Json, Json];
-  const toClusters = [
-    ...textsUnder(routes, ['cluster']),
-    ...weightedNames(routes),
-    ...textsUnder(listeners, ['cluster']),
-  ];
-  return [
-    ...toClusters
-      .filter((name) => name !== unresolvedCluster && !has('cluster', name))
-      .map((name) => `cluster ${name}`),
-    ...textsUnder(clusters, ['service_name'])
-      .filter((name) => !has('endpoint', name))
-      .map((name) => `endpoint ${name}`),
-    ...textsUnder([scopes, listeners], ['route_configuration_name', 'route_config_name'])
-      .filter((name) => !has('route', name))
-      .map((name) => `route ${name}`),
-  ];
-}
 
 /** The same objects in another order; always the same one. */
 function shuffled<T>(items: readonly T[]): readonly T[] {
@@ -157,14 +111,14 @@ describe('golden', () => {
       });
 
       it('is published as it is printed', () => {
-        const { publication, guilty } = buildPublication(compiled.model, new Map([['0.0.0', nothingRefused]]));
+        const { publication, guilty } = buildPublication(compiled.model, new Map([['0.0.0', nothingRefused]]), [compiled.can]);
         expect(guilty).to.deep.equal([]);
         const printed = versionsOf(compiled);
         for (const [label, proxy] of compiled.proxies) {
           const entry = publication.proxies.get(proxy.key);
-          const sections = publication.views.get(entry?.viewFor('') ?? '') ?? [];
+          const sections = publication.views.get(entry?.viewFor(compiled.envoy) ?? '') ?? [];
           const layers = sections.flatMap((section) => [...section.values()]);
-          const served = [...layers, ...Object.values(entry?.own ?? {})].flat();
+          const served = [...layers, ...Object.values(entry?.ownFor(compiled.envoy) ?? {})].flat();
           expect(served.map((one) => `${one.type} ${one.name} ${one.version}`).sort()).to.deep.equal(printed[label]);
         }
       });

@@ -10,10 +10,13 @@ import { idOf } from '../../src/api/meta.js';
 import { systemClock } from '../../src/lib/clock.js';
 import type { Finding } from '../../src/model/finding.js';
 import type { Capture, MeshModel, ProxyModel } from '../../src/model/mesh.js';
-import { reconcile } from '../../src/reconcilers/index.js';
+import { reconcile, type Reconciled } from '../../src/reconcilers/index.js';
+import { policiesTouching, summaryOfPolicy } from '../../src/reconcilers/policy-status.js';
 import { createFolder } from '../../src/sources/folder.js';
 import { createStore, type Parsed } from '../../src/sources/store.js';
 import type { World } from '../../src/kinds/world.js';
+import type { Capabilities } from '../../src/features/feature.js';
+import { capabilitiesOf } from '../../src/xds/capabilities.js';
 import type { Json } from '../../src/xds/json.js';
 import { resourceTypes, type ResourceType } from '../../src/xds/resources.js';
 import { translate, type Bundle } from '../../src/xds/translate.js';
@@ -30,6 +33,8 @@ export interface CaseOptions {
   readonly types?: readonly ResourceType[];
   /** Prefixes of names of resources that are printed; absent: all. */
   readonly names?: readonly string[];
+  /** Version of the Envoys; absent: the oldest supported. */
+  readonly envoy?: string;
 }
 
 export interface GoldenCase {
@@ -43,8 +48,13 @@ export interface Compiled {
   readonly world: World;
   readonly model: MeshModel;
   readonly findings: readonly Finding[];
+  /** What status shows of policies, and of routes that policies touch. */
+  readonly statuses: Json;
   /** By `namespace.workload`, the first pod of each. */
   readonly proxies: ReadonlyMap<string, ProxyModel>;
+  /** Version of the Envoys, and what it can do. */
+  readonly envoy: string;
+  readonly can: Capabilities;
 }
 
 /** All cases. */
@@ -88,13 +98,16 @@ const labelOf = (proxy: ProxyModel): string => {
 /** Compiles objects in the capture that the case asks for. */
 export function compileCase(golden: GoldenCase, objects: readonly Parsed[]): Compiled {
   const world = worldOf(objects);
-  const { model, findings } = reconcile(world, { capture: golden.options.capture ?? 'redirect' });
+  const reconciled = reconcile(world, { capture: golden.options.capture ?? 'redirect' });
+  const { model, findings } = reconciled;
   const proxies = new Map<string, ProxyModel>();
   for (const key of [...model.proxies.keys()].sort()) {
     const proxy = model.proxies.get(key);
     if (proxy !== undefined && !proxies.has(labelOf(proxy))) proxies.set(labelOf(proxy), proxy);
   }
-  return { world, model, findings, proxies };
+  const { envoy = '1.36.4' } = golden.options;
+  const can = capabilitiesOf(envoy);
+  return { world, model, findings, statuses: statusesOf(world, reconciled), proxies, envoy, can };
 }
 
 const fileOf: Readonly<Record<ResourceType, string>> = {
@@ -127,18 +140,34 @@ function conditionsOf(findings: readonly Finding[]): Json {
   return Object.fromEntries(byObject);
 }
 
+/** As the status board joins them with conditions. */
+function statusesOf(world: World, { policies, routes }: Reconciled): Json {
+  const context = { world, policies, routes };
+  const ofPolicies = policies.policies.map((policy) => {
+    const { ancestors, blocks, selected } = summaryOfPolicy(policy, context);
+    const shown = { ancestors: ancestors.map(({ reference }) => reference), blocks: [...blocks] };
+    return [idOf(policy.ref), selected === undefined ? shown : { ...shown, selected }] as const;
+  });
+  const ofRoutes = routes.flatMap((route): [string, Json][] => {
+    const lines = policiesTouching(route, context);
+    return lines.length === 0 ? [] : [[idOf(route.ref), { policies: [...lines] }]];
+  });
+  return Object.fromEntries<Json>([...ofPolicies, ...ofRoutes]);
+}
+
 /** Every file below `want`, by path, with its content. */
 export function wantedFiles(golden: GoldenCase, compiled: Compiled): ReadonlyMap<string, string> {
   const { options } = golden;
   const files = new Map<string, string>();
   for (const [label, proxy] of compiled.proxies) {
     if (options.proxies !== undefined && !options.proxies.includes(label)) continue;
-    const all: Readonly<Record<ResourceType, Bundle>> = translate(compiled.model, proxy);
+    const all: Readonly<Record<ResourceType, Bundle>> = translate(compiled.model, proxy, compiled.can);
     for (const type of resourceTypes.filter((one) => options.types?.includes(one) ?? true)) {
       const printed = all[type].filter(({ name }) => isPrinted(name, options));
       if (printed.length > 0) files.set(join(label, fileOf[type]), canonicalYaml(resourcesToJson(printed)));
     }
   }
   if (compiled.findings.length > 0) files.set('conditions.yaml', canonicalYaml(conditionsOf(compiled.findings)));
+  if (compiled.world.meshPolicies.size > 0) files.set('status.yaml', canonicalYaml(compiled.statuses));
   return files;
 }

@@ -5,6 +5,7 @@ import type { Protocol } from '../../src/xds/plan.js';
 import { inFlightAllowed } from '../../src/xds/schedule.js';
 import { isWildcardType, resourceTypes, shortNameOf, type ResourceType } from '../../src/xds/resources.js';
 import type { Received } from './client.js';
+import { differenceOf, fresh, nameIn, newTo, type TypeMemory } from './memory.js';
 import { createReducerPeer, type Peer } from './peers.js';
 import { names, randomSpec } from './random-world.js';
 import type { Spec } from './world.js';
@@ -19,46 +20,17 @@ export type Action =
   | { readonly kind: 'reconnect' }
   | { readonly kind: 'wait'; readonly ms: number };
 
-interface Pending {
-  readonly response: Received;
-  applied: boolean;
-}
-
-interface TypeMemory {
-  asked: boolean;
-  wildcard: boolean;
-  everNamed: boolean;
-  readonly names: Set<string>;
-  /** `a@1` with the version of the resource. */
-  readonly held: Map<string, { readonly label: string; readonly version: string }>;
-  /** Received and not answered; Envoy may have applied it all the same. */
-  readonly pending: Pending[];
-  version: string;
-  nonce: string;
-  /** State of the world: it came back with things that the server cannot know, and has accepted nothing since. */
-  blind: boolean;
-  readonly refused: Set<string>;
-  /** Refused in a way from which the server may or may not have learnt it. */
-  readonly doubtful: Set<string>;
-}
-
-const fresh = (): TypeMemory => ({
-  asked: false,
-  wildcard: false,
-  everNamed: false,
-  names: new Set(),
-  held: new Map(),
-  pending: [],
-  version: '',
-  nonce: '',
-  blind: false,
-  refused: new Set(),
-  doubtful: new Set(),
-});
-
 const fail = (what: string): never => {
   throw new Error(what);
 };
+
+interface Refusal {
+  /** What the response repeats. */
+  readonly before: readonly Received[];
+  readonly response: Received;
+  readonly culprit: string;
+  readonly seed: number;
+}
 
 /** A client and its server. */
 export interface Model {
@@ -129,7 +101,7 @@ export function createModel(protocol: Protocol): Model {
 
   const remove = (type: ResourceType, name: string): void => {
     const was = of(type).held.delete(name);
-    if (type !== 'cluster' || !was || !of('cluster').wildcard) return;
+    if (type !== 'cluster' || !was || !of('cluster').wildcard || of('cluster').untold.has(name)) return;
     for (const { label } of of('route').held.values()) {
       // Nobody tells a server of state of the world what the client has from an earlier stream.
       if (protocol === 'sotw' && !sentHere.has(`route ${label}`)) continue;
@@ -181,43 +153,48 @@ export function createModel(protocol: Protocol): Model {
     memory.nonce = response.nonce;
     memory.version = response.version;
     memory.blind = false;
+    memory.untold.clear();
     say(type, { nonce: response.nonce });
   };
+
+  /** Full sets repeat what came before them: what Envoy refuses in the newest it refused in those before it. */
+  const repeats = (type: ResourceType): boolean => protocol === 'sotw' && isWildcardType(type);
 
   const refuse = (type: ResourceType, seed: number): void => {
     const memory = of(type);
     const index = protocol === 'sotw' ? memory.pending.length - 1 : memory.pending.findIndex((one) => !one.applied);
     const chosen = memory.pending[index];
     if (chosen === undefined || chosen.applied) return;
-    applyUntil(type, index);
+    if (!repeats(type)) applyUntil(type, index);
     const { response } = chosen;
+    const before = repeats(type) ? memory.pending.slice(0, index).map((one) => one.response) : [];
     if (protocol === 'sotw') memory.pending.length = 0;
     else memory.pending.splice(index, 1);
     const fresh = newTo(memory, response);
     const culprit = fresh[seed % Math.max(1, fresh.length)];
     memory.nonce = response.nonce;
     if (culprit !== undefined) {
-      sayRefused(type, { response, culprit, seed });
+      sayRefused(type, { before, response, culprit, seed });
       return;
     }
-    apply(type, response, new Set());
+    for (const one of [...before, response]) apply(type, one, new Set());
     memory.version = response.version;
     memory.blind = false;
+    memory.untold.clear();
     say(type, { nonce: response.nonce });
   };
 
-  const sayRefused = (
-    type: ResourceType,
-    { response, culprit, seed }: { readonly response: Received; readonly culprit: string; readonly seed: number },
-  ): void => {
+  const sayRefused = (type: ResourceType, { before, response, culprit, seed }: Refusal): void => {
     const memory = of(type);
     const name = nameIn(culprit);
     const isNamed = isWildcardType(type) && seed % 2 === 0;
     // The server can know: the text tells, or there is nothing else in the response.
     if (isNamed || response.resources.size === 1) memory.refused.add(culprit);
     else memory.doubtful.add(culprit);
-    // Named: all others are applied. Otherwise nothing is.
-    if (isNamed) apply(type, response, new Set([culprit]));
+    // Named: all others are applied. Otherwise nothing is of what holds the culprit.
+    const taken = isNamed ? [...before, response] : withoutLabel(before, culprit);
+    for (const one of taken) apply(type, one, new Set([culprit]));
+    if (!isNamed) for (const one of taken.flatMap(({ resources }) => [...resources.keys()])) memory.untold.add(one);
     say(type, { nonce: response.nonce, error: isNamed ? `Error adding/updating cluster(s) ${name}: bad` : 'bad' });
   };
 
@@ -271,6 +248,7 @@ export function createModel(protocol: Protocol): Model {
       memory.pending.length = 0;
       memory.refused.clear();
       memory.doubtful.clear();
+      memory.untold.clear();
       memory.nonce = '';
       memory.blind = memory.version !== '';
     }
@@ -280,7 +258,8 @@ export function createModel(protocol: Protocol): Model {
       if (!memory.asked) continue;
       const add = [...(memory.wildcard && memory.everNamed ? ['*'] : []), ...memory.names];
       if (add.length === 0 && !memory.wildcard) {
-        Object.assign(memory, { asked: false, everNamed: false });
+        // It has nothing of the type any more, so that it states no version either.
+        Object.assign(memory, { asked: false, everNamed: false, version: '', blind: false });
         memory.held.clear();
       } else
         say(type, { add, initial: Object.fromEntries([...memory.held].map(([name, one]) => [name, one.version])) });
@@ -357,37 +336,12 @@ export function createModel(protocol: Protocol): Model {
 
 const typeAt = (index: number): ResourceType => resourceTypes[index] ?? 'cluster';
 
-const nameIn = (label: string): string => label.slice(0, label.lastIndexOf('@'));
-
 /** What a client may ask for by number. */
 function askable(type: ResourceType, index: number): string {
   if (index === 4) return 'i/80';
   return index === 5 && isWildcardType(type) ? '*' : (names[index % names.length] ?? 'a');
 }
 
-/** Labels of what a response would change. */
-const newTo = (memory: TypeMemory, response: Received): readonly string[] =>
-  [...response.resources.values()]
-    .map((one) => one.label)
-    .filter((label) => memory.held.get(nameIn(label))?.label !== label && !label.endsWith('@empty'));
-
-interface Holding {
-  readonly type: ResourceType;
-  readonly memory: TypeMemory;
-  readonly wanted: ReadonlyMap<string, string>;
-  readonly protocol: Protocol;
-}
-
-function differenceOf({ type, memory, wanted, protocol }: Holding): readonly string[] {
-  // To send the rest without the culprit would delete what the client had under that name.
-  if (protocol === 'sotw' && memory.blind && memory.refused.size + memory.doubtful.size > 0) return [];
-  const isExcused = (label: string): boolean => memory.refused.has(label) || memory.doubtful.has(label);
-  const missing = [...wanted]
-    .filter(([name, label]) => memory.held.get(name)?.label !== label && !isExcused(label))
-    .map(([name, label]) => `${type} ${label} is missing; there is ${memory.held.get(name)?.label ?? 'nothing'}`);
-  // Endpoints leave with their clusters; state of the world cannot remove what is named; a refused route may still need its cluster.
-  const mayStay = type === 'endpoint' || type === 'cluster' || (protocol === 'sotw' && !isWildcardType(type));
-  if (mayStay) return missing;
-  const surplus = [...memory.held.keys()].filter((name) => !wanted.has(name));
-  return [...missing, ...surplus.map((name) => `${type} ${name} should be gone`)];
-}
+/** The responses in which this is not. */
+const withoutLabel = (responses: readonly Received[], label: string): readonly Received[] =>
+  responses.filter((one) => one.resources.get(nameIn(label))?.label !== label);

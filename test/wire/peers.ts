@@ -8,7 +8,7 @@ import { typeOfUrl } from '../../src/xds/resources.js';
 import { startServer } from '../../src/xds/server.js';
 import { newStream, reduce } from '../../src/xds/stream.js';
 import type { StreamInput } from '../../src/xds/stream-state.js';
-import { decodeRequest } from '../../src/xds/wire.js';
+import { decodeRequest } from '../../src/xds/wire-read.js';
 import { createFakeClock } from '../support/fake-clock.js';
 import { until } from '../support/until.js';
 import { readResponse, requestOf, type Received, type Said } from './client.js';

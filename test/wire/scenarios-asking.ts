@@ -177,6 +177,43 @@ export const subscriptions: readonly Scenario[] = [
 /** What a client says of responses. */
 export const answers: readonly Scenario[] = [
   {
+    name: 'a route that is taken up again before it was read keeps its cluster',
+    only: 'sotw',
+    moves: [
+      serve({ cds: { a: 1 }, rds: { r: { v: 1, clusters: ['a'] } } }),
+      ask('rds', 'r'),
+      sees('rds r@1'),
+      ask('cds'),
+      sees('cds a@1'),
+      ack('cds'),
+      drop('rds', 'r'),
+      serve({}),
+      ask('rds', 'r'),
+      ack('rds'),
+      wait(60_000),
+      sees(),
+      drop('rds', 'r'),
+      wait(2_000),
+      sees('cds'),
+    ],
+  },
+  {
+    name: 'what a void request gives up is sent again to who takes it up again',
+    only: 'sotw',
+    moves: [
+      serve({ eds: { a: 1 } }),
+      ask('eds', 'a'),
+      sees('eds a@1'),
+      ack('eds'),
+      ask('eds', 'b'),
+      sees('eds b@empty'),
+      drop('eds', 'a'),
+      ask('eds', 'a'),
+      ack('eds'),
+      sees('eds a@1'),
+    ],
+  },
+  {
     name: 'a stale request is void',
     only: 'sotw',
     moves: [serve({ eds: { a: 1, b: 1 } }), ask('eds', 'a'), sees('eds a@1'), ack('eds'), stale('eds', 'b'), sees()],

@@ -2,7 +2,8 @@
 
 import { answers, subscriptions } from './scenarios-asking.js';
 import { order, settling } from './scenarios-order.js';
-import { own, refusals, returning } from './scenarios-refusing.js';
+import { refusals } from './scenarios-refusing.js';
+import { own, returning } from './scenarios-returning.js';
 import type { Scenario } from './script.js';
 
 /** Every conversation. */

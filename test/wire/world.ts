@@ -8,7 +8,7 @@ import { Listener } from '../../src/gen/envoy/config/listener/v3/listener.js';
 import { RouteConfiguration } from '../../src/gen/envoy/config/route/v3/route.js';
 import { ScopedRouteConfiguration } from '../../src/gen/envoy/config/route/v3/scoped_route.js';
 import { Secret } from '../../src/gen/envoy/extensions/transport_sockets/tls/v3/secret.js';
-import type { Publication } from '../../src/xds/cache.js';
+import type { Names, Publication } from '../../src/xds/cache.js';
 import {
   encodedFrom,
   resourceTypes,
@@ -22,7 +22,13 @@ export type Short = (typeof shortNameOf)[ResourceType];
 
 /** One resource: its content as a number, and what it names. */
 export type Content =
-  number | { readonly v: number; readonly clusters?: readonly string[]; readonly routes?: readonly string[] };
+  | number
+  | {
+      readonly v: number;
+      readonly clusters?: readonly string[];
+      readonly routes?: readonly string[];
+      readonly withheld?: true;
+    };
 
 /** What is served, by type and name. */
 export type Spec = Readonly<Partial<Record<Short, Readonly<Record<string, Content>>>>>;
@@ -75,7 +81,18 @@ export function labelOf(type: ResourceType, bytes: Uint8Array): string {
 /** The resources of a spec. */
 export const resourcesOf = (spec: Spec): readonly EncodedResource[] =>
   Object.entries(spec).flatMap(([short, names]) =>
-    Object.entries(names).map(([name, content]) => resourceOf(typeOf(short as Short), name, content)),
+    Object.entries(names).flatMap(([name, content]) =>
+      isWithheld(content) ? [] : resourceOf(typeOf(short as Short), name, content),
+    ),
+  );
+
+const isWithheld = (content: Content): boolean => typeof content === 'object' && content.withheld === true;
+
+const withheldOf = (spec: Spec): Names =>
+  Object.entries(spec).flatMap(([short, names]) =>
+    Object.entries(names).flatMap(([name, content]) =>
+      isWithheld(content) ? { type: typeOf(short as Short), name } : [],
+    ),
   );
 
 const ownOf = (spec: Spec): OwnResources => {
@@ -88,6 +105,12 @@ export const theProxy = 'shop/pod';
 /** A publication in which one proxy sees this. */
 export function publicationOf(revision: number, spec: Spec, own: Spec = {}): Publication {
   const layers = new Map(resourceTypes.map((type) => [type, resourcesOf(spec).filter((one) => one.type === type)]));
-  const entry = { group: 'g', viewFor: () => 'view', own: ownOf(own) };
-  return { revision, views: new Map([['view', [layers]]]), proxies: new Map([[theProxy, entry]]) };
+  const ours = ownOf(own);
+  const entry = { group: 'g', viewFor: () => 'view', ownFor: () => ours };
+  return {
+    revision,
+    views: new Map([['view', [layers]]]),
+    withheld: new Map([['view', withheldOf(spec)]]),
+    proxies: new Map([[theProxy, entry]]),
+  };
 }

@@ -127,7 +127,7 @@ feature('1.2-redirect', 'status and Location, with scheme, host, port and path a
   const wanted = {
     ...{ '/host/x': '302 http://example.org/host/x', ':9080/host/x': '302 http://example.org:9080/host/x' },
     // Envoy can drop the port of a request only where it is the usual one.
-    ...{ '/scheme/x': `302 https://${shop}/scheme/x`, ':9080/scheme/x': `302 https://${shop}:443/scheme/x` },
+    ...{ '/scheme/x': `302 https://${shop}/scheme/x`, ':9080/scheme/x': `302 https://${shop}/scheme/x` },
     ...{ '/port': `302 http://${shop}:8443/port`, ':9080/port': `302 http://${shop}:8443/port` },
     '/all/x?y=1': '301 https://example.org:8443/all/x?y=1',
     ...{ '/full/x': `303 http://${shop}/new`, ':9080/full/x': `303 http://${shop}:9080/new` },

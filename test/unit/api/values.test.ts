@@ -1,7 +1,7 @@
 // Durations, prefixes, regular expressions and near misses.
 
 import { expect } from 'chai';
-import { isMaskedCidr } from '../../../src/api/cidr.js';
+import { isInCidr, isMaskedCidr } from '../../../src/api/cidr.js';
 import { closest } from '../../../src/api/did-you-mean.js';
 import { durationMs } from '../../../src/api/duration.js';
 import { checkRe2, matchesRe2 } from '../../../src/api/re2.js';
@@ -25,6 +25,18 @@ describe('durationMs', () => {
       expect(durationMs(text)).to.deep.equal(want);
     });
   }
+});
+
+describe('isInCidr', () => {
+  it('compares the leading bits, within a family', () => {
+    expect(isInCidr('10.1.2.3', '10.1.0.0/16')).to.equal(true);
+    expect(isInCidr('10.2.2.3', '10.1.0.0/16')).to.equal(false);
+    expect(isInCidr('10.1.2.3', '0.0.0.0/0')).to.equal(true);
+    expect(isInCidr('10.1.2.3', '10.1.2.3/32')).to.equal(true);
+    expect(isInCidr('fd00::1', 'fd00::/8')).to.equal(true);
+    expect(isInCidr('fe00::1', 'fd00::/8')).to.equal(false);
+    expect(isInCidr('10.1.2.3', '::/0')).to.equal(false);
+  });
 });
 
 describe('isMaskedCidr', () => {

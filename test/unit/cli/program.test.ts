@@ -74,6 +74,9 @@ describe('command line', () => {
       ['run', '.'],
       ['run', '.', '--xds-insecure', '--xds-listen', '0.0.0.0:18000'],
       ['sandbox', '.', '--traffic', 'much'],
+      ['policy', 'efective', 'mesh', '.'],
+      ['policy', 'effective', 'mesh'],
+      ['policy', 'effective', 'web', '.'],
       ['completion', 'tcsh'],
     ];
     for (const argv of wrong) {
@@ -148,5 +151,7 @@ describe('completion', () => {
     expect(complete('legation', 'lint', '-o', 's')).to.equal('sarif');
     expect(complete('legation', 'lint', 'exam')).to.equal('examples');
     expect(complete('legation', 'completion', 'z')).to.equal('zsh');
+    expect(complete('legation', 'policy', 'e')).to.equal('effective');
+    expect(complete('legation', 'policy', 'effective', 'mesh', 'exam')).to.equal('examples');
   });
 });

@@ -14,6 +14,7 @@ import type { Result } from '../../../src/lib/result.js';
 
 const route: RouteContext = {
   direction: 'outbound',
+  name: 'shop/route/rule',
   fallsBack: false,
   defaults: builtInDefaults,
   port: 9080,
@@ -147,6 +148,18 @@ describe('what Envoy would not take', () => {
     }
     expect(
       requestHeaderModifier.from({ requestHeaderModifier: { set: [{ name: 'x-host', value: 'x' }] } }),
+    ).to.have.property('ok', true);
+  });
+
+  it('a header value that ends the header', () => {
+    for (const value of ['a\nb', 'a\r', '\u0000']) {
+      const result = requestHeaderModifier.from({ requestHeaderModifier: { set: [{ name: 'x-a', value }] } });
+      expect(result?.ok === false ? result.error[0]?.message : '').to.contain(
+        "must not give header 'x-a' a value with a line break",
+      );
+    }
+    expect(
+      requestHeaderModifier.from({ requestHeaderModifier: { add: [{ name: 'x-a', value: 'a\tb é' }] } }),
     ).to.have.property('ok', true);
   });
 

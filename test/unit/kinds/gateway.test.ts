@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { parseGRPCRoute, parseHTTPRoute, parseReferenceGrant } from '../../../src/kinds/gateway.js';
+import { parseGRPCRoute, parseHTTPRoute } from '../../../src/kinds/gateway.js';
+import { parseReferenceGrant } from '../../../src/kinds/reference-grant.js';
 import type { HTTPRoute, Parsing } from '../../../src/kinds/gateway.js';
 
 const meta = { name: 'r', namespace: 'shop', labels: {}, annotations: {}, generation: 1 };
@@ -72,12 +73,6 @@ describe('kinds/gateway', () => {
         'backendRefs[0].filters[0].type',
         'UnsupportedValue',
       ],
-      [
-        'a ServiceImport',
-        { backendRefs: [{ ...backend, group: 'multicluster.x-k8s.io', kind: 'ServiceImport' }] },
-        'backendRefs[0].kind',
-        'InvalidKind',
-      ],
       ['a wrong type', { backendRefs: [{ ...backend, weight: 'much' }] }, 'backendRefs[0].weight', 'Invalid'],
     ];
     for (const [what, written, path, reason] of cases) {
@@ -126,10 +121,58 @@ describe('kinds/gateway', () => {
     expect(parseHTTPRoute({ spec: { parentRefs: [{ kind: 'Service' }] } }, meta).ok).to.equal(false);
   });
 
-  it('keeps the rules of a GRPCRoute as written', () => {
-    const result = parseGRPCRoute({ spec: { parentRefs: [parent], hostnames: ['a'], rules: [{ x: 1 }] } }, meta);
-    expect(result.ok && result.value.object.spec.rules).to.deep.equal([{ x: 1 }]);
-    expect(result.ok && result.value.object.spec.parentRefs[0]?.ours).to.equal(true);
+  it('costs a share, not the rule, where a reference names no Service', () => {
+    const wrong = { group: 'multicluster.x-k8s.io', kind: 'ServiceImport', name: 'web' };
+    const mirror = { type: 'RequestMirror', requestMirror: { backendRef: wrong } };
+    const [rule] = rules([{ filters: [mirror], backendRefs: [backend, { ...wrong, weight: 3 }] }]);
+    expect(rule?.problem).to.equal(undefined);
+    expect(rule?.backendRefs?.map(({ weight }) => weight)).to.deep.equal([1, 3]);
+    expect([...(rule?.wrongRefs ?? [])].map(([at, { path, reason }]) => [at, path, reason])).to.deep.equal(
+      ['backendRefs[1]', 'filters[0].requestMirror.backendRef'].map((at) => [
+        `spec.rules[0].${at}`,
+        `spec.rules[0].${at}.kind`,
+        'InvalidKind',
+      ]),
+    );
+  });
+
+  it('takes no condition that only a TrafficRoute has', () => {
+    const { object, warnings } = route({ rules: [{ matches: [{ grpc: {} }], backendRefs: [backend] }] });
+    expect(object.spec.rules[0]?.matches?.[0]).to.not.have.property('grpc');
+    expect(warnings.map(({ path }) => path)).to.deep.equal(['spec.rules[0].matches[0].grpc']);
+  });
+
+  describe('GRPCRoute', () => {
+    const grpc = (written: readonly unknown[]) => {
+      const result = parseGRPCRoute({ spec: { parentRefs: [parent], rules: written } }, meta);
+      if (!result.ok) throw new Error(JSON.stringify(result.error));
+      return result.value;
+    };
+
+    it('has matches by method, under the name of a TrafficRoute', () => {
+      const method = { service: 'shop.Cart', method: 'Add' };
+      const headers = [{ name: 'a', value: 'b' }];
+      const { object } = grpc([{ matches: [{ method, headers }], backendRefs: [backend] }, { backendRefs: [backend] }]);
+      const [first, second] = object.spec.rules;
+      expect(first?.matches?.[0]?.grpc).to.deep.equal({ type: 'Exact', ...method });
+      expect(first?.matches?.[0]?.headers?.[0]).to.include({ name: 'a', type: 'Exact' });
+      expect(second?.matches).to.deep.equal([{}]);
+    });
+
+    it('names the fields of its own', () => {
+      const bad = { method: { type: 'RegularExpression', service: 3 } };
+      const { object } = grpc([{ matches: [bad], backendRefs: [backend] }]);
+      expect(object.spec.absent[0]).to.include({ path: 'spec.rules[0].matches[0].method.service' });
+      const { warnings } = grpc([{ matches: [{ path: { value: '/x' } }], backendRefs: [backend] }]);
+      expect(warnings.map(({ path }) => path)).to.deep.equal(['spec.rules[0].matches[0].path']);
+    });
+
+    it('refuses filters that gRPC has not, and answers UNAVAILABLE instead', () => {
+      const { object } = grpc([{ filters: [{ type: 'URLRewrite', urlRewrite: {} }], backendRefs: [backend] }]);
+      const [rule] = object.spec.rules;
+      expect(rule?.problem).to.include({ path: 'spec.rules[0].filters[0].type', reason: 'UnsupportedValue' });
+      expect(rule?.filters?.[0]?.directResponse?.statusCode).to.equal(503);
+    });
   });
 
   it('reads a ReferenceGrant', () => {

@@ -62,34 +62,31 @@ describe('unsupported', () => {
   });
 
   it('names what was found and what works', () => {
-    expect(
-      unsupportedValues('TrafficRoute', { parentRefs, protocol: 'GRPC', rules: [{ delegate: {} }] }),
-    ).to.deep.equal([
+    const refused = { parentRefs, distribution: 'Namespace', rules: [{ weightsFrom: {} }] };
+    expect(unsupportedValues('TrafficRoute', refused)).to.deep.equal([
       {
-        path: 'spec.protocol',
+        path: 'spec.distribution',
         reason: 'UnsupportedValue',
-        message: "`spec.protocol` is 'GRPC', which this version does not compile yet; only 'HTTP' works",
+        message: "`spec.distribution` is 'Namespace', which this version does not compile yet; use 'Learned' or 'Mesh'",
       },
       {
-        path: 'spec.rules[0].delegate',
+        path: 'spec.rules[0].weightsFrom',
         reason: 'UnsupportedValue',
         message:
-          '`spec.rules[0].delegate` is set, which this version does not compile yet; write the rules into this route, or attach several routes to the Service',
+          '`spec.rules[0].weightsFrom` is set, which this version does not compile yet; write `weight` at the backends',
       },
     ]);
   });
 
   it('refuses one rule and leaves its neighbours', () => {
     const rule = {
-      matches: [{ path: {} }, { cookies: [] }],
-      filters: [{ type: 'URLRewrite' }, { type: 'Fault', fault: {} }],
-      backendRefs: [{ kind: 'Host' }, { fallback: true }, { fallback: false }],
+      matches: [{ path: {} }, { claims: [] }],
+      filters: [{ type: 'URLRewrite' }],
+      backendRefs: [{ kind: 'Host' }, { kind: 'Service' }],
     };
     expect(unsupportedInRule(rule, 2).map(({ path }) => path)).to.deep.equal([
-      'spec.rules[2].matches[1].cookies',
-      'spec.rules[2].filters[1].fault',
+      'spec.rules[2].matches[1].claims',
       'spec.rules[2].backendRefs[0].kind',
-      'spec.rules[2].backendRefs[1].fallback',
     ]);
     expect(
       unsupportedOutsideRules({ rules: [rule], parentRefs: [{ kind: 'Host' }] }).map(({ path }) => path),
@@ -103,7 +100,7 @@ describe('unsupported', () => {
 
   it('tells the documentation', () => {
     expect(compiledNote('TrafficRoute', 'rules[].timeouts.request')).to.equal('yes');
-    expect(compiledNote('TrafficRoute', 'rules[].matches[].cookies[].name')).to.equal('not yet');
+    expect(compiledNote('TrafficRoute', 'rules[].matches[].claims[].name')).to.equal('not yet');
     expect(compiledNote('TrafficRoute', 'distribution')).to.equal('except `Namespace`');
   });
 });

@@ -28,6 +28,9 @@ const prefix = (value: string): Match => ({
   method: undefined,
   headers: [],
   queryParams: [],
+  cookies: [],
+  grpc: undefined,
+  sources: [],
 });
 
 const shop: ObjectRef = { kind: 'Service', namespace: 'shop', name: 'web' };
@@ -37,7 +40,16 @@ const ruleOf = (name: string, match: Match, features: readonly CompiledFeature[]
   origin,
   name,
   matches: [match],
-  backends: [{ kind: 'service', target: { namespace: 'shop', name: 'web', port: 80 }, weight: 1, features: [] }],
+  backends: [
+    {
+      kind: 'service',
+      target: { namespace: 'shop', name: 'web', port: 80 },
+      weight: 1,
+      fallback: false,
+      features: [],
+      policies: [],
+    },
+  ],
   references: [],
   features,
 });
@@ -50,9 +62,9 @@ const seen = (rules: readonly Rule[]): readonly string[] =>
     entries.map(({ match, rule }) => `${hostnames.join()} ${rule.name} ${match.path.kind} ${match.path.value}`),
   );
 
-const hold = (rule: Rule, parents = [{ ref: shop }]) => {
+const hold = (rule: Rule, parents = [{ ref: shop }], delegate?: readonly string[]) => {
   const result = holdRule(
-    { index: 0, matches: rule.matches, rule, unresolved: [], weakened: [] },
+    { index: 0, matches: rule.matches, rule, written: rule.features, delegate, unresolved: [], weakened: [] },
     { ref: origin.ref, parents },
   );
   if (!result.ok) return { refused: result.error[0]?.message };
@@ -96,6 +108,23 @@ describe('arrival of requests', () => {
     ];
     expect(seen(rules)).to.deep.equal(['* first exact /same']);
   });
+
+  it('knows no rule that is for some callers, and keeps gRPC names and what rules above demand', () => {
+    const source = { key: 'far', namespaces: ['far'], podLabels: {}, ipBlocks: [] };
+    const within = [{ kind: 'regex', value: '/a.*', ignoreCase: false } as const];
+    const grpc = { service: { kind: 'exact', value: 'shop.Cart' } as const, method: undefined };
+    const kept: Match = { ...prefix('/a'), within, grpc };
+    const away = rewrite({ path: { type: 'ReplacePrefixMatch', replacePrefixMatch: '/' } });
+    expect(seen([ruleOf('some', { ...prefix('/'), sources: [source] }, [])])).to.deep.equal([]);
+    expect(seen([ruleOf('moved', kept, [away])])).to.deep.equal([]);
+    const hosts = onArrival([{ hostnames: ['*'], entries: entriesOf([ruleOf('kept', kept, [])]) }]);
+    expect(hosts[0]?.entries[0]?.match).to.deep.equal(kept);
+  });
+
+  it('keeps the order of a list in which no rule has moved: routes below a rule stand in its place', () => {
+    const rules = [ruleOf('sibling', prefix('/a'), []), ruleOf('below', prefix('/a/longer'), [])];
+    expect(seen(rules)).to.deep.equal(['* sibling prefix /a', '* below prefix /a/longer']);
+  });
 });
 
 describe('a rule that is held where its requests arrive', () => {
@@ -122,5 +151,14 @@ describe('a rule that is held where its requests arrive', () => {
     expect(falls.weakened).to.include("callers of namespace 'shop' alone");
     expect(hold(ruleOf('r', prefix('/'), [only]), other).refused).to.include("callers of namespace 'shop' alone");
     expect(hold({ ...ruleOf('r', prefix('/'), [only]), backends: [] }).refused).to.include('sends to no backend');
+  });
+
+  it('is not where callers or other routes are part of it', () => {
+    const rule = ruleOf('r', prefix('/'), [only]);
+    const above = [{ ref: { ...origin.ref, name: 'root' } }];
+    expect(hold(rule, above).refused).to.include("stands below a rule of TrafficRoute 'shop/root'");
+    expect(hold(rule, [{ ref: shop }], ['team']).refused).to.include('hands its requests on');
+    const some = { ...prefix('/'), sources: [{ key: 'far', namespaces: ['far'], podLabels: {}, ipBlocks: [] }] };
+    expect(hold(ruleOf('r', some, [only])).refused).to.include('for some callers alone');
   });
 });

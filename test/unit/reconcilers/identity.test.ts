@@ -67,6 +67,46 @@ describe('reconcile: identity', () => {
   });
 });
 
+describe('reconcile: rules that hold where requests arrive', () => {
+  const faulty = (more: Raw = {}): Raw =>
+    route('web', [
+      {
+        filters: [{ type: 'Fault', fault: { httpStatus: 503 } }],
+        backendRefs: [{ name: 'web', port: 80, ...more }],
+      },
+    ]);
+  const mesh: readonly Raw[] = [...base.slice(0, -1), faulty()];
+  const bare = { spec: { hostNetwork: true, containers: [] }, status: { podIP: '10.0.0.9' } };
+
+  it('are known to the proxies behind their Service, and to no other', () => {
+    const { proxies } = build()(mesh).model;
+    const namesOf = (key: string) =>
+      proxies.get(key)?.inbound.flatMap(({ services }) => services.map(({ ref }) => ref.name));
+    expect([namesOf('shop/web-1'), namesOf('shop/other-1')]).to.deep.equal([['web'], []]);
+  });
+
+  it('are the same after an endpoint changed or came', () => {
+    const next = build();
+    const first = next(mesh);
+    const unreadyPod = pod('web-1', { app: 'web', version: 'v1' }, unready);
+    const second = next([...mesh.map((raw) => (raw === base[2] ? unreadyPod : raw)), pod('web-2', { app: 'web' })]);
+    expect(second.model.endpoints.get('shop/web')).not.to.equal(first.model.endpoints.get('shop/web'));
+    expect(second.model.services.get('shop/web')).to.equal(first.model.services.get('shop/web'));
+    expect(second.model.proxies.get('shop/web-1')).to.equal(first.model.proxies.get('shop/web-1'));
+    expect(second.routes).to.equal(first.routes);
+  });
+
+  it('fall back to callers while an endpoint has no proxy, unless it is of another subset', () => {
+    const next = build();
+    const degraded = (raws: readonly Raw[]) =>
+      next(raws).findings.some(({ condition, ref }) => condition === 'Degraded' && ref.kind === 'TrafficRoute');
+    const withBare = [...mesh, pod('bare', { app: 'web', version: 'v2' }, bare)];
+    expect([degraded(mesh), degraded(withBare), degraded(mesh)]).to.deep.equal([false, true, false]);
+    const onlyV1 = withBare.map((raw) => (raw === mesh.at(-1) ? faulty({ subset: { version: 'v1' } }) : raw));
+    expect(degraded(onlyV1)).to.equal(false);
+  });
+});
+
 describe('reconcile: ports of a pod', () => {
   const slice = (port: number): Raw => ({
     apiVersion: 'discovery.k8s.io/v1',
@@ -82,13 +122,15 @@ describe('reconcile: ports of a pod', () => {
     { spec: { containers: [{ name: 'main', ports: [{ containerPort: 80 }] }] } },
   );
   const inboundOf = (port: number) =>
-    build()([service('web'), webPod, slice(port)], 'explicit').model.proxies.get('shop/web-1')?.inbound;
+    build()([service('web'), webPod, slice(port)], 'explicit')
+      .model.proxies.get('shop/web-1')
+      ?.inbound.map(({ port: own, protocol }) => ({ port: own, protocol }));
 
   it('are those that the container declares and those that slices call', () => {
-    expect(inboundOf(80)).to.deep.equal([{ port: 80, protocol: 'http', policies: [], services: [], marks: new Map() }]);
+    expect(inboundOf(80)).to.deep.equal([{ port: 80, protocol: 'http' }]);
     expect(inboundOf(8080)).to.deep.equal([
-      { port: 80, protocol: 'auto', policies: [], services: [], marks: new Map() },
-      { port: 8080, protocol: 'http', policies: [], services: [], marks: new Map() },
+      { port: 80, protocol: 'auto' },
+      { port: 8080, protocol: 'http' },
     ]);
   });
 });

@@ -1,7 +1,8 @@
 // The one order of rules, and which matches are equal.
 
 import { expect } from 'chai';
-import type { Match, Rule } from '../../../src/model/mesh.js';
+import type { Match, Rule, SourceMatch } from '../../../src/model/mesh.js';
+import type { RouteMatch } from '../../../src/kinds/route-match.js';
 import { anyRequest, matchOf } from '../../../src/reconcilers/match.js';
 import { inOrder, matchKey, type RankedEntry } from '../../../src/reconcilers/precedence.js';
 
@@ -31,6 +32,11 @@ const entry = (match: Match, more: Partial<RankedEntry> = {}): RankedEntry => ({
   ...more,
 });
 
+const source = (written: Partial<SourceMatch>): SourceMatch => ({
+  ...{ key: JSON.stringify(written), namespaces: [], podLabels: {}, ipBlocks: [] },
+  ...written,
+});
+
 describe('precedence', () => {
   const ordered: readonly RankedEntry[] = [
     entry(path('exact', '/a/b')),
@@ -45,7 +51,10 @@ describe('precedence', () => {
       headers: [header('x')],
       queryParams: [{ name: 'q', match: { kind: 'present' } }],
     }),
+    entry({ ...path('prefix', '/a'), headers: [header('x')], cookies: [{ name: 'c', value: undefined }] }),
     entry({ ...path('prefix', '/a'), headers: [header('x')] }),
+    entry({ ...path('prefix', '/a'), sources: [source({ namespaces: ['a'], podLabels: { b: 'c' } })] }),
+    entry({ ...path('prefix', '/a'), sources: [source({ namespaces: ['a'] })] }),
     entry(path('prefix', '/a')),
     entry(anyRequest),
     entry(anyRequest, { index: 1 }),
@@ -59,9 +68,23 @@ describe('precedence', () => {
     expect(inOrder(ordered)).to.deep.equal(ordered);
   });
 
+  it('tries the closest names of a gRPC call first', () => {
+    const grpc = (call: NonNullable<RouteMatch['grpc']>): RankedEntry => entry(matchOf({ grpc: call }, 'GRPC'));
+    const calls = [
+      grpc({ type: 'Exact', service: 'shop.Cart', method: 'Add' }),
+      grpc({ type: 'Exact', service: 'shop.Cart' }),
+      grpc({ type: 'Exact', service: 'shop.C' }),
+      grpc({ type: 'RegularExpression', service: 'shop[.].*' }),
+      grpc({ type: 'Exact', method: 'List' }),
+      grpc({ type: 'Exact', method: 'Add' }),
+      entry(matchOf({}, 'GRPC')),
+    ];
+    expect(inOrder([...calls].reverse())).to.deep.equal(calls);
+  });
+
   it('knows equal matches', () => {
     const key = (match: Match): string => matchKey(match);
-    const prefix = (value: string) => matchOf({ path: { type: 'PathPrefix', value, ignoreCase: false } });
+    const prefix = (value: string) => matchOf({ path: { type: 'PathPrefix', value, ignoreCase: false } }, 'HTTP');
     expect(key(prefix('/a/'))).to.equal(key(prefix('/a')));
     expect(key(prefix('/'))).to.equal(key(anyRequest));
     expect(key({ ...anyRequest, headers: [header('X'), header('y')] })).to.equal(

@@ -34,6 +34,8 @@ describe('sandbox: envoy', () => {
       'immediate',
       '--drain-time-s',
       '5',
+      '--file-flush-interval-msec',
+      '500',
       '--log-level',
       'warning',
     ]);

@@ -9,7 +9,7 @@ const cluster = (name: string, content = '1'): EncodedResource =>
   encodedFrom({ type: 'cluster', name, origins: [] }, Buffer.from(name + content));
 const listener = (name: string): EncodedResource =>
   encodedFrom({ type: 'listener', name, origins: [] }, Buffer.from(name));
-const entry: ProxyEntry = { group: 'g', viewFor: () => 'v', own: {} };
+const entry: ProxyEntry = { group: 'g', viewFor: () => 'v', ownFor: () => ({}) };
 
 const publication = (
   revision: number,
@@ -18,6 +18,7 @@ const publication = (
 ): Publication => ({
   revision,
   views: new Map([['v', [layers]]]),
+  withheld: new Map(),
   proxies: new Map(proxies),
 });
 const layersOf = (layers: Readonly<Record<string, readonly EncodedResource[]>>): Section =>
@@ -100,7 +101,7 @@ describe('cache', () => {
   it('forgets views that are no longer published', () => {
     const cache = createCache();
     cache.publish(publication(1, layersOf({ x: [cluster('a')] })));
-    cache.publish({ revision: 2, views: new Map(), proxies: new Map() });
+    cache.publish({ revision: 2, views: new Map(), withheld: new Map(), proxies: new Map() });
     expect(cache.viewKeys()).to.deep.equal([]);
     cache.publish(publication(3, layersOf({ y: [cluster('b')] })));
     expect(namesIn(cache.view('v')), 'nothing of the old view comes back').to.deep.equal(['b']);

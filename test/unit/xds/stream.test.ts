@@ -7,7 +7,7 @@ import { inFlightAllowed } from '../../../src/xds/schedule.js';
 import { newStream, reduce } from '../../../src/xds/stream.js';
 import type { StreamEffect, StreamState } from '../../../src/xds/stream-state.js';
 import type { Push } from '../../../src/xds/push.js';
-import { decodeRequest } from '../../../src/xds/wire.js';
+import { decodeRequest } from '../../../src/xds/wire-read.js';
 import { requestOf, type Said } from '../../wire/client.js';
 import { publicationOf, theProxy, type Spec } from '../../wire/world.js';
 

@@ -9,13 +9,9 @@ import {
   DiscoveryRequest,
   DiscoveryResponse,
 } from '../../../src/gen/envoy/service/discovery/v3/discovery.js';
-import {
-  decodeRequest,
-  encodeDeltaResponse,
-  encodeSotwResponse,
-  resourceFrame,
-  type RawNames,
-} from '../../../src/xds/wire.js';
+import { createRequestReader } from '../../../src/xds/requests.js';
+import { decodeRequest, eachVersion, type RawNames, type RawVersions } from '../../../src/xds/wire-read.js';
+import { encodeDeltaResponse, encodeSotwResponse, resourceFrame } from '../../../src/xds/wire.js';
 
 const text = fc.string({ unit: 'binary', maxLength: 200 });
 // The generated maps are plain objects, which cannot hold this key.
@@ -28,9 +24,11 @@ const namesIn = ({ buffer, bounds }: RawNames): readonly string[] =>
   bounds.flatMap((start, index) => (index % 2 === 0 ? [buffer.toString('utf8', start, bounds[index + 1])] : []));
 
 /** Pairs as a record, as the generated map has them: the last of equal keys counts. */
-const pairsIn = (raw: RawNames): ReadonlyMap<string, string> => {
-  const flat = namesIn(raw);
-  return new Map(flat.flatMap((key, index) => (index % 2 === 0 ? [[key, flat[index + 1] ?? '']] : [])));
+const pairsIn = (raw: RawVersions): ReadonlyMap<string, string> => {
+  const pairs = new Map<string, string>();
+  const textOf = (start: number, end: number): string => raw.buffer.toString('utf8', start, end);
+  eachVersion(raw, (at) => pairs.set(textOf(at.keyStart, at.keyEnd), textOf(at.valueStart, at.valueEnd)));
+  return pairs;
 };
 
 const entriesOf = (map: unknown): ReadonlyMap<string, string> =>
@@ -147,6 +145,33 @@ describe('wire', () => {
     );
   });
 
+  it('reads requests whose bytes it knows as it read them first', () => {
+    const known = Array.from({ length: 100 }, (_, index) => `o/shop/service-${String(index)}/80`);
+    const read = createRequestReader('delta');
+    const list = fc.constantFrom(
+      known,
+      known.slice(0, 70),
+      [...known, 'more'],
+      ['first', ...known],
+      [known.join(''), ...known],
+      known.toReversed(),
+      known.map((name) => name.padEnd(200, 'x')),
+      ['few'],
+      [],
+    );
+    fc.assert(
+      fc.property(list, list, text, (add, drop, nonce) => {
+        const said = { resourceNamesSubscribe: add, resourceNamesUnsubscribe: drop, responseNonce: nonce };
+        const bytes = Buffer.from(DeltaDiscoveryRequest.encode(DeltaDiscoveryRequest.fromPartial(said)).finish());
+        for (const raw of [read(bytes), read(bytes)]) {
+          expect(namesIn(raw.subscribe)).to.deep.equal(add);
+          expect(namesIn(raw.unsubscribe)).to.deep.equal(drop);
+          expect(raw.nonce).to.equal(nonce);
+        }
+      }),
+    );
+  });
+
   it('throws nothing but RangeError on any bytes', () => {
     const whole = Buffer.from(
       DeltaDiscoveryRequest.encode(
@@ -165,7 +190,7 @@ describe('wire', () => {
     fc.assert(
       fc.property(broken, fc.constantFrom('delta' as const, 'sotw' as const), (bytes, protocol) => {
         try {
-          decodeRequest(Buffer.from(bytes), protocol);
+          eachVersion(decodeRequest(Buffer.from(bytes), protocol).initial, () => undefined);
         } catch (thrown) {
           expect(thrown).to.be.instanceOf(RangeError);
         }
