@@ -8,6 +8,7 @@ import { stringify } from 'yaml';
 import { group, version } from '../src/api/meta.js';
 import { leaves, openApi, type OpenApi } from '../src/api/schema.js';
 import { kinds, userKinds, type KindInfo, type PrinterColumn } from '../src/kinds/index.js';
+import { isRecord } from '../src/lib/record.js';
 import { conditionsPage, referencePage } from './reference-pages.js';
 
 const text = (description: string): OpenApi => ({ type: 'string', description });
@@ -68,9 +69,6 @@ function customResourceDefinition(info: KindInfo): OpenApi {
     },
   };
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Structural OpenAPI as JSON Schema: closed objects, no Kubernetes words. */
 function jsonSchema(schema: unknown): unknown {

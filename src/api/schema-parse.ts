@@ -1,6 +1,7 @@
 // Turns unknown values into typed ones: defaults, bounds, unknown members and rules, all mistakes
 // collected. Never throws, never changes its input. Knows no concrete field.
 
+import { isRecord } from '../lib/record.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
 import { isTransition, violation } from './cel.js';
 import { didYouMean } from './did-you-mean.js';
@@ -34,9 +35,6 @@ export function found(value: unknown): string {
   if (typeof value === 'number' || typeof value === 'boolean') return `${typeof value} '${String(value)}'`;
   return typeof value === 'object' ? 'an object' : `a ${typeof value}`;
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const wrongType = (node: Node, value: unknown): string => `must be ${nouns[node.type]}, found ${found(value)}`;
 

@@ -3,8 +3,9 @@
 
 import { parse } from '../api/schema.js';
 import type { Node } from '../api/schema.js';
+import { isRecord } from '../lib/record.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
-import { describeValue, isFields, optional, type Fields } from './reader.js';
+import { describeValue, optional, type Fields } from './reader.js';
 import { filterMembers } from './route-filters.js';
 import { rulesSchema, type RouteRule } from './route-rule.js';
 
@@ -47,7 +48,7 @@ function prune(node: Node, value: unknown, found: { readonly path: string; reado
   if (node.type === 'list' && Array.isArray(value)) {
     return value.map((item, index) => prune(node.items, item, { path: at(path, index), warnings }));
   }
-  if (node.type !== 'object' || !isFields(value)) return value;
+  if (node.type !== 'object' || !isRecord(value)) return value;
   const entries = Object.entries(value).flatMap(([name, child]): [string, unknown][] => {
     const member = Object.hasOwn(node.members, name) ? node.members[name] : undefined;
     const where = `${path}.${name}`;
@@ -81,7 +82,7 @@ const advice: Readonly<Record<string, string>> = {
   ExternalAuth: 'use `extAuthz` of a MeshPolicy',
 };
 
-const fieldsIn = (list: unknown): readonly Fields[] => (Array.isArray(list) ? list.filter(isFields) : []);
+const fieldsIn = (list: unknown): readonly Fields[] => (Array.isArray(list) ? list.filter(isRecord) : []);
 
 function filterProblem(filters: unknown, path: string, allowed: ReadonlySet<unknown>): Problem | undefined {
   const list = fieldsIn(filters);
@@ -111,7 +112,7 @@ type WrongRefs = Map<string, Problem>;
 
 /** A reference; one to something that is no Service is noted, and becomes one that the schema takes. */
 function serviceRef(ref: unknown, path: string, wrong: WrongRefs): unknown {
-  if (!isFields(ref)) return ref;
+  if (!isRecord(ref)) return ref;
   const { kind = 'Service', group = '' } = ref;
   if (kind === 'Service' && group === '') return ref;
   const found = `${describeValue(kind)}${kind === 'Service' ? ` of group ${describeValue(group)}` : ''}`;
@@ -121,7 +122,7 @@ function serviceRef(ref: unknown, path: string, wrong: WrongRefs): unknown {
 }
 
 function mirrorRef(filter: unknown, path: string, wrong: WrongRefs): unknown {
-  if (!isFields(filter) || !isFields(filter['requestMirror'])) return filter;
+  if (!isRecord(filter) || !isRecord(filter['requestMirror'])) return filter;
   const mirror = filter['requestMirror'];
   const backendRef = serviceRef(mirror['backendRef'], `${path}.requestMirror.backendRef`, wrong);
   return { ...filter, requestMirror: { ...mirror, backendRef } };
@@ -184,7 +185,7 @@ function standIn(raw: Fields, site: RuleSite, problem: Problem | undefined): Rul
 
 /** A match with the members that its kind has; the `method` of a GRPCRoute goes by the name of `grpc` here. */
 function matchFields(match: unknown, site: RuleSite, found: { path: string; warnings: Problem[] }): unknown {
-  if (!isFields(match)) return match;
+  if (!isRecord(match)) return match;
   const members: readonly string[] = traits[site.kind].matchMembers;
   const entries = Object.entries(match).filter(([name, value]) => {
     const isKnown = members.includes(name);
@@ -208,7 +209,7 @@ function matchesOf(raw: Fields, site: RuleSite, warnings: Problem[]): unknown {
 /** Parses one rule; what is odd without being wrong goes to `warnings`. */
 export function parseGatewayRule(value: unknown, site: RuleSite, warnings: Problem[]): RuleOutcome {
   const path = pathOf(site);
-  if (!isFields(value)) {
+  if (!isRecord(value)) {
     const message = `\`${path}\` must be a mapping; found ${describeValue(value)}`;
     return { absent: { path, reason: 'Invalid', message } };
   }
@@ -219,7 +220,7 @@ export function parseGatewayRule(value: unknown, site: RuleSite, warnings: Probl
   const written = { ...value, matches: matchesOf(value, site, heard) };
   const pruned = prune(node, written, { path, warnings: heard });
   const wrongRefs: WrongRefs = new Map();
-  const raw = isFields(pruned) ? withServices(pruned, path, wrongRefs) : {};
+  const raw = isRecord(pruned) ? withServices(pruned, path, wrongRefs) : {};
   if (problem !== undefined || !hasAction(raw)) return standIn(raw, site, problem);
   const result = parseRule(raw, site);
   return result.ok ? { rule: { ...result.value, index: site.index, wrongRefs } } : standIn(raw, site, result.error[0]);

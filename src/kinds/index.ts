@@ -3,6 +3,7 @@
 
 import { apiVersion, type ObjectMeta } from '../api/meta.js';
 import { parse, transitionProblems, type Schema } from '../api/schema.js';
+import { isRecord } from '../lib/record.js';
 import { err, ok, type Problem, type Result } from '../lib/result.js';
 import {
   meshIdentityProblems,
@@ -142,9 +143,6 @@ export const userKinds: readonly UserKindName[] = ['TrafficRoute', 'MeshPolicy',
 
 /** Whether a kind of our group exists. */
 export const isUserKind = (kind: string): kind is UserKindName => userKinds.some((known) => known === kind);
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const topLevel = ['apiVersion', 'kind', 'metadata', 'spec', 'status'];
 

@@ -1,6 +1,7 @@
 // Reads objects of foreign kinds the way the API server does: tolerant of what is absent or unknown, exact about
 // wrong types, which become Problems with their path. Knows no kind.
 
+import { isRecord } from '../lib/record.js';
 import type { Problem } from '../lib/result.js';
 
 /** A mapping whose members are not known yet. */
@@ -29,14 +30,10 @@ export interface Reader {
 
 export const portBounds: Bounds = { min: 1, max: 65535 };
 
-/** True for mappings: neither lists nor `null`. */
-export const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** How a message names a value: short, and never its whole content. */
 export function describeValue(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
-  if (isFields(value)) return 'a mapping';
+  if (isRecord(value)) return 'a mapping';
   if (value === undefined) return 'nothing';
   const text = JSON.stringify(value);
   const short = text.length > 60 ? `${text.slice(0, 57)}…` : text;
@@ -57,7 +54,7 @@ export function createReader(): Reader {
   }
 
   function fields(value: unknown, path: string): Fields | undefined {
-    if (isFields(value)) return value;
+    if (isRecord(value)) return value;
     if (!absent(value)) refuseValue(path, value, 'a mapping');
     return undefined;
   }

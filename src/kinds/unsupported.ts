@@ -2,6 +2,7 @@
 // is not compiled is refused with a reason, never ignored. Nothing listed here is the default of a field, so
 // raw and parsed objects give the same answer. Knows no schema.
 
+import { isRecord } from '../lib/record.js';
 import type { Problem } from '../lib/result.js';
 
 /** One field, or one value of a field. */
@@ -87,9 +88,6 @@ interface Found {
   readonly path: string;
   readonly value: unknown;
 }
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const items = (found: Found): readonly Found[] => {
   if (!Array.isArray(found.value)) return [];

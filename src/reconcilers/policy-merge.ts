@@ -2,6 +2,7 @@
 // is no other rule. Pure; knows what blocks are called, not what they mean.
 
 import { memoised } from '../lib/memo.js';
+import { isRecord } from '../lib/record.js';
 import type { Origin } from '../model/delivery.js';
 import type { CompiledPolicy, PolicyAttachment, PolicyBlocks } from './policy.js';
 
@@ -51,9 +52,6 @@ export const originOf = (policy: CompiledPolicy, part?: string): Origin => ({
   generation: policy.generation,
   ...(part === undefined ? {} : { part }),
 });
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const keyOfItem = (item: unknown, key: string): string => String(isRecord(item) ? item[key] : item);
 

@@ -4,6 +4,7 @@
 import { keyOf, type ObjectRef } from '../api/meta.js';
 import { builtInInbound, builtInUpstream } from '../features/built-in.js';
 import type { RouteRule } from '../kinds/route-rule.js';
+import { isRecord } from '../lib/record.js';
 import { mergePolicies, type Contest } from './policy-merge.js';
 import type { PolicyContext } from './policy-reach.js';
 import { placesOf, type PolicyPlace, type PolicySubject } from './policy-subjects.js';
@@ -61,9 +62,6 @@ function levelOf({ target }: PolicyAttachment): string {
 }
 
 const speaker = (by: PolicyAttachment): Speaker => ({ policy: keyOf(by.policy.ref), level: levelOf(by) });
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** A line for each value inside of a part; lists are values. */
 function linesOf(path: string, value: unknown, origin: LineOrigin): readonly PolicyLine[] {

@@ -1,6 +1,7 @@
 // The line that tells the application process which pods to play. Both ends of the pipe are ours, so the reader
 // checks shape only and drops what it cannot use.
 
+import { isRecord } from '../lib/record.js';
 import type { ApplicationPod } from './application.js';
 import type { Behaviour } from './behaviour.js';
 
@@ -30,8 +31,4 @@ function isBehaviour(value: unknown): value is Behaviour {
   if (!isRecord(value)) return false;
   const numbers = [value['latencyMs'], value['failurePercent'], value['failureStatus']];
   return numbers.every((number) => typeof number === 'number') && Array.isArray(value['calls']);
-}
-
-function isRecord(value: unknown): value is Readonly<Record<string, unknown>> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

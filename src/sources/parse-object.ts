@@ -7,9 +7,10 @@ import { parseGRPCRoute, parseHTTPRoute } from '../kinds/gateway.js';
 import { parseReferenceGrant } from '../kinds/reference-grant.js';
 import { isUserKind, parseUserObject, userKinds } from '../kinds/index.js';
 import type { UserKindName } from '../kinds/index.js';
-import { createReader, describeValue, isFields, optional } from '../kinds/reader.js';
+import { createReader, describeValue, optional } from '../kinds/reader.js';
 import type { Fields, Reader } from '../kinds/reader.js';
 import type { WorldObject } from '../kinds/world.js';
+import { isRecord } from '../lib/record.js';
 import type { Problem } from '../lib/result.js';
 import { messageOf } from '../lib/result.js';
 import { isTooDeep, maxDepth } from './depth.js';
@@ -234,7 +235,7 @@ function readUnknown(apiVersion: string, kind: string): Reading {
 
 /** Reads one raw object. */
 export function readObject(raw: unknown, origin: Origin): Reading {
-  if (!isFields(raw))
+  if (!isRecord(raw))
     return invalid('', `an object must be a mapping with apiVersion and kind; found ${describeValue(raw)}`);
   const { apiVersion, kind } = raw;
   if (typeof apiVersion !== 'string') return invalid('apiVersion', '`apiVersion` must be set to a string');

@@ -3,7 +3,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import type { BigIntStats, Dirent } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { isFields } from '../kinds/reader.js';
+
+import { isRecord } from '../lib/record.js';
 import { messageOf } from '../lib/result.js';
 
 /** A file that was found. */
@@ -35,7 +36,7 @@ const maxDirectoryDepth = 32;
 const atOnce = 64;
 const wanted = /\.(?:ya?ml|json)$/;
 
-const codeOf = (thrown: unknown): unknown => (isFields(thrown) ? thrown['code'] : undefined);
+const codeOf = (thrown: unknown): unknown => (isRecord(thrown) ? thrown['code'] : undefined);
 const isGone = (thrown: unknown): boolean => codeOf(thrown) === 'ENOENT' || codeOf(thrown) === 'ENOTDIR';
 const identityOf = (status: BigIntStats): string => `${String(status.dev)}:${String(status.ino)}`;
 

@@ -3,7 +3,8 @@
 
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument } from 'yaml';
 import type { Document, Node, Pair, Scalar } from 'yaml';
-import { isFields } from '../kinds/reader.js';
+
+import { isRecord } from '../lib/record.js';
 import { messageOf } from '../lib/result.js';
 import { maxDepth } from './depth.js';
 
@@ -143,7 +144,7 @@ function valueOf(document: Document.Parsed): { readonly value: unknown } | { rea
 }
 
 const isList = (value: unknown): value is { readonly kind: string; readonly items: readonly unknown[] } =>
-  isFields(value) &&
+  isRecord(value) &&
   typeof value['kind'] === 'string' &&
   value['kind'].endsWith('List') &&
   Array.isArray(value['items']);
@@ -151,7 +152,7 @@ const isList = (value: unknown): value is { readonly kind: string; readonly item
 // Items of a typed list, as the API server returns it, carry neither apiVersion nor kind of their own.
 function typed(item: unknown, list: { readonly kind: string; readonly apiVersion?: unknown }): unknown {
   const kind = list.kind.slice(0, -'List'.length);
-  return isFields(item) && kind !== '' ? { apiVersion: list.apiVersion, kind, ...item } : item;
+  return isRecord(item) && kind !== '' ? { apiVersion: list.apiVersion, kind, ...item } : item;
 }
 
 function objectsOf(value: unknown, parsing: Parsing): readonly TextObject[] {

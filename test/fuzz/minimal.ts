@@ -2,6 +2,7 @@
 // same fault remains. Knows neither the fault nor the schemas.
 
 import { stringify } from 'yaml';
+import { isRecord } from '../../src/lib/record.js';
 import type { Raw } from './objects.js';
 
 /** Whether an input still shows the fault. */
@@ -9,11 +10,9 @@ export type Shows = (raws: readonly Raw[]) => boolean | Promise<boolean>;
 
 type Step = string | number;
 
-const isFields = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value);
-
 const entriesOf = (value: unknown): readonly (readonly [Step, unknown])[] => {
   if (Array.isArray(value)) return value.map((item: unknown, index) => [index, item] as const);
-  return isFields(value) ? Object.entries(value) : [];
+  return isRecord(value) ? Object.entries(value) : [];
 };
 
 /** Every place below a value, outer ones first. */
@@ -31,7 +30,7 @@ export function replacedAt(value: unknown, path: readonly Step[], next: unknown)
     const item = replacedAt(items[step], rest, next);
     return item === undefined ? items.toSpliced(step, 1) : items.with(step, item);
   }
-  if (!isFields(value)) return value;
+  if (!isRecord(value)) return value;
   const member = replacedAt(value[step], rest, next);
   const others = Object.fromEntries(Object.entries(value).filter(([name]) => name !== step));
   return member === undefined ? others : { ...value, [step]: member };

@@ -1,6 +1,7 @@
 // Valid objects with one thing spoilt: what editors, templates and tired people make of them.
 
 import fc from 'fast-check';
+import { isRecord } from '../../src/lib/record.js';
 import { placesIn, replacedAt, valueAt } from './minimal.js';
 import { anyUserObject, httpRoute, type Raw } from './objects.js';
 
@@ -17,8 +18,6 @@ const nested = (depth: number): unknown => {
   for (let level = 0; level < depth; level += 1) value = level % 2 === 0 ? { a: value } : [value];
   return value;
 };
-
-const isFields = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const replacements: Readonly<Record<string, unknown>> = {
   'a null': null,
@@ -50,7 +49,7 @@ type Change = (value: unknown) => unknown;
 const changes: Readonly<Record<string, Change>> = {
   dropped: () => undefined,
   doubled: (value) => (Array.isArray(value) ? [...(value as unknown[]), ...(value as unknown[])] : [value, value]),
-  'with an extra member': (value) => (isFields(value) ? { ...value, surprise: 1 } : { value }),
+  'with an extra member': (value) => (isRecord(value) ? { ...value, surprise: 1 } : { value }),
   'in another case': (value) => (typeof value === 'string' ? value.toUpperCase() : JSON.stringify(value)),
   ...Object.fromEntries(
     Object.entries(replacements).map(([name, value]): [string, Change] => [`replaced by ${name}`, () => value]),

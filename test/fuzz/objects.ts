@@ -6,6 +6,7 @@ import { systemNamespace } from '../../src/api/meta.js';
 import type { Node } from '../../src/api/schema.js';
 import { kinds, userKinds, type UserKindName } from '../../src/kinds/index.js';
 import { unsupported } from '../../src/kinds/unsupported.js';
+import { isRecord } from '../../src/lib/record.js';
 import { valuesOf } from './schema-values.js';
 import { namespaces, serviceNames, servicePorts } from './texts.js';
 
@@ -53,8 +54,7 @@ function object(apiVersion: string, kind: string, parts: { places: readonly stri
     });
 }
 
-const isFields = (value: unknown): value is Raw => typeof value === 'object' && value !== null && !Array.isArray(value);
-const fieldsIn = (value: unknown): readonly Raw[] => (Array.isArray(value) ? value.filter(isFields) : []);
+const fieldsIn = (value: unknown): readonly Raw[] => (Array.isArray(value) ? value.filter(isRecord) : []);
 const without = (value: Raw, ...names: readonly string[]): Raw =>
   Object.fromEntries(Object.entries(value).filter(([name]) => !names.includes(name)));
 
@@ -63,8 +63,8 @@ const tcpRule = (rule: Raw): Raw => ({
     ? [{ name: 'db', port: 5432 }]
     : fieldsIn(rule['backendRefs'])
   ).map((one) => without(one, 'filters')),
-  ...(isFields(rule['timeouts']) ? { timeouts: without(rule['timeouts'], 'backendRequest') } : {}),
-  ...(isFields(rule['retry']) ? { retry: without(rule['retry'], 'codes', 'hedgeOnTimeout') } : {}),
+  ...(isRecord(rule['timeouts']) ? { timeouts: without(rule['timeouts'], 'backendRequest') } : {}),
+  ...(isRecord(rule['retry']) ? { retry: without(rule['retry'], 'codes', 'hedgeOnTimeout') } : {}),
 });
 
 function matching(rule: Raw, change: (match: Raw) => Raw): Raw {
@@ -102,11 +102,11 @@ const protocols = valuesOf(member(kinds.TrafficRoute.spec.node, 'protocol'), {
 
 const routeSpec = fc
   .tuple(specs.TrafficRoute, fc.option(protocols, { nil: 'HTTP' }))
-  .map(([spec, protocol]) => (isFields(spec) ? ofProtocol(spec, protocol) : spec));
+  .map(([spec, protocol]) => (isRecord(spec) ? ofProtocol(spec, protocol) : spec));
 
 /** `type` names the member that is set; the rule that says so is one level up. */
 function withCredential(group: Raw): Raw {
-  const credential = isFields(group['credential']) ? group['credential'] : {};
+  const credential = isRecord(group['credential']) ? group['credential'] : {};
   const member = { ServiceAccount: 'serviceAccount', Certificate: 'certificateSAN', Token: 'tokenSecret' }[
     String(credential['type'])
   ];
@@ -115,7 +115,7 @@ function withCredential(group: Raw): Raw {
 
 /** Outside of the system namespace a MeshIdentity may enrol nodes and nothing else; in it, it must name its domain. */
 const identitySpec = (namespace: string, drawn: unknown): unknown => {
-  if (!isFields(drawn)) return drawn;
+  if (!isRecord(drawn)) return drawn;
   const groups = drawn['nodes'] === undefined ? {} : { nodes: fieldsIn(drawn['nodes']).map(withCredential) };
   const spec: Raw = { ...drawn, ...groups };
   if (namespace === systemNamespace) return { trustDomain: 'mesh.example', ...spec };

@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { violation } from '../../src/api/cel.js';
 import { parse, type Node } from '../../src/api/schema.js';
 import type { IntegerNode, ListNode, MapNode, ObjectNode, StringNode } from '../../src/api/schema-node.js';
+import { isRecord } from '../../src/lib/record.js';
 import { integers, integersAt, keysAt, texts, textsAt } from './texts.js';
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -17,9 +18,6 @@ export interface Place {
   readonly chance: (path: string, value?: unknown) => number;
 }
 
-const isFields = (value: unknown): value is Fields =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** Whether a node allows a value, all that is below it and all its rules included. */
 const allows = (node: Node, value: unknown): boolean => parse({ node }, value, 'x').ok;
 
@@ -29,7 +27,7 @@ const at = <T>(table: readonly (readonly [RegExp, T])[], path: string): T | unde
 /** As the parser would have it. */
 function withDefaults(node: Node, value: unknown): unknown {
   if (node.type === 'list' && Array.isArray(value)) return value.map((item) => withDefaults(node.items, item));
-  if (node.type !== 'object' || !isFields(value)) return value;
+  if (node.type !== 'object' || !isRecord(value)) return value;
   return Object.fromEntries(
     Object.entries(node.members).flatMap(([name, member]): [string, unknown][] => {
       const found = value[name] ?? member.default;
@@ -98,7 +96,7 @@ function keyOf(node: ListNode, item: unknown): unknown {
   if (node.listType === 'atomic') return undefined;
   if (node.listType === 'set') return String(item);
   const whole = withDefaults(node.items, item);
-  return JSON.stringify(node.keys.map((key) => (isFields(whole) ? String(whole[key]) : '')));
+  return JSON.stringify(node.keys.map((key) => (isRecord(whole) ? String(whole[key]) : '')));
 }
 
 /** The list without repeated keys, and without what breaks its rules. */

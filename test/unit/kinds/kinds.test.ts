@@ -5,6 +5,7 @@ import fc from 'fast-check';
 import { leaves, openApi, parse } from '../../../src/api/schema.js';
 import { kinds, parseUserObject, userKinds, type UserKindName } from '../../../src/kinds/index.js';
 import type { ObjectMeta } from '../../../src/api/meta.js';
+import { isRecord } from '../../../src/lib/record.js';
 
 const meta = (namespace: string, name = 'default'): ObjectMeta => ({
   name,
@@ -29,9 +30,6 @@ const budget = {
   MeshPolicy: { spec: 182, status: 38 },
   MeshIdentity: { spec: 42, status: 39 },
 } as const;
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 type Mistake = (node: Readonly<Record<string, unknown>>) => string | undefined;
 

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import type { ObjectMeta } from '../../../src/api/meta.js';
 import { isUserKind, parseUserObject, updateProblems, userKinds, type UserObject } from '../../../src/kinds/index.js';
+import { isRecord } from '../../../src/lib/record.js';
 import type { Problem } from '../../../src/lib/result.js';
 
 const vectors = join(import.meta.dirname, '../../vectors');
@@ -16,8 +17,6 @@ interface Vector {
   readonly documents: readonly Record<string, unknown>[];
   readonly want: readonly string[];
 }
-
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null;
 
 /** Later versions of a rule may be added to a folder that holds vectors of other kinds, too. */
 function vectorsOf(folder: string): readonly Vector[] {
