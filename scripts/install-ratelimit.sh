@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds Envoy's reference rate limit service from its Go module into a cache outside the work tree, installs Redis where
-# it is missing, and prints the paths of both, one a line. Running it again costs nothing.
+# it is missing, and prints the paths of both, one a line. Running it again costs nothing. With `--only-find` nothing is
+# built or installed: it fails where one is missing.
 set -euo pipefail
 
 version=v1.4.1-0.20260122083618-3fb702589d36
@@ -14,7 +15,7 @@ fail() {
 
 install_service() {
   [ ! -x "$target/ratelimit" ] || return 0
-  command -v go >/dev/null || fail "go is missing; install Go"
+  command -v go >/dev/null || fail "go is missing, by which the rate limit service is built; install Go 1.21 or later"
   mkdir -p "$cache"
   local scratch
   scratch=$(mktemp -d "$cache/.ratelimit.XXXXXX")
@@ -29,15 +30,24 @@ install_service() {
   trap - EXIT
 }
 
+apt_install() {
+  # The package starts a server of its own unless it is told not to.
+  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install --yes --quiet --no-install-recommends redis-server >&2
+}
+
 install_redis() {
   ! command -v redis-server >/dev/null || return 0
   command -v apt-get >/dev/null || fail "redis-server is missing; install Redis"
-  # The package starts a server of its own unless it is told not to.
-  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends redis-server >&2 ||
+  # A fresh machine has no package lists yet.
+  apt_install || { apt-get update --quiet >&2 && apt_install; } ||
     fail "could not install redis-server (Debian: apt-get install redis-server)"
 }
 
-install_service
-install_redis
+if [ "${1:-}" != --only-find ]; then
+  install_service
+  install_redis
+fi
+[ -x "$target/ratelimit" ] || fail "the rate limit service is not built; run scripts/install-ratelimit.sh"
+command -v redis-server >/dev/null || fail "redis-server is missing; run scripts/install-ratelimit.sh"
 echo "$target/ratelimit"
 command -v redis-server

@@ -5,13 +5,23 @@ import type { Finding } from '../model/finding.js';
 import type { MeshModel } from '../model/mesh.js';
 import { inboundFindings } from './inbound-findings.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
-import { mergePolicies } from './policy-merge.js';
+import { mergePolicies, type EffectivePolicy } from './policy-merge.js';
 import { isOverridden, outcomesOf, type PartOutcome } from './policy-outcome.js';
 import { meetingsOf, type PolicyContext } from './policy-reach.js';
+import { placesOf } from './policy-subjects.js';
 import { emptySelections, missingTargets, rulesOutOfReach } from './policy-targets.js';
 import type { CompiledPolicy } from './policy.js';
 import { providersNamed, resolveDeclared, resolveProvider } from './providers.js';
 import { referentsOf } from './references.js';
+
+/** What is in force where a policy holds: with a rule also what reaches its Services, which may declare what it names. */
+function mergesWith(policy: CompiledPolicy, context: PolicyContext): readonly EffectivePolicy[] {
+  const elsewhere = meetingsOf(policy, context).filter(({ use }) => use !== 'rule');
+  const ofRules = policy.attachments.flatMap(({ target }) =>
+    target.level === 'route' ? placesOf({ kind: 'route', ref: target.ref, rule: target.rule }, context) : [],
+  );
+  return [...elsewhere, ...ofRules].map(({ reaching }) => mergePolicies(reaching));
+}
 
 /** Providers that a policy declares or names, and that are not to be had. */
 function referenceFinding(policy: CompiledPolicy, context: PolicyContext): readonly Judgement[] {
@@ -19,7 +29,7 @@ function referenceFinding(policy: CompiledPolicy, context: PolicyContext): reado
   const named = providersNamed(policy.blocks);
   if (providers.length === 0 && named.length === 0) return [];
   const referents = referentsOf(context.world.services, context.world.referenceGrants);
-  const subjects = named.length === 0 ? [] : meetingsOf(policy, context).map(({ reaching }) => mergePolicies(reaching));
+  const subjects = named.length === 0 ? [] : mergesWith(policy, context);
   const results = [
     ...providers.map((spec) => resolveDeclared(spec, policy, referents)),
     ...subjects.flatMap((effective) => named.map((one) => resolveProvider(one, effective, referents))),

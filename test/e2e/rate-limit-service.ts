@@ -11,9 +11,9 @@ import { type BareServer, ports } from './world.js';
 
 const run = promisify(execFile);
 
-/** Paths of the service and of Redis. They are built and installed first where they are missing, which takes minutes. */
-export async function rateLimitBinaries(): Promise<readonly [service: string, redis: string]> {
-  const { stdout } = await run('scripts/install-ratelimit.sh', [], { timeout: 600_000 });
+/** Paths of the service and of Redis, which are installed before the tests: that may take minutes. */
+async function binaries(): Promise<readonly [service: string, redis: string]> {
+  const { stdout } = await run('scripts/install-ratelimit.sh', ['--only-find']);
   const [service = '', redis = ''] = stdout.trim().split('\n');
   return [service, redis];
 }
@@ -43,7 +43,7 @@ const answers = async (address: string): Promise<boolean> => {
 
 /** Starts it with its configuration, in YAML; speaks gRPC on port 8084 of `address`. */
 export async function startRateLimitService(address: string, config: string): Promise<BareServer> {
-  const [service, redis] = await rateLimitBinaries();
+  const [service, redis] = await binaries();
   const folder = await mkdtemp(join(tmpdir(), 'legation-ratelimit-'));
   await mkdir(join(folder, 'config'));
   await writeFile(join(folder, 'config', 'limits.yaml'), config);

@@ -7,7 +7,6 @@ import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 import { supportedVersions } from '../envoy/harness.js';
 import { type SharedMesh, startSharedMesh } from './mesh.js';
-import { rateLimitBinaries } from './rate-limit-service.js';
 import { type Case, cases } from './registry.js';
 import { featureTable, type Outcome } from './table.js';
 
@@ -25,8 +24,7 @@ for (const version of supportedVersions) {
     let mesh: SharedMesh;
 
     before(async function () {
-      this.timeout(900_000);
-      await rateLimitBinaries();
+      this.timeout(300_000);
       mesh = await startSharedMesh(version);
     });
     after(() => mesh.stop());

@@ -7,7 +7,7 @@ import type { TestMesh } from '../mesh.js';
 import { startRateLimitService } from '../rate-limit-service.js';
 import { feature, misuse } from '../registry.js';
 import { type BareServer, service } from '../world.js';
-import type { Input } from '../written.js';
+import { route, type Input } from '../written.js';
 
 /** Apart for each run. */
 const address = `127.${String(60 + (process.pid % 20))}.${String(process.pid % 250)}.9`;
@@ -82,6 +82,40 @@ feature('1.4-global', 'a service that does not answer costs requests that it wou
 feature('1.4-global', 'a service that does not answer costs nothing where its provider says so', async (mesh) => {
   await mesh.apply(...objects([gone]), policy('', 'rls', 'Allow'));
   expect(statusesOf(await asTenant(mesh, 'gold', 5))).to.deep.equal({ 200: 5 });
+});
+
+feature('1.4-global', 'a limit on a rule asks the service that another policy declares', async (mesh) => {
+  const rules = '\n  - { name: main, backendRefs: [{ name: shop, port: 80 }] }';
+  const declared = `
+apiVersion: legation.dev/v1alpha1
+kind: MeshPolicy
+metadata: { name: services }
+spec:
+  targetRefs: [{ kind: Service, name: shop }]
+  providers: [{ name: rls, type: RateLimit, backendRef: { name: limiter, port: 8084 }, timeout: 2s }]`;
+  const onRule = `
+apiVersion: legation.dev/v1alpha1
+kind: MeshPolicy
+metadata: { name: limits }
+spec:
+  targetRefs: [{ group: legation.dev, kind: TrafficRoute, name: ways, sectionName: main }]
+  rateLimit: { provider: rls, rules: [{ name: tenants, scope: Global }] }`;
+  const threeOnRule = `
+domain: ${mesh.namespace}
+descriptors:
+  - key: rule
+    value: tenants
+    descriptors:
+      - { key: at, value: ${mesh.namespace}/ways/main, rate_limit: { unit: hour, requests_per_unit: 3 } }`;
+  const limiter = await startRateLimitService(address, threeOnRule);
+  try {
+    await mesh.apply(...objects([limiter]), route('ways', 'shop', rules), declared, onRule);
+    expect(statusesOf(await mesh.as('web').many(8, 'http://shop/'))).to.deep.equal({ 200: 3, 429: 5 });
+    const seen = await mesh.condition('MeshPolicy', 'limits', 'ResolvedRefs');
+    expectCondition(seen, 'True ResolvedRefs');
+  } finally {
+    await limiter.stop();
+  }
 });
 
 misuse('1.4-global', 'a provider that nobody declares is named', async (mesh) => {

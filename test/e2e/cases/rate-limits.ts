@@ -45,7 +45,7 @@ feature('1.4-local', 'tokens come back as time goes by, and burst is what is the
     shop(),
     policy(limits('name: all, requests: 2, burst: 6, interval: 400ms').replace('interval: 1h, ', '')),
   );
-  expect(statusesOf(await mesh.as('web').many(12, 'http://shop/'))).to.deep.equal({ 200: 6, 429: 6 });
+  expect(statusesOf(await mesh.as('web').many(12, 'http://shop/'))[200]).to.be.within(6, 8);
   await clock.sleep(500);
   const later = statusesOf(await mesh.as('web').many(12, 'http://shop/'));
   expect(later[200]).to.be.within(2, 4);
@@ -199,7 +199,9 @@ feature('1.4-connections', 'connections beyond so many a second are closed', asy
   const retries = route('once', 'shop', '\n  - { retry: { attempts: 0 }, backendRefs: [{ name: shop, port: 80 }] }');
   await mesh.apply(shop(), retries, policy('rateLimit: { connectionsPerSecond: 2 }'));
   const counted = statusesOf(await mesh.as('web').many(8, 'http://shop/', slow));
-  expect(counted).to.deep.equal({ 200: 2, 503: 6 });
+  // A second may end meanwhile.
+  expect([2, 4]).to.include(counted[200]);
+  expect(counted[503]).to.equal(8 - (counted[200] ?? 0));
 });
 
 misuse('1.4-connections', 'connections cannot be limited for show', async (mesh) => {
