@@ -96,5 +96,6 @@ export const ports = {
 export const wellKnownLabels = {
   region: 'topology.kubernetes.io/region',
   zone: 'topology.kubernetes.io/zone',
+  hostname: 'kubernetes.io/hostname',
   service: 'kubernetes.io/service-name',
 } as const;

@@ -106,6 +106,8 @@ export type RoutesPatch = Patch<Pick<RouteConfiguration, 'typedPerFilterConfig'>
 
 /** What a feature knows of the cluster that it changes: a port of a Service, or some of its pods. */
 export interface ClusterContext {
+  /** Full name of the Service. */
+  readonly host: string;
   readonly port: number;
   /** Whether requests, and not only bytes, are sent there. */
   readonly http: boolean;

@@ -67,14 +67,19 @@ const toStdout = {
   typedConfig: packAny(HealthCheckEventFileSink, { eventLogPath: '/dev/stdout' }),
 };
 
-function checkerOf(config: HealthCheck, { wantsHttp2 }: ClusterContext): Patch<EnvoyHealthCheck['healthChecker']> {
+/** Without a name Envoy would write that of the cluster, which is none that HTTP allows. */
+function checkerOf(
+  config: HealthCheck,
+  { host, wantsHttp2 }: ClusterContext,
+): Patch<EnvoyHealthCheck['healthChecker']> {
   const { protocol, path } = config;
   // Without bytes to send, a connection that opens is healthy.
   if (protocol === 'TCP') return { $case: 'tcpHealthCheck', value: {} };
-  if (protocol === 'GRPC') return { $case: 'grpcHealthCheck', value: path === undefined ? {} : { serviceName: path } };
+  if (protocol === 'GRPC') return { $case: 'grpcHealthCheck', value: { authority: host, serviceName: path ?? '' } };
   return {
     $case: 'httpHealthCheck',
     value: {
+      host,
       path: path ?? '/',
       expectedStatuses: config.statuses.map((status) => ({ start: BigInt(status), end: BigInt(status + 1) })),
       codecClientType: wantsHttp2 ? CodecClientType.HTTP2 : CodecClientType.HTTP1,

@@ -14,6 +14,7 @@ import { healthCheck } from './health-check.js';
 import { inbound } from './inbound.js';
 import { limits } from './limits.js';
 import { loadBalancer } from './load-balancer.js';
+import { locality } from './locality.js';
 import { maxConnections } from './max-connections.js';
 import { maxRequestBytes } from './max-request-bytes.js';
 import { metrics } from './metrics.js';
@@ -52,6 +53,7 @@ export const backendFeatures = [requestHeaderModifier, responseHeaderModifier] a
 /** Members of `upstream` of a MeshPolicy; its `timeouts` and `retry` are defaults of rules. */
 export const upstreamFeatures = [
   loadBalancer,
+  locality,
   outlierDetection,
   circuitBreaker,
   retryBudget,

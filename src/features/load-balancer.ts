@@ -101,6 +101,10 @@ export const loadBalancerSchema = object(
 /** A load balancer after defaults. */
 export type LoadBalancer = Static<typeof loadBalancerSchema>;
 
+/** Whether a hash decides, so that who is near does not. */
+export const hashes = (balancer: LoadBalancer | undefined): boolean =>
+  balancer?.type === 'RingHash' || balancer?.type === 'Maglev';
+
 /** Localities count as many endpoints as they have, or what a policy on localities gives them. */
 const byWeight = { localityConfigSpecifier: { $case: 'localityWeightedLbConfig', value: {} } } as const;
 

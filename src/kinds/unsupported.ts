@@ -34,7 +34,11 @@ const trafficRoute: readonly Unsupported[] = [
 
 const builtIn = 'the built-in behaviour is in force';
 
+/** It needs a proxy that knows its own zone when it starts, which injection cannot tell: pods are bound to nodes later. */
+const zoneAware = only('upstream.locality.mode', ['ZoneAware'], "use 'Failover', which spills over as well");
+
 const meshPolicy: readonly Unsupported[] = [
+  ...zoneAware,
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
   ...only(
     'rateLimit.rules[].per[].type',
@@ -47,7 +51,6 @@ const meshPolicy: readonly Unsupported[] = [
       'authorization',
       'jwt',
       'extAuthz',
-      'upstream.locality',
       'egress',
       'telemetry.metrics.provider',
       'scope',

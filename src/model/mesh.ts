@@ -3,9 +3,11 @@
 
 import type { ObjectKey, ObjectRef } from '../api/meta.js';
 import type { CompiledFeature, ProviderConfig } from '../features/feature.js';
+import type { LocalityPolicy } from '../features/locality.js';
 import type { RouteDefaults } from '../features/route-defaults.js';
 import type { Problem } from '../lib/result.js';
 import type { Origin } from './delivery.js';
+import type { Place, Preference } from './place.js';
 
 /** What is spoken on a port. `auto`: nobody said, the proxy looks. */
 export type Protocol = 'http' | 'http2' | 'grpc' | 'tcp' | 'tls' | 'auto';
@@ -120,6 +122,8 @@ export interface PolicyInForce {
 export interface ServicePolicies {
   readonly inForce: readonly PolicyInForce[];
   readonly defaults: RouteDefaults;
+  /** Absent: the Service itself says. */
+  readonly locality?: LocalityPolicy | 'none';
   /** Whether events of health checks are written. */
   readonly eventLog: boolean;
 }
@@ -171,6 +175,8 @@ export interface PortModel {
   /** Whether some rule of the mesh sends clients back to endpoints that drain. */
   readonly keepsEndpoints: boolean;
   readonly policies: ServicePolicies;
+  /** Whom callers get first, by where they are. */
+  readonly preference?: Preference;
 }
 
 /** A Service that can be called. */
@@ -192,8 +198,8 @@ export interface EndpointModel {
   readonly draining: boolean;
   readonly region: string;
   readonly zone: string;
-  /** Where the set is node-local: the node that it is on. */
-  readonly node?: string;
+  /** What of its place the preference of the set looks at. */
+  readonly place?: Place;
 }
 
 /** The endpoints of a target. */
@@ -201,17 +207,9 @@ export interface EndpointSet {
   readonly target: Target;
   readonly origin: Origin;
   readonly endpoints: readonly EndpointModel[];
-  /** Callers reach endpoints on their own node alone. */
-  readonly nodeLocal?: true;
+  /** Absent: callers everywhere see the same. */
+  readonly preference?: Preference;
 }
-
-/** The part of node-local sets that a caller on a node reaches; sets for all are what they are. */
-export const reachableFrom = (sets: readonly EndpointSet[], node: string | undefined): readonly EndpointSet[] =>
-  sets.map((set) =>
-    set.nodeLocal === true
-      ? { ...set, endpoints: set.endpoints.filter((one) => node !== undefined && one.node === node) }
-      : set,
-  );
 
 /** How requests reach the proxy. */
 export type Capture = 'redirect' | 'explicit';
@@ -262,8 +260,8 @@ export interface ProxyModel {
   /** `Deployment/web.shop`. */
   readonly workload: string;
   readonly capture: Capture;
-  /** The node that it is on; absent where no Service is node-local, so that callers on all nodes are alike. */
-  readonly node?: string;
+  /** Where it is; absent where that counts nowhere in the mesh, so that all callers are alike. */
+  readonly place?: Place;
   readonly addresses: readonly string[];
   /** Explicit capture: where the application listens. */
   readonly applicationAddress: string | undefined;
@@ -280,9 +278,22 @@ export interface MeshModel {
   readonly proxies: ReadonlyMap<ObjectKey, ProxyModel>;
 }
 
-/** All rules that some proxy may be given. */
-export function rulesIn(model: MeshModel): ReadonlySet<Rule> {
+/** A Service whose clusters are made of other parts of policies, or of fewer. */
+export const withPolicies = (
+  service: ServiceModel,
+  substitute: (part: PolicyInForce) => PolicyInForce | undefined,
+): ServiceModel => ({
+  ...service,
+  ports: service.ports.map((port) => ({
+    ...port,
+    policies: { ...port.policies, inForce: port.policies.inForce.flatMap((part) => substitute(part) ?? []) },
+  })),
+});
+
+/** All rules and parts of policies that some proxy may be given. */
+export function partsIn(model: MeshModel): ReadonlySet<Rule | PolicyInForce> {
   const ports = [...model.services.values()].flatMap((service) => service.ports);
   const hosts = ports.flatMap((port) => [...port.hosts, ...[...port.consumers.values()].flat()]);
-  return new Set(hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule)));
+  const rules = hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule));
+  return new Set<Rule | PolicyInForce>([...rules, ...ports.flatMap(({ policies }) => policies.inForce)]);
 }

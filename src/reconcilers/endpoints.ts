@@ -6,7 +6,9 @@ import type { Endpoint, EndpointSlice, Labelled, Pod, Service, ServicePort, Tabl
 import { createInterner } from '../lib/intern.js';
 import { memoised } from '../lib/memo.js';
 import type { EndpointModel, EndpointSet, Subset, Target } from '../model/mesh.js';
+import { keysOf, placeOf, type Preference } from '../model/place.js';
 import { instancesOf } from './instances.js';
+import { labelAt, type PreferenceList, type PreferenceTable, type Whereabouts } from './places.js';
 import { noUses, type ServiceUses } from './services.js';
 
 /** How many of a Service's pods a subset selects. */
@@ -58,20 +60,25 @@ function locate(endpoint: Endpoint, tables: Tables): Located {
   };
 }
 
-function localityOf({ endpoint, pod, node }: Located): Pick<EndpointModel, 'region' | 'zone'> {
-  const { region, zone } = wellKnownLabels;
-  return {
-    region: pod.labels[region] ?? node.labels[region] ?? '',
-    zone: endpoint.zone ?? pod.labels[zone] ?? node.labels[zone] ?? '',
-  };
-}
+const whereabouts = ({ endpoint, pod, node }: Located): Whereabouts => ({
+  pod: pod.labels,
+  node: node.labels,
+  nodeName: endpoint.nodeName,
+  zone: endpoint.zone,
+});
 
 /** Ready endpoints take requests, terminating ones that still serve are drained, others are not there. */
-function endpointModel(located: Located, port: number, nodeLocal: boolean): EndpointModel | undefined {
-  const { address, ready, serving, terminating, nodeName = '' } = located.endpoint;
+function endpointModel(located: Located, port: number, preference?: Preference): EndpointModel | undefined {
+  const { address, ready, serving, terminating } = located.endpoint;
   const draining = !ready && terminating && serving;
   if (!ready && !draining) return undefined;
-  return { address, port, draining, ...localityOf(located), ...(nodeLocal ? { node: nodeName } : {}) };
+  const labelOf = (key: string): string | undefined => labelAt(whereabouts(located), key);
+  return {
+    ...{ address, port, draining },
+    region: labelOf(wellKnownLabels.region) ?? '',
+    zone: labelOf(wellKnownLabels.zone) ?? '',
+    ...(preference === undefined ? {} : { place: placeOf(labelOf, keysOf(preference)) }),
+  };
 }
 
 interface LocatedSlice {
@@ -85,18 +92,18 @@ const selects = (subset: Subset, { pod }: Located): boolean =>
 /** Which endpoints of which port. */
 interface Choice {
   readonly port: string;
-  readonly nodeLocal: boolean;
+  readonly preference?: Preference | undefined;
   readonly chooses: (one: Located) => boolean;
 }
 
 function modelsOf(
   slices: readonly LocatedSlice[],
-  { port: name, nodeLocal, chooses }: Choice,
+  { port: name, preference, chooses }: Choice,
 ): readonly EndpointModel[] {
   const found = slices.flatMap(({ slice, endpoints }) => {
     const port = slice.ports.find((one) => one.name === name)?.port;
     if (port === undefined) return [];
-    return endpoints.filter(chooses).flatMap((one) => endpointModel(one, port, nodeLocal) ?? []);
+    return endpoints.filter(chooses).flatMap((one) => endpointModel(one, port, preference) ?? []);
   });
   return distinct(found.every(({ draining }) => draining) ? found.map(kept) : found);
 }
@@ -121,6 +128,7 @@ function ofOneFamily(service: Service, slices: readonly EndpointSlice[]): readon
 interface Inputs {
   readonly slices: readonly EndpointSlice[];
   readonly list: ServiceUses;
+  readonly preferences: PreferenceList;
   readonly located: readonly LocatedSlice[];
 }
 
@@ -130,21 +138,22 @@ const isInstance =
     endpoint.hostname === hostname;
 
 /** Who calls a pod by name wants that one, wherever it is. */
-function setsOfPort(service: Service, port: ServicePort, { slices, list, located }: Inputs): readonly EndpointSet[] {
+function setsOfPort(service: Service, port: ServicePort, inputs: Inputs): readonly EndpointSet[] {
+  const { slices, list, located } = inputs;
   const { namespace, name, generation } = service.meta;
   const origin = { ref: refOf(service), generation };
   const target = { namespace, name, port: port.port };
-  const isLocal = service.internalTrafficPolicy === 'Local';
+  const preference = inputs.preferences.byPort.get(port.port);
   const all = (part: Pick<Target, 'subset'>, chooses: Choice['chooses']): EndpointSet => ({
     target: { ...target, ...part },
     origin,
-    endpoints: modelsOf(located, { port: port.name, nodeLocal: isLocal, chooses }),
-    ...(isLocal ? { nodeLocal: true } : {}),
+    endpoints: modelsOf(located, { port: port.name, preference, chooses }),
+    ...(preference === undefined ? {} : { preference }),
   });
   const one = (instance: string): EndpointSet => ({
     target: { ...target, instance },
     origin,
-    endpoints: modelsOf(located, { port: port.name, nodeLocal: false, chooses: isInstance(instance) }),
+    endpoints: modelsOf(located, { port: port.name, chooses: isInstance(instance) }),
   });
   return [
     all({}, () => true),
@@ -172,6 +181,7 @@ function sizeOf(subset: Subset, located: readonly LocatedSlice[]): SubsetSize {
 const partsOf = (inputs: Inputs): readonly object[] => [
   inputs.slices,
   inputs.list,
+  inputs.preferences,
   ...inputs.located.flatMap(({ endpoints }) => endpoints.flatMap(({ pod, node }) => [pod, node])),
 ];
 
@@ -200,31 +210,36 @@ const located = memoised(
   (
     service: Service,
     slices: readonly EndpointSlice[],
-    inputs: { readonly tables: Tables; readonly list: ServiceUses },
+    { tables, list, preferences }: { tables: Tables; list: ServiceUses; preferences: PreferenceList },
   ) => {
-    const { tables, list } = inputs;
     const own = ofOneFamily(service, slices).map((slice) => ({
       slice,
       endpoints: slice.endpoints.map((endpoint) => locate(endpoint, tables)),
     }));
-    return endpointsOf(service, { slices, list, located: own });
+    return endpointsOf(service, { slices, list, preferences, located: own });
   },
 );
 
-const inputsOf = memoised((tables: Tables, list: ServiceUses) => ({ tables, list }));
+const inputsOf = memoised((tables: Tables, list: ServiceUses, preferences: PreferenceList) => ({
+  tables,
+  list,
+  preferences,
+}));
 
+const noPreferences: PreferenceList = { service: '', byPort: new Map() };
 const noSlices: readonly EndpointSlice[] = [];
 
 /** The endpoints of all Services. */
 export function reconcileEndpoints(
   world: Pick<World, 'services' | 'endpointSlices' | 'pods' | 'nodes'>,
   subsets: ReadonlyMap<ObjectKey, ServiceUses>,
+  preferences: PreferenceTable,
 ): ReadonlyMap<ObjectKey, ServiceEndpoints> {
   const tables = tablesOf(world.pods, world.nodes);
   const found = new Map<ObjectKey, ServiceEndpoints>();
   for (const [key, service] of world.services) {
     if (service.type === 'ExternalName') continue;
-    const inputs = inputsOf(tables, subsets.get(key) ?? noUses);
+    const inputs = inputsOf(tables, subsets.get(key) ?? noUses, preferences.get(key) ?? noPreferences);
     found.set(key, located(service, world.endpointSlices.get(key) ?? noSlices, inputs));
   }
   return found;

@@ -9,7 +9,7 @@ import { memoised } from '../lib/memo.js';
 import type { Finding } from '../model/finding.js';
 import { judge, more, refusal } from './judgement.js';
 import type { RouteContext } from './parent-findings.js';
-import { policyFindings, type JudgeContext } from './policy-findings.js';
+import { policyFindings, type PolicyFindingContext } from './policy-findings.js';
 import { routeFindings } from './route-findings.js';
 import type { CompiledRoute } from './traffic-route.js';
 
@@ -36,7 +36,7 @@ function malformedFindings(world: World): readonly Finding[] {
 const concernsUs = (route: CompiledRoute): boolean => route.ref.kind === 'TrafficRoute' || route.parents.length > 0;
 
 /** Everything that is to be said of every object: of a malformed one, that it is. */
-export function findingsOf(context: RouteContext & JudgeContext): readonly Finding[] {
+export function findingsOf(context: RouteContext & PolicyFindingContext): readonly Finding[] {
   const { world, routes } = context;
   const others = [...world.meshIdentities.values()];
   const findings = [

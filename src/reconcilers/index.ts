@@ -15,6 +15,7 @@ import { placeRoutes } from './held-rules.js';
 import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
+import { placingOf, preferencesIn, type PreferenceTable } from './places.js';
 import { referentsOf as referentsIn, type ServiceReferents } from './references.js';
 import { attachmentsOf, poolServices, usesOf, type PooledService, type ServiceUses } from './services.js';
 import { sourcesOf } from './source.js';
@@ -86,7 +87,7 @@ const modelsOf = memoised(
 /** The tables that endpoints are made from. */
 type EndpointTables = Pick<World, 'services' | 'endpointSlices' | 'pods' | 'nodes'>;
 
-const behindOf = memoised((pods: World['pods'], nodes: World['nodes']) => ({ pods, nodes }));
+const podTables = memoised((pods: World['pods'], nodes: World['nodes']) => ({ pods, nodes }));
 
 const endpointTables = memoised(
   (
@@ -96,8 +97,9 @@ const endpointTables = memoised(
   ): EndpointTables => ({ services, endpointSlices, ...behind }),
 );
 
-const endpointsOf = memoised((tables: EndpointTables, uses: ReadonlyMap<string, ServiceUses>) =>
-  reconcileEndpoints(tables, uses),
+const endpointsOf = memoised(
+  (tables: EndpointTables, uses: ReadonlyMap<string, ServiceUses>, preferences: PreferenceTable) =>
+    reconcileEndpoints(tables, uses, preferences),
 );
 
 const setsOf = memoised(
@@ -133,9 +135,12 @@ const callsOf = memoised((endpointSlices: World['endpointSlices'], spoken: Spoke
   ...said,
 }));
 
-const proxiesOf = memoised((pods: World['pods'], calls: ReturnType<typeof callsOf>, mode: Mode) =>
-  reconcileProxies({ pods, ...calls }, mode),
+const proxiesOf = memoised((behind: ReturnType<typeof podTables>, calls: ReturnType<typeof callsOf>, mode: Mode) =>
+  reconcileProxies({ ...behind, ...calls }, mode),
 );
+
+/** Nodes are of no concern to proxies where no place counts. */
+const noNodes: World['nodes'] = new Map();
 
 /** Runs the whole compiler front end. */
 export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
@@ -146,16 +151,19 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const delegation = delegationOf(routes);
   const context = contextOf(policies, instancesIn(services, world.endpointSlices));
   const pooled = pooledServices(services, routes, context);
-  const behind = endpointTables(services, world.endpointSlices, behindOf(world.pods, world.nodes));
-  const endpoints = endpointsOf(behind, usesIn(routes));
+  const behind = endpointTables(services, world.endpointSlices, podTables(world.pods, world.nodes));
   const models = modelsOf(pooled);
-  const mode = modeOf(options.capture, services, sourcesIn(routes));
+  const preferences = preferencesIn(models);
+  const endpoints = endpointsOf(behind, usesIn(routes), preferences);
+  const placing = placingOf(preferences);
+  const mode = modeOf(options.capture, sourcesIn(routes), placing);
   const said = saidOf(policies, arrivalsOf(models), providersIn(policies, world));
+  const calls = callsOf(world.endpointSlices, spokenIn(models), said);
   const model: MeshModel = {
     revision: world.revision,
     services: models,
     endpoints: setsOf(endpoints),
-    proxies: proxiesOf(world.pods, callsOf(world.endpointSlices, spokenIn(models), said), mode),
+    proxies: proxiesOf(podTables(world.pods, placing.keys.length === 0 ? noNodes : world.nodes), calls, mode),
   };
   let findings: readonly Finding[] | undefined;
   return {

@@ -10,14 +10,17 @@ import {
   upstreamFeatures,
 } from '../features/index.js';
 import type { Limits } from '../features/limits.js';
+import { hashes } from '../features/load-balancer.js';
+import { localityOf } from '../features/locality.js';
 import { builtInDefaults, routeDefaultsOf, type RouteDefaults } from '../features/route-defaults.js';
 import { withMeshFields } from '../features/telemetry.js';
+import type { Upstream } from '../features/upstream.js';
 import { memoised } from '../lib/memo.js';
 import type { Result } from '../lib/result.js';
 import type { Origin } from '../model/delivery.js';
 import type { PolicyInForce, ProviderTable, ServicePolicies } from '../model/mesh.js';
 import { mergePolicies, originOf, type EffectivePolicy } from './policy-merge.js';
-import type { PolicyAttachment, PolicyBlocks } from './policy.js';
+import type { CompiledPolicy, PolicyAttachment, PolicyBlocks } from './policy.js';
 
 type Listed = Result<CompiledFeature> | undefined;
 
@@ -60,14 +63,34 @@ const meshTelemetry = (reaching: readonly PolicyAttachment[]): PolicyBlocks['tel
 
 const noProviders: ProviderTable = new Map();
 
+/** Hashes see all endpoints alike, so that every proxy makes the same choice. */
+function localityIn({ locality: written, loadBalancer }: Upstream): ServicePolicies['locality'] {
+  if (hashes(loadBalancer)) return 'none';
+  return written?.mode === undefined ? undefined : (localityOf(written) ?? 'none');
+}
+
+/** Members of `upstream` are taken whole from one policy: each is compiled once, wherever it is in force. */
+const membersOf = memoised((policy: CompiledPolicy): ReadonlyMap<string, PolicyInForce> => {
+  const found = upstreamFeatures.map((feature) => [feature.key, feature.from(policy.blocks.upstream ?? {})] as const);
+  return new Map(
+    found.flatMap(([key, compiled]): [string, PolicyInForce][] => {
+      const origin = originOf(policy, `upstream.${key}`);
+      return compiled?.ok === true ? [[key, { origin, feature: compiled.value, providers: noProviders }]] : [];
+    }),
+  );
+});
+
 /** What policies say of calls to a port of a Service. */
 export const servicePoliciesOf = memoised((reaching: readonly PolicyAttachment[]): ServicePolicies => {
   const effective = mergePolicies(reaching);
   const upstream = effective.blocks.upstream ?? {};
+  const nearness = localityIn(upstream);
   return {
-    inForce: upstreamFeatures.flatMap((feature) =>
-      inForce({ effective, providers: noProviders }, `upstream.${feature.key}`, feature.from(upstream)),
-    ),
+    ...(nearness === undefined ? {} : { locality: nearness }),
+    inForce: upstreamFeatures.flatMap(({ key }) => {
+      const winner = effective.parts.get(`upstream.${key}`);
+      return winner === undefined ? [] : (membersOf(winner.by.policy).get(key) ?? []);
+    }),
     defaults: { ...builtInDefaults, ...routeDefaultsOf(upstream) },
     eventLog: effective.blocks.telemetry?.eventLog ?? false,
   };

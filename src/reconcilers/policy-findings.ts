@@ -5,6 +5,7 @@ import type { Finding } from '../model/finding.js';
 import type { MeshModel } from '../model/mesh.js';
 import { inboundFindings } from './inbound-findings.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
+import { localityFindings, type LocalityContext } from './locality-findings.js';
 import { mergePolicies, type EffectivePolicy } from './policy-merge.js';
 import { isOverridden, outcomesOf, type PartOutcome } from './policy-outcome.js';
 import { meetingsOf, type PolicyContext } from './policy-reach.js';
@@ -13,6 +14,11 @@ import { emptySelections, missingTargets, rulesOutOfReach } from './policy-targe
 import type { CompiledPolicy } from './policy.js';
 import { providersNamed, resolveDeclared, resolveProvider } from './providers.js';
 import { referentsOf } from './references.js';
+
+/** What policies are judged by. */
+export interface PolicyFindingContext extends PolicyContext, LocalityContext {
+  readonly proxies: MeshModel['proxies'];
+}
 
 /** What is in force where a policy holds: with a rule also what reaches its Services, which may declare what it names. */
 function mergesWith(policy: CompiledPolicy, context: PolicyContext): readonly EffectivePolicy[] {
@@ -89,11 +95,8 @@ function acceptance(
   return [{ condition: 'Accepted', status: 'True', reason: 'Accepted', message }, ...missing];
 }
 
-/** What policies are judged by. */
-export type JudgeContext = PolicyContext & { readonly proxies: MeshModel['proxies'] };
-
 /** Everything that is to be said of a policy. */
-export function policyFindings(policy: CompiledPolicy, context: JudgeContext): readonly Finding[] {
+export function policyFindings(policy: CompiledPolicy, context: PolicyFindingContext): readonly Finding[] {
   const outcomes = outcomesOf(policy, meetingsOf(policy, context));
   const judgements = [
     ...acceptance(policy, outcomes, context),
@@ -101,6 +104,7 @@ export function policyFindings(policy: CompiledPolicy, context: JudgeContext): r
     ...overriddenFindings(outcomes),
     ...conflictFindings(outcomes),
     ...emptySelections(policy, context),
+    ...localityFindings(policy, context),
     ...inboundFindings(policy, context.proxies.values()),
   ];
   return judgements.map((one) => judge(policy, one));

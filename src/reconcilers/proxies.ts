@@ -14,8 +14,10 @@ import {
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
+import { placeOf, type Place } from '../model/place.js';
 import { hasProxy } from './held-rules.js';
 import { inboundAt, noMarks, type Inbound, type Sources } from './inbound.js';
+import { labelAt, type Placing } from './places.js';
 import type { ServicePortOfPod } from './policies.js';
 import { outboundPoliciesOf } from './policies-in-force.js';
 import { providersInReach } from './providers.js';
@@ -141,14 +143,13 @@ function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
 /** What holds for the proxies of all pods. */
 export interface Mode {
   readonly capture: Capture;
-  /** Whether it matters on which node a caller is. */
-  readonly perNode: boolean;
   readonly sources: SourceList;
+  readonly placing: Placing;
 }
 
 const workloadName = (pod: Pod): string => `${pod.workload.kind}/${pod.workload.name}.${pod.workload.namespace}`;
 
-function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode, sources }: Mode): ProxyModel {
+function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): ProxyModel {
   const workload = workloadName(pod);
   return {
     key: `${pod.meta.namespace}/${pod.meta.name}`,
@@ -158,7 +159,6 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, perNode, sources }
     group: `${workload}|${pod.serviceAccount}|${capture}`,
     workload,
     capture,
-    ...(perNode ? { node: pod.nodeName ?? '' } : {}),
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
@@ -184,9 +184,26 @@ const withSaid = memoised(
   }),
 );
 
-function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
-  const { policies, referents } = sources;
-  const bare = bareProxyOf(pod, called, mode);
+/** What is said of calls to pods, and by them, and of the nodes that they are on. */
+type Said = Sources & Pick<World, 'nodes'>;
+
+const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
+
+/** Where a pod is, as far as it counts. */
+function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Pick<Said, 'nodes'> & { mode: Mode }): ProxyModel {
+  const { keys } = mode.placing;
+  if (keys.length === 0) return proxy;
+  const node = pod.nodeName === undefined ? undefined : nodes.get(`/${pod.nodeName}`);
+  const where = { pod: pod.meta.labels, node: node?.meta.labels ?? {}, nodeName: pod.nodeName };
+  return withPlace(
+    proxy,
+    placeOf((key) => labelAt(where, key), keys),
+  );
+}
+
+function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Said & { mode: Mode }): ProxyModel {
+  const { policies, referents, nodes } = sources;
+  const bare = placed(bareProxyOf(pod, called, mode), pod, { nodes, mode });
   const ofPorts = bare.inbound.map((inbound) =>
     inboundAt({ pod, inbound, by: called.get(inbound.port)?.by ?? [] }, sources),
   );
@@ -195,21 +212,14 @@ function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & 
 }
 
 const modesOf = (capture: Capture) =>
-  memoised((sources: SourceList): { readonly forAll: Mode; readonly perNode: Mode } => ({
-    forAll: { capture, perNode: false, sources },
-    perNode: { capture, perNode: true, sources },
-  }));
+  memoised((sources: SourceList, placing: Placing): Mode => ({ capture, sources, placing }));
 
 /** One object for each mode. */
 const modes = { explicit: modesOf('explicit'), redirect: modesOf('redirect') } as const;
 
-const isNodeLocal = memoised((services: World['services']): boolean =>
-  [...services.values()].some((service) => service.internalTrafficPolicy === 'Local'),
-);
-
-/** The mode that these Services and these conditions of routes ask for. */
-export const modeOf = (capture: Capture, services: World['services'], sources: SourceList): Mode =>
-  modes[capture](sources)[isNodeLocal(services) ? 'perNode' : 'forAll'];
+/** The mode that these conditions of routes and these preferences of Services ask for. */
+export const modeOf = (capture: Capture, sources: SourceList, placing: Placing): Mode =>
+  modes[capture](sources, placing);
 
 const callsIn = (slices: World['endpointSlices'], spoken: SpokenTable): ReadonlyMap<ObjectKey, CalledPorts> =>
   calledPorts(
@@ -232,15 +242,15 @@ export function servicesCalling(
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
+  world: Pick<World, 'endpointSlices'> & Said & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, arrivals, referents, pods } = world;
-  const called = callsIn(world.endpointSlices, world.spoken);
+  const { spoken, endpointSlices, ...said } = world;
+  const called = callsIn(endpointSlices, spoken);
   const proxies = new Map<ObjectKey, ProxyModel>();
-  for (const [key, pod] of pods) {
+  for (const [key, pod] of said.pods) {
     if (!hasProxy(pod)) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents, pods }));
+    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, ...said }));
   }
   return proxies;
 }

@@ -3,12 +3,13 @@
 import { keyOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
 import type { Service, ServicePort, Table } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
-import { memoisedList } from '../lib/memo.js';
+import { memoised, memoisedList } from '../lib/memo.js';
 import type { Origin } from '../model/delivery.js';
-import type { HostRules, PortModel, ServiceModel, Subset } from '../model/mesh.js';
+import type { HostRules, PortModel, ServiceModel, ServicePolicies, Subset } from '../model/mesh.js';
 import { attachment, byAge, contestPort, type Attachment, type Displacement } from './contest.js';
 import type { Delegation } from './delegation.js';
 import type { InstanceList } from './instances.js';
+import { preferenceOf } from './places.js';
 import type { PolicyIndex } from './policies.js';
 import { servicePoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
@@ -64,6 +65,8 @@ function poolPort(service: Service, port: ServicePort, inputs: PortInputs): Pool
   const produced = pool(producers);
   const consumed = [...consumers].map(([name, routes]) => ({ name, ...pool(routes) }));
   const pools = [produced, ...consumed];
+  const policies = policiesAt(port, servicePoliciesOf(inputs.policies(port)));
+  const preference = preferenceOf(service, policies);
   return {
     model: {
       port: port.port,
@@ -73,13 +76,20 @@ function poolPort(service: Service, port: ServicePort, inputs: PortInputs): Pool
       consumers: new Map<string, readonly HostRules[]>(consumed.map(({ name, hosts }) => [name, hosts])),
       subsets: inputs.uses.subsets,
       keepsEndpoints: inputs.uses.keepsEndpoints,
-      policies: servicePoliciesOf(inputs.policies(port)),
+      policies,
+      ...(preference === undefined ? {} : { preference }),
     },
     displacements: displaced,
     overlaps: pools.flatMap(({ overlaps }) => overlaps),
     live: new Set(pools.flatMap(({ live }) => [...live])),
   };
 }
+
+/** What Envoy refuses on one port may be good on another: each has parts of its own. */
+const policiesAt = memoised((_: ServicePort, policies: ServicePolicies): ServicePolicies => ({
+  ...policies,
+  inForce: policies.inForce.map((part) => ({ ...part })),
+}));
 
 interface PortInputs {
   readonly attachments: readonly Attachment[];

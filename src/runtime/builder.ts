@@ -4,7 +4,7 @@
 import type { Capabilities } from '../features/feature.js';
 import type { Logger } from '../lib/logger.js';
 import { messageOf } from '../lib/result.js';
-import { rulesIn } from '../model/mesh.js';
+import { partsIn } from '../model/mesh.js';
 import { reconcile, type Reconciled } from '../reconcilers/index.js';
 import type { Store } from '../sources/store.js';
 import type { Cache } from '../xds/cache.js';
@@ -46,7 +46,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
     const world = store.world();
     const start = performance.now();
     const next = reconcile({ ...world, revision: ++revision }, { capture: deps.capture });
-    quarantine.prune(() => rulesIn(next.model));
+    quarantine.prune(() => partsIn(next.model));
     const { publication, guilty } = buildPublication(next.model, quarantine.current(), deps.fleet());
     tracker.published(revision, deliveredOf(next.routes, { delegation: next.delegation, policies: next.policies }));
     quarantine.published(publication);

@@ -1,7 +1,6 @@
 // Remembers, for each version of Envoy, what it refused, and what was good before. In memory only: after a
 // restart a refused configuration is tried once more.
 
-import type { Rule } from '../model/mesh.js';
 import type { Rejection } from '../model/delivery.js';
 import type { Publication, Section } from '../xds/cache.js';
 import type { Refusal } from '../xds/connection.js';
@@ -43,7 +42,7 @@ export interface QuarantineKeeper {
   settled(event: Settled): Settling;
   published(publication: Publication): void;
   /** Forgets what is no longer written. */
-  prune(rules: () => ReadonlySet<Rule>): void;
+  prune(written: () => ReadonlySet<Part>): void;
   rejections(): readonly Rejection[];
 }
 
@@ -148,11 +147,11 @@ export function createQuarantineKeeper(): QuarantineKeeper {
       refusedIn.forgetBefore(oldest);
       lastRevision = publication.revision;
     },
-    prune: (rules) => {
+    prune: (written) => {
       if (quarantines.size === 0) return;
       const views = [...(recent[0]?.views.values() ?? [])];
       const versions = new Set(views.flatMap(resourcesOf).map((one) => one.version));
-      const parts: ReadonlySet<Part> = rules();
+      const parts = written();
       for (const [envoy, quarantine] of quarantines)
         quarantines.set(envoy, forgetGone(quarantine, { parts, versions }));
     },

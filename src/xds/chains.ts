@@ -69,7 +69,7 @@ export const buildChains = (service: ServiceModel): readonly Resource<'cluster'>
         lbPolicy: Cluster_LbPolicy.CLUSTER_PROVIDED,
         connectTimeout: durationOfSeconds(5),
         commonLbConfig: { healthyPanicThreshold: { value: 0 } },
-        circuitBreakers: { thresholds: [thresholdsOf(port)] },
+        circuitBreakers: { thresholds: [thresholdsOf(service, port)] },
       }),
     })),
   );

@@ -6,6 +6,7 @@ import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/h
 import { HealthStatus } from '../gen/envoy/config/core/v3/health_check.js';
 import type { ClusterPatch } from '../features/feature.js';
 import { balancing, leastRequest } from '../features/load-balancer.js';
+import { detection, usualDetection } from '../features/outlier-detection.js';
 import type { Origin } from '../model/delivery.js';
 import {
   isHttp,
@@ -18,7 +19,7 @@ import {
 import { packAny } from '../features/any.js';
 import { durationOfSeconds, endpointsFromAds, socketAddress, unlimited } from './config-source.js';
 import { mergePatches, overridden } from './merge.js';
-import { nameOfCluster, nameOfInbound } from './names.js';
+import { clusterDomain, nameOfCluster, nameOfInbound } from './names.js';
 import type { Resource } from './resources.js';
 
 const httpOptionsName = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
@@ -86,8 +87,13 @@ function limits(patch: ClusterPatch['thresholds']) {
 }
 
 /** What policies say of a cluster, joined. */
-function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
-  const context = { port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol), eventLog: policies.eventLog };
+function patchOf(
+  { namespace, name }: Pick<Target, 'namespace' | 'name'>,
+  { policies, port, protocol }: PortModel,
+): ClusterPatch {
+  const host = `${name}.${namespace}.svc.${clusterDomain}`;
+  const { eventLog } = policies;
+  const context = { host, port, http: isHttp(protocol), wantsHttp2: wantsHttp2(protocol), eventLog };
   return (
     mergePatches(
       policies.inForce.map(({ feature }) => feature.onCluster(context)),
@@ -97,7 +103,7 @@ function patchOf({ policies, port, protocol }: PortModel): ClusterPatch {
 }
 
 /** Limits of a cluster of this port. */
-export const thresholdsOf = (port: PortModel) => limits(patchOf(port).thresholds);
+export const thresholdsOf = ({ ref }: ServiceModel, port: PortModel) => limits(patchOf(ref, port).thresholds);
 
 /** Who has a say in clusters of this port. */
 export const originsOf = (service: ServiceModel, port: PortModel): readonly Origin[] => [
@@ -107,7 +113,7 @@ export const originsOf = (service: ServiceModel, port: PortModel): readonly Orig
 
 function outboundCluster(target: Target, port: PortModel): Cluster {
   const name = nameOfCluster(target);
-  const patch = patchOf(port);
+  const patch = patchOf(target, port);
   const base = {
     name,
     clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
@@ -119,7 +125,9 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     ...balancing('LeastRequest', leastRequest()),
     commonLbConfig: { healthyPanicThreshold: { value: 0 }, ...(port.keepsEndpoints ? drainingToo : {}) },
     ignoreHealthOnHostRemoval: true,
-    circuitBreakers: { thresholds: [thresholdsOf(port)] },
+    // Who is far is asked once it is known that those who are near fail.
+    ...(port.preference?.kind === 'failover' ? detection(usualDetection) : {}),
+    circuitBreakers: { thresholds: [limits(patch.thresholds)] },
     typedExtensionProtocolOptions: isHttp(port.protocol)
       ? { [httpOptionsName]: outboundHttpOptions(port.protocol, patch.http) }
       : {},
@@ -131,7 +139,8 @@ function clusterOf(service: ServiceModel, port: PortModel, part: Pick<Target, 's
   const { namespace, name } = service.ref;
   const target = { namespace, name, port: port.port, ...part };
   const message = outboundCluster(target, port);
-  return { type: 'cluster', name: message.name, message, origins: originsOf(service, port) } as const;
+  const origins = originsOf(service, port);
+  return { type: 'cluster', name: message.name, message, origins, parts: port.policies.inForce } as const;
 }
 
 /** The clusters of a Service. */

@@ -3,30 +3,21 @@
 import { ClusterLoadAssignment } from '../gen/envoy/config/endpoint/v3/endpoint.js';
 import { LocalityLbEndpoints } from '../gen/envoy/config/endpoint/v3/endpoint_components.js';
 import { HealthStatus } from '../gen/envoy/config/core/v3/health_check.js';
-import type { EndpointModel, EndpointSet } from '../model/mesh.js';
+import type { EndpointSet } from '../model/mesh.js';
+import type { Place } from '../model/place.js';
 import { socketAddress } from './config-source.js';
 import { nameOfCluster } from './names.js';
+import { groupsFor, type Group } from './nearness.js';
 import type { Resource } from './resources.js';
 
-function localities(endpoints: readonly EndpointModel[]): readonly LocalityLbEndpoints[] {
-  const byZone = new Map<string, EndpointModel[]>();
-  for (const endpoint of endpoints) {
-    const key = `${endpoint.region}\n${endpoint.zone}`;
-    const list = byZone.get(key) ?? [];
-    list.push(endpoint);
-    byZone.set(key, list);
-  }
-  return [...byZone.keys()].sort().map((key) => locality(byZone.get(key) ?? []));
-}
-
-/** A locality weighs as many endpoints as it has: every endpoint gets an equal share. */
-function locality(endpoints: readonly EndpointModel[]): LocalityLbEndpoints {
+function locality({ priority, weight, endpoints }: Group): LocalityLbEndpoints {
   const [first] = endpoints;
   return LocalityLbEndpoints.fromPartial({
     ...(first === undefined || (first.region === '' && first.zone === '')
       ? {}
       : { locality: { region: first.region, zone: first.zone } }),
-    loadBalancingWeight: endpoints.length,
+    priority,
+    loadBalancingWeight: weight,
     lbEndpoints: endpoints.map((endpoint) => ({
       hostIdentifier: { $case: 'endpoint', value: { address: socketAddress(endpoint.address, endpoint.port) } },
       healthStatus: endpoint.draining ? HealthStatus.DRAINING : HealthStatus.UNKNOWN,
@@ -34,13 +25,13 @@ function locality(endpoints: readonly EndpointModel[]): LocalityLbEndpoints {
   });
 }
 
-/** The load assignment of one target. */
-export function buildEndpoints(set: EndpointSet): Resource<'endpoint'> {
+/** The load assignment of one target, for callers at a place. */
+export function buildEndpoints(set: EndpointSet, place: Place): Resource<'endpoint'> {
   const name = nameOfCluster(set.target);
   return {
     type: 'endpoint',
     name,
-    message: ClusterLoadAssignment.fromPartial({ clusterName: name, endpoints: localities(set.endpoints) }),
+    message: ClusterLoadAssignment.fromPartial({ clusterName: name, endpoints: groupsFor(set, place).map(locality) }),
     origins: [set.origin],
   };
 }

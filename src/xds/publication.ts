@@ -3,15 +3,26 @@
 
 import type { Capabilities } from '../features/feature.js';
 import { callerOf, everyone, isFor } from '../model/caller.js';
-import type { Caller, Capture, EndpointSet, MeshModel, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
+import {
+  withPolicies,
+  type Caller,
+  type Capture,
+  type EndpointSet,
+  type MeshModel,
+  type PolicyInForce,
+  type ProxyModel,
+  type Rule,
+  type ServiceModel,
+} from '../model/mesh.js';
+import { keysOf, nowhere, placeOf, type Place } from '../model/place.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
 import type { Names, ProxyEntry, Publication, Section } from './cache.js';
 import { capabilitiesOf, leastCapabilities, levelOf } from './capabilities.js';
-import { checkConstraints } from './constraints.js';
 import { familiesOf, type Families } from './listeners.js';
+import { encode, encodeAll, encodeParts, isConcerned, type Divisible, type Layer } from './layer.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
-import { codecOf, encodeResource, type EncodedResource, type Part, type Resource } from './resources.js';
+import type { EncodedResource, Part } from './resources.js';
 import {
   commonResources,
   translateClaims,
@@ -27,12 +38,6 @@ import {
 import { hasConnectionRules } from './tcp.js';
 import { forEachType, type OwnResources } from './view.js';
 
-/** Encoded resources, and those that break Envoy's own rules and are not sent. */
-interface Layer {
-  readonly resources: readonly EncodedResource[];
-  readonly guilty: readonly Guilt[];
-}
-
 /** Quarantines by Envoy version. */
 export type Quarantines = ReadonlyMap<string, Quarantine>;
 
@@ -42,43 +47,6 @@ export interface Built {
   /** Found by our own check of Envoy's rules. */
   readonly guilty: readonly Guilt[];
 }
-
-/** Endpoints and scopes hold nothing that a user wrote but names, which Kubernetes has checked. */
-const isChecked = ({ type }: Resource): boolean => type !== 'endpoint' && type !== 'scope';
-
-function encode(bundle: Bundle): Layer {
-  const guilty: Guilt[] = [];
-  const resources: EncodedResource[] = [];
-  for (const resource of bundle) {
-    const encoded = encodeResource(resource);
-    const [violation] = isChecked(resource) ? checkConstraints(codecOf[resource.type].$type, resource.message) : [];
-    if (violation === undefined) resources.push(encoded);
-    else guilty.push({ part: undefined, resource: encoded, message: `${violation.path} ${violation.message}` });
-  }
-  return { resources, guilty };
-}
-
-/** A layer without the rules that are withheld, nor those that could not be sent. */
-function encodeRules(service: ServiceModel, callers: Callers, withheld: ReadonlyMap<Part, Part | undefined>): Layer {
-  const broken = new Map<Part, Guilt>();
-  const substitute = (rule: Rule): Rule | undefined => {
-    if (broken.has(rule)) return undefined;
-    if (!withheld.has(rule)) return rule;
-    const good = withheld.get(rule);
-    return good === undefined || !isRule(good) ? undefined : good;
-  };
-  const all = encode(translateRules(service, callers, substitute));
-  if (all.guilty.length === 0) return all;
-  for (const rule of rulesOf(service, callers.caller)) {
-    const alone = translateRules(service, callers, (one) => (one === rule ? one : undefined));
-    const found = encode(alone).guilty[0];
-    if (found !== undefined) broken.set(rule, { ...found, part: rule });
-  }
-  const layer = encode(translateRules(service, callers, substitute));
-  return { resources: layer.resources, guilty: [...broken.values(), ...layer.guilty] };
-}
-
-const isRule = (part: Part): part is Rule => 'backends' in part;
 
 const rulesOf = (service: ServiceModel, caller: Caller): readonly Rule[] => [
   ...new Set(
@@ -90,10 +58,9 @@ const rulesOf = (service: ServiceModel, caller: Caller): readonly Rule[] => [
   ),
 ];
 
-const serviceLayers: Readonly<Record<Capture, (service: ServiceModel) => Layer>> = {
-  explicit: memoised((service: ServiceModel) => encode(translateService.explicit(service))),
-  redirect: memoised((service: ServiceModel) => encode(translateService.redirect(service))),
-};
+const isRule = (part: Part): part is Rule => 'backends' in part;
+const isPolicy = (part: Part): part is PolicyInForce => 'feature' in part;
+
 /** A list with an identity. */
 type Outbound = ProxyModel['outbound'];
 
@@ -105,13 +72,54 @@ const entrances = {
     encode(translateEntrances.redirect(service, { outbound, can })),
   ),
 } as const;
-const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service)));
-const endpointLayer = memoised((sets: readonly EndpointSet[]) => encode(translateEndpoints(sets, undefined)));
-const nodeLayer = memoised((sets: readonly EndpointSet[], { node }: Place) => encode(translateEndpoints(sets, node)));
 
-/** What callers at a place see of the endpoints of a Service. */
-const endpointLayerFor = (sets: readonly EndpointSet[], place: Place): Layer =>
-  sets.some(({ nodeLocal }) => nodeLocal === true) ? nodeLayer(sets, place) : endpointLayer(sets);
+const divisibleRules = (service: ServiceModel, callers: Callers): Divisible<Rule> => ({
+  parts: () => rulesOf(service, callers.caller),
+  translate: (substitute) => translateRules(service, callers, substitute),
+  isOne: isRule,
+});
+
+const policiesOf = memoised((service: ServiceModel): readonly PolicyInForce[] =>
+  service.ports.flatMap(({ policies }) => policies.inForce),
+);
+
+const divisiblePolicies = (service: ServiceModel, capture: Capture): Divisible<PolicyInForce> => ({
+  parts: () => policiesOf(service),
+  translate: (substitute) => translateService[capture](withPolicies(service, substitute)),
+  isOne: isPolicy,
+});
+
+const goodService = (capture: Capture) =>
+  memoised((service: ServiceModel): Layer =>
+    encodeAll(translateService[capture](service), divisiblePolicies(service, capture)),
+  );
+const partialService = (capture: Capture) =>
+  memoised((service: ServiceModel, quarantine: Quarantine): Layer =>
+    encodeParts(divisiblePolicies(service, capture), quarantine.parts),
+  );
+const serviceLayers = {
+  explicit: { good: goodService('explicit'), partial: partialService('explicit') },
+  redirect: { good: goodService('redirect'), partial: partialService('redirect') },
+} as const satisfies Record<Capture, unknown>;
+
+function serviceLayer(service: ServiceModel, capture: Capture, quarantine: Quarantine): Layer {
+  const { good, partial } = serviceLayers[capture];
+  return isConcerned(policiesOf(service), quarantine.parts) ? partial(service, quarantine) : good(service);
+}
+
+const localNames = memoised((service: ServiceModel) => encode(translateLocalNames(service)));
+const endpointLayer = memoised((sets: readonly EndpointSet[], place: Place) => encode(translateEndpoints(sets, place)));
+
+/** What of a place counts for the endpoints of a Service. */
+const keysSeen = memoised((sets: readonly EndpointSet[]): readonly string[] =>
+  sets.flatMap(({ preference }) => (preference === undefined ? [] : keysOf(preference))),
+);
+
+/** What callers at a place see of the endpoints of a Service: the same wherever it tells no places apart. */
+function endpointLayerFor(sets: readonly EndpointSet[], place: Place): Layer {
+  const keys = keysSeen(sets);
+  return endpointLayer(sets, keys.length === 0 ? nowhere : placeOf((key) => place[key], keys));
+}
 const commonLayer = memoised(encode);
 
 /** Claims depend on all Services: the last answer is kept for each namespace of callers. */
@@ -143,19 +151,18 @@ function seenBy(service: ServiceModel, { caller, capture, outbound, can }: Calle
   return callersOf[capture](callerOf(consumed ? caller.namespace : '', sources), outbound, least);
 }
 
-const goodRules = memoised((service: ServiceModel, callers: Callers): Layer => {
-  const layer = encode(translateRules(service, callers));
-  return layer.guilty.length === 0 ? layer : encodeRules(service, callers, new Map());
-});
+const goodRules = memoised((service: ServiceModel, callers: Callers): Layer =>
+  encodeAll(translateRules(service, callers), divisibleRules(service, callers)),
+);
 const partialRules = memoised((service: ServiceModel, callers: Callers, quarantine: Quarantine): Layer =>
-  encodeRules(service, callers, quarantine.parts),
+  encodeParts(divisibleRules(service, callers), quarantine.parts),
 );
 
 function rulesLayer(service: ServiceModel, audience: Callers, quarantine: Quarantine): Layer {
   const callers = seenBy(service, audience);
   const { parts } = quarantine;
-  const isConcerned = parts.size > 0 && rulesOf(service, callers.caller).some((rule) => parts.has(rule));
-  return isConcerned ? partialRules(service, callers, quarantine) : goodRules(service, callers);
+  const concerned = parts.size > 0 && isConcerned(rulesOf(service, callers.caller), parts);
+  return concerned ? partialRules(service, callers, quarantine) : goodRules(service, callers);
 }
 
 /** Refused resources are replaced by the last good ones, or withheld. */
@@ -180,19 +187,14 @@ function withheldOf({ resources, guilty }: Layer, quarantine: Quarantine): Names
   return [...refused, ...broken];
 }
 
-/** Where callers are. */
-interface Place {
-  /** Where it matters. */
-  readonly node?: string;
-}
-
 let outbounds = 0;
 /** A short name for each list of policies. */
 const nameOfOutbound = memoised((_outbound: Outbound) => String(outbounds++));
 
 /** Proxies that see one view, if they can do the same. */
-interface Audience extends Omit<Callers, 'can'>, Place {
+interface Audience extends Omit<Callers, 'can'> {
   readonly key: string;
+  readonly place: Place;
   readonly families: Families;
 }
 
@@ -204,16 +206,12 @@ interface Served {
 
 /** One object for each audience. */
 const audiences = createInterner<Audience>(100_000);
-const audienceOf = memoised(({ caller, capture, addresses, node, outbound }: ProxyModel): Audience => {
+const audienceOf = memoised(({ caller, capture, addresses, place = nowhere, outbound }: ProxyModel): Audience => {
   const families = familiesOf(addresses);
-  const place = node === undefined ? caller.namespace : `${caller.namespace}@${node}`;
-  const key = [place, capture, families, ...caller.sources, nameOfOutbound(outbound)].join('|');
-  return audiences(key, () => ({ key, caller, capture, families, outbound, ...(node === undefined ? {} : { node }) }));
+  const at = Object.entries(place).map(([label, value]) => `@${label}=${value}`);
+  const key = [caller.namespace, ...at, capture, families, ...caller.sources, nameOfOutbound(outbound)].join('|');
+  return audiences(key, () => ({ key, caller, capture, families, outbound, place }));
 });
-
-const places = createInterner<Place>(100_000);
-const placeOf = ({ node }: Place): Place =>
-  places(node === undefined ? '' : `@${node}`, () => (node === undefined ? {} : { node }));
 
 /** A section of a view with what it holds back. */
 interface Checked {
@@ -242,7 +240,7 @@ function* layersOfServices(
   const { caller, capture, outbound, can } = callers;
   const { namespace } = caller;
   for (const [key, service] of services) {
-    yield [`s ${key}`, serviceLayers[capture](service)];
+    yield [`s ${key}`, serviceLayer(service, capture, quarantine)];
     yield [`l ${key}`, entrances[capture](service, outbound, can)];
     yield [`r ${key}`, rulesLayer(service, callers, quarantine)];
     if (capture === 'explicit' && service.ref.namespace === namespace) yield [`n ${key}`, localNames(service)];
@@ -305,12 +303,12 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines, fle
   const withheld = new Map<string, Names>();
   const guilty: Guilt[] = [];
   const add = (key: string, { audience, can }: Served, quarantine: Quarantine): void => {
-    const { caller, capture, outbound, families } = audience;
+    const { caller, capture, outbound, families, place } = audience;
     const parts = [
       commonSection(commonResources[capture][families], quarantine),
-      // But for endpoints, callers on all nodes see the same.
+      // But for endpoints, callers at all places see the same.
       serviceSection(model.services, callersOf[capture](caller, outbound, can), quarantine),
-      endpointSection(model.endpoints, placeOf(audience), quarantine),
+      endpointSection(model.endpoints, place, quarantine),
     ];
     views.set(
       key,

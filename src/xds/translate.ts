@@ -6,20 +6,20 @@ import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import type { Capabilities } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import { compareMatches } from '../model/match-order.js';
-import {
-  reachableFrom,
-  type Caller,
-  type Capture,
-  type EndpointSet,
-  type HostRules,
-  type Match,
-  type MeshModel,
-  type PortModel,
-  type ProxyModel,
-  type RouteEntry,
-  type Rule,
-  type ServiceModel,
+import type {
+  Caller,
+  Capture,
+  EndpointSet,
+  HostRules,
+  Match,
+  MeshModel,
+  PortModel,
+  ProxyModel,
+  RouteEntry,
+  Rule,
+  ServiceModel,
 } from '../model/mesh.js';
+import { nowhere, type Place } from '../model/place.js';
 import { buildChains } from './chains.js';
 import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildEndpoints } from './endpoints.js';
@@ -124,9 +124,9 @@ export function translateRules(service: ServiceModel, callers: Callers, substitu
   ];
 }
 
-/** The load assignments of a Service, as callers on a node see them. */
-export const translateEndpoints = (sets: readonly EndpointSet[], node: string | undefined): Bundle =>
-  reachableFrom(sets, node).map(buildEndpoints);
+/** The load assignments of a Service, as callers at a place see them. */
+export const translateEndpoints = (sets: readonly EndpointSet[], place: Place): Bundle =>
+  sets.map((set) => buildEndpoints(set, place));
 
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
@@ -184,7 +184,7 @@ export function translate(
     ...services.flatMap((service) => translateEntrances[capture](service, callers)),
     ...services.flatMap((service) => translateRules(service, callers)),
     ...(capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
-    ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.node)),
+    ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.place ?? nowhere)),
     ...translateProxy(proxy, can),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));

@@ -27,6 +27,16 @@ export interface BareServer {
 export const callers = { web: `${apps}/web-0`, guest: `${guests}/guest-0` } as const;
 export type CallerName = keyof typeof callers;
 
+/** The nodes that the callers are on; what they are like is up to the test that cares. */
+export const nodes = { web: 'node-of-web', guest: 'node-of-guest' } as const;
+
+/** A node in a zone of a region. */
+export const nodeIn = (name: string, region: string, zone: string): Written => ({
+  apiVersion: 'v1',
+  kind: 'Node',
+  metadata: { name, labels: { 'topology.kubernetes.io/region': region, 'topology.kubernetes.io/zone': zone } },
+});
+
 /** Ports of every server. What is spoken on a port is the same for all Services that lead there. */
 export const ports = { http: 8080, h2c: 8081, named: 8082, detected: 8083, grpc: 8084, tcp: 8085 } as const;
 export type Speaks = keyof typeof ports;
@@ -56,8 +66,8 @@ const server = (version: Server): Written => {
 
 /** The shared pods. */
 export const sharedObjects: readonly Written[] = [
-  deployment(apps, 'web'),
-  deployment(guests, 'guest'),
+  deployment(apps, 'web', { nodeName: nodes.web }),
+  deployment(guests, 'guest', { nodeName: nodes.guest }),
   ...servers.map(server),
 ];
 

@@ -54,6 +54,16 @@ spec:
   rules:
 ${rules}`;
 
+/** A MeshPolicy with these members of `upstream`, in YAML, on one Service of the test or on what else is told. */
+export const upstreamPolicy = (name: string, target: string, upstream: string): string => `
+apiVersion: legation.dev/v1alpha1
+kind: MeshPolicy
+metadata: { name: ${name} }
+spec:
+  targetRefs: [${target.startsWith('{') ? target : `{ kind: Service, name: ${target} }`}]
+  upstream: { ${upstream} }
+`;
+
 /** Rules that answer with their own names, by name; each has the match, in YAML. */
 export const answeringRules = (matches: Readonly<Record<string, string>>): string =>
   Object.entries(matches)

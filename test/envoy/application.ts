@@ -1,9 +1,11 @@
 // Applications of a test, in its own process on the loopback addresses of their pods: each notes what arrives and
 // echoes it. The caller says by headers how it wants to be treated: `x-app-delay: 300` (ms), `x-app-fail: 2` (the first
 // two tries of this id fail), `x-app-status: 503`, `x-app-slow: 2` (the first two tries hang), `x-app-hang-after: 1`
-// (all but the first hang), `x-app-reply: name=value`. After an upgrade, bytes come back as they are. A gRPC call is
-// answered as one, with the same text as its only message. A tunnel is opened to the application itself, which echoes
-// every byte in capitals.
+// (all but the first hang), `x-app-reply: name=value`; `x-app-at: v2` addresses one pod alone. Health checks, which have
+// no headers, say the same in their query. After an upgrade, bytes come back as they are. A gRPC call is answered as one,
+// with the same text as its only message; one for health is answered well by pods whose name begins with the service
+// that is asked about. A tunnel is opened to the application itself, which echoes every byte in capitals. A PROXY header
+// ahead of everything is understood.
 
 import {
   createServer as createHttp1,
@@ -14,7 +16,9 @@ import {
 import { createServer as createHttp2, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2';
 import { createServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { buffer } from 'node:stream/consumers';
 import { systemClock as clock } from '../../src/lib/clock.js';
+import { proxyHeaderOf } from './proxy-header.js';
 
 /** A request as it arrived at a pod. */
 export interface Arrival {
@@ -27,6 +31,12 @@ export interface Arrival {
   readonly headers: IncomingHttpHeaders;
   /** `x-id` of the request, if it has one. */
   readonly id: string;
+  /** Port of the peer: requests on one connection have the same. */
+  readonly peerPort: number;
+  /** HTTP/2: how many bytes of an answer the peer takes ahead of time. */
+  readonly window?: number;
+  /** `address:port` of the caller as a PROXY header names it. */
+  readonly proxied?: string;
 }
 
 /** Where an application listens. */
@@ -52,23 +62,38 @@ export interface Applications {
 /** How long a hanging answer takes. */
 const hangMs = 5_000;
 
-const numberIn = (headers: IncomingHttpHeaders, name: string): number => Number(headers[name] ?? 0);
 const textIn = (headers: IncomingHttpHeaders, name: string): string => String(headers[name] ?? '');
+
+/** Callers as PROXY headers name them, by connection. */
+const callers = new WeakMap<Socket, string>();
 
 function arrivalOf(pod: string, request: IncomingMessage | Http2ServerRequest): Arrival {
   const { headers, httpVersion, method = '', url = '' } = request;
   const host = textIn(headers, ':authority') || textIn(headers, 'host');
-  return { pod, httpVersion, method, path: url, host, id: textIn(headers, 'x-id'), headers: { ...headers } };
+  const session = 'stream' in request ? request.stream.session : undefined;
+  const socket = session === undefined ? request.socket : session.socket;
+  const window = session?.remoteSettings.initialWindowSize;
+  const proxied = callers.get(socket);
+  return {
+    ...{ pod, httpVersion, method, path: url, host, id: textIn(headers, 'x-id'), headers: { ...headers } },
+    peerPort: socket.remotePort ?? 0,
+    ...(window === undefined ? {} : { window }),
+    ...(proxied === undefined ? {} : { proxied }),
+  };
 }
 
 /** How the caller wants this try to be treated. */
-function treatmentOf(headers: IncomingHttpHeaders, count: number) {
-  const fails = count <= numberIn(headers, 'x-app-fail');
-  const hangs = count <= numberIn(headers, 'x-app-slow') || count > (numberIn(headers, 'x-app-hang-after') || Infinity);
+function treatmentOf({ pod, path, headers }: Arrival, count: number) {
+  const query = new URL(path, 'http://any').searchParams;
+  const isMeant = pod.includes(`/${textIn(headers, 'x-app-at') || (query.get('x-app-at') ?? '')}`);
+  const orderOf = (name: string): string => (isMeant ? textIn(headers, name) || (query.get(name) ?? '') : '');
+  const numberOf = (name: string): number => Number(orderOf(name));
+  const fails = count <= numberOf('x-app-fail');
+  const hangs = count <= numberOf('x-app-slow') || count > (numberOf('x-app-hang-after') || Infinity);
   return {
-    delayMs: hangs ? hangMs : numberIn(headers, 'x-app-delay'),
-    status: fails ? numberIn(headers, 'x-app-status') || 503 : 200,
-    reply: textIn(headers, 'x-app-reply')
+    delayMs: hangs ? hangMs : numberOf('x-app-delay'),
+    status: fails ? numberOf('x-app-status') || 503 : 200,
+    reply: orderOf('x-app-reply')
       .split(',')
       .flatMap((one) => {
         const at = one.indexOf('=');
@@ -79,9 +104,20 @@ function treatmentOf(headers: IncomingHttpHeaders, count: number) {
 
 const isGrpc = (headers: IncomingHttpHeaders): boolean => textIn(headers, 'content-type') === 'application/grpc';
 
+/** Envoys check on, of their own accord, while another test has begun: it is not told. */
+const isCheck = ({ headers }: Arrival): boolean => textIn(headers, 'user-agent') === 'Envoy/HC';
+
+const isHealthCall = ({ path }: Arrival): boolean => path === '/grpc.health.v1.Health/Check';
+
+/** The answer to `grpc.health.v1.Health/Check`: SERVING or NOT_SERVING. */
+async function healthOf(pod: string, request: Http2ServerRequest): Promise<Buffer> {
+  // A frame of five bytes, then field 1: its tag, its length, and the name of a service.
+  const service = (await buffer(request)).subarray(7).toString();
+  return Buffer.from([0x08, pod.includes(`/${service}`) ? 1 : 2]);
+}
+
 /** One message and the status OK, as a gRPC server frames them. */
-function answerCall(response: Http2ServerResponse, text: string): void {
-  const message = Buffer.from(text);
+function answerCall(response: Http2ServerResponse, message: Buffer): void {
   const frame = Buffer.alloc(5);
   frame.writeUInt32BE(message.length, 1);
   response.setHeader('content-type', 'application/grpc');
@@ -102,17 +138,25 @@ export function createApplications(): Applications {
   const tries = new Map<string, number>();
   const closers: (() => Promise<void>)[] = [];
 
+  const note = (arrival: Arrival): void => {
+    if (!isCheck(arrival)) arrivals.push(arrival);
+  };
+
   async function answer(
     pod: string,
     request: IncomingMessage | Http2ServerRequest,
     response: ServerResponse | Http2ServerResponse,
   ): Promise<void> {
-    request.resume();
     const arrival = arrivalOf(pod, request);
-    arrivals.push(arrival);
+    note(arrival);
+    if (isHealthCall(arrival) && 'stream' in request && 'stream' in response) {
+      answerCall(response, await healthOf(pod, request));
+      return;
+    }
+    request.resume();
     const count = (tries.get(arrival.id) ?? 0) + 1;
     tries.set(arrival.id, count);
-    const { delayMs, status, reply } = treatmentOf(request.headers, count);
+    const { delayMs, status, reply } = treatmentOf(arrival, count);
     if (delayMs > 0) await clock.sleep(delayMs);
     if (response.destroyed) return;
     response.statusCode = status;
@@ -120,11 +164,11 @@ export function createApplications(): Applications {
     for (const [name, value] of reply) response.setHeader(name, value);
     const body = JSON.stringify({ ...arrival, count });
     if (isGrpc(request.headers) && 'stream' in response) {
-      answerCall(response, body);
+      answerCall(response, Buffer.from(body));
       return;
     }
-    if (request.method === 'HEAD') response.end();
-    else response.end(body);
+    // Node leaves it out where the method is HEAD.
+    response.end(body);
   }
 
   async function listen(pod: string, address: string, port: number): Promise<() => Promise<void>> {
@@ -150,13 +194,21 @@ export function createApplications(): Applications {
       sockets.add(socket);
       socket.once('close', () => sockets.delete(socket));
       socket.on('error', () => undefined);
-      socket.once('data', (first) => {
+      const begin = (first: Buffer): void => {
+        const header = proxyHeaderOf(first);
+        if (header !== undefined) {
+          callers.set(socket, header.caller);
+          if (header.rest.length === 0) socket.once('data', begin);
+          else begin(header.rest);
+          return;
+        }
         socket.pause();
         socket.unshift(first);
         const isHttp2 = first.subarray(0, 3).toString('latin1') === 'PRI';
         (isHttp2 ? http2 : http1).emit('connection', socket);
         if (!isHttp2) socket.resume();
-      });
+      };
+      socket.once('data', begin);
     });
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);

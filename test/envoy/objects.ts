@@ -19,6 +19,7 @@ export const deployment = (
     readonly labels?: Readonly<Record<string, string>>;
     readonly replicas?: number;
     readonly port?: number;
+    readonly nodeName?: string;
   } = {},
 ): Written => {
   const labels = options.labels ?? { app: name };
@@ -31,7 +32,10 @@ export const deployment = (
       selector: { matchLabels: labels },
       template: {
         metadata: { labels },
-        spec: { containers: [{ name: 'app', image: 'app', ports: [{ containerPort: options.port ?? 8080 }] }] },
+        spec: {
+          ...(options.nodeName === undefined ? {} : { nodeName: options.nodeName }),
+          containers: [{ name: 'app', image: 'app', ports: [{ containerPort: options.port ?? 8080 }] }],
+        },
       },
     },
   };
