@@ -44,6 +44,9 @@ export const keysOf = (objects: readonly Written[]): ReadonlySet<string> =>
 export const leavesTrace = (object: Written, namespace: string): boolean =>
   object['kind'] === 'MeshPolicy' || metadataOf(object).namespace?.startsWith(namespace) !== true;
 
+/** Whether an object has proxies check the health of pods. */
+export const checksHealth = ({ spec }: Written): boolean => JSON.stringify(spec ?? {}).includes('"healthCheck"');
+
 /** A TrafficRoute with these rules, in YAML, on one Service of the test. */
 export const route = (name: string, parent: string, rules: string): string => `
 apiVersion: legation.dev/v1alpha1
