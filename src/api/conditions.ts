@@ -32,6 +32,8 @@ export const reasons = {
   PortNotFound: 'A backend Service has no such port; its share of requests answers 500.',
   InvalidKind: 'A reference names a kind that cannot be used there.',
   RefNotPermitted: 'No ReferenceGrant permits a reference into another namespace.',
+  DeliveryObjectNotFound:
+    'The Rollout or Canary of `weightsFrom` is not there, or splits between other Services; weights of the spec are in force.',
   ProviderNotFound: 'No provider of that name and of a fitting type is in reach; what names it is not in force.',
   FallbackActive: 'What is written is not possible here; the message says what holds in its place.',
   Programmed: 'All proxies in reach acknowledged this generation.',

@@ -26,7 +26,9 @@ export type KindName =
   | 'ServiceAccount'
   | 'Secret'
   | 'ConfigMap'
-  | 'Node';
+  | 'Node'
+  | 'Rollout'
+  | 'Canary';
 
 /** `namespace/name`; cluster-scoped objects have an empty namespace: `/name`. */
 export type ObjectKey = string;

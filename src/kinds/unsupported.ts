@@ -21,15 +21,10 @@ const only = (path: string, values: readonly (string | boolean)[], instead: stri
 const fields = (paths: readonly string[], instead: string): readonly Unsupported[] =>
   paths.map((path) => ({ path, instead }));
 
-const services = "only kind 'Service' works";
-
 const trafficRoute: readonly Unsupported[] = [
   ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
   ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
-  ...only('rules[].filters[].requestMirror.backendRef.kind', ['Host'], services),
-  ...only('rules[].backendRefs[].kind', ['Host'], services),
-  ...fields(['rules[].weightsFrom'], 'write `weight` at the backends'),
 ];
 
 const builtIn = 'the built-in behaviour is in force';
@@ -38,6 +33,8 @@ const builtIn = 'the built-in behaviour is in force';
 const zoneAware = only('upstream.locality.mode', ['ZoneAware'], "use 'Failover', which spills over as well");
 
 const meshPolicy: readonly Unsupported[] = [
+  ...fields(['egress.hosts[].tls.clientSecret'], "use `mode` 'Simple'"),
+  ...only('egress.hosts[].tls.mode', ['Mutual', 'Mesh'], "use 'Simple'"),
   ...zoneAware,
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
   ...only(
@@ -46,17 +43,7 @@ const meshPolicy: readonly Unsupported[] = [
     "tell callers apart by 'Namespace', 'Header', 'RemoteIP' or 'Method'",
   ),
   ...fields(
-    [
-      'mtls',
-      'authorization',
-      'jwt',
-      'extAuthz',
-      'egress',
-      'telemetry.metrics.provider',
-      'scope',
-      'sidecar',
-      'extensions',
-    ],
+    ['mtls', 'authorization', 'jwt', 'extAuthz', 'telemetry.metrics.provider', 'scope', 'sidecar', 'extensions'],
     builtIn,
   ),
   ...fields(
@@ -64,7 +51,7 @@ const meshPolicy: readonly Unsupported[] = [
     'a sidecar takes the address of the connection, and edges are not served yet',
   ),
   ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'ExtProc'], 'nothing asks it yet'),
-  ...only('providers[].backendRef.kind', ['Host'], services),
+  ...only('providers[].backendRef.kind', ['Host'], "only kind 'Service' works"),
 ];
 
 const meshIdentity: readonly Unsupported[] = fields(

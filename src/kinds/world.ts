@@ -120,6 +120,19 @@ export interface DataObject<K extends 'Secret' | 'ConfigMap'> {
   readonly data: ReadonlyMap<string, Uint8Array>;
 }
 
+/** An object of Argo Rollouts or Flagger that says how requests are split between two Services while a version is rolled out. */
+export interface DeliveryObject<K extends 'Rollout' | 'Canary' = 'Rollout' | 'Canary'> {
+  readonly kind: K;
+  readonly meta: ObjectMeta;
+  /** Names of Services of its namespace; absent where it splits nothing. */
+  readonly stableService?: string;
+  readonly canaryService?: string;
+  /** Weights in percent, as its controller wants them now. */
+  readonly split: { readonly stable: number; readonly canary: number };
+  /** How far it is, in words: `step 3 of 8`. */
+  readonly phase: string;
+}
+
 /** An object that failed its schema. Its last good version, if any, stays in its table. */
 export interface Malformed {
   readonly ref: ObjectRef;
@@ -148,6 +161,8 @@ export interface World {
   readonly serviceAccounts: Table<Labelled<'ServiceAccount'>>;
   readonly secrets: Table<DataObject<'Secret'>>;
   readonly configMaps: Table<DataObject<'ConfigMap'>>;
+  readonly rollouts: Table<DeliveryObject<'Rollout'>>;
+  readonly canaries: Table<DeliveryObject<'Canary'>>;
   /** By `kind/namespace/name`. */
   readonly malformed: ReadonlyMap<string, Malformed>;
 }
@@ -167,7 +182,9 @@ export type WorldObject =
   | Labelled<'Node'>
   | Labelled<'ServiceAccount'>
   | DataObject<'Secret'>
-  | DataObject<'ConfigMap'>;
+  | DataObject<'ConfigMap'>
+  | DeliveryObject<'Rollout'>
+  | DeliveryObject<'Canary'>;
 
 /** The World before any source has spoken. */
 export const emptyWorld: World = {
@@ -186,5 +203,7 @@ export const emptyWorld: World = {
   serviceAccounts: new Map(),
   secrets: new Map(),
   configMaps: new Map(),
+  rollouts: new Map(),
+  canaries: new Map(),
   malformed: new Map(),
 };

@@ -8,6 +8,7 @@ import type { CompiledRoute } from './traffic-route.js';
 
 function nameOf(backend: Backend, route: CompiledRoute): string {
   if (backend.kind === 'invalid') return `unresolved (${isForConnections(route) ? 'closed' : '500'})`;
+  if (backend.kind === 'host') return backend.host.host;
   const { target } = backend;
   if (target.subset !== undefined) {
     return Object.entries(target.subset)
@@ -35,13 +36,13 @@ function delegatedTo(rule: string, { below }: RouteTree): string {
 /** Rules that are weighted or hand requests on, at most 512 characters; undefined where there are none. */
 export function effectiveOf(tree: RouteTree): string | undefined {
   const { route } = tree;
-  const lines = route.rules.flatMap(({ rule, delegate }) => {
+  const lines = route.rules.flatMap(({ rule, delegate, weightsFrom = 'spec' }) => {
     if (delegate !== undefined) return [delegatedTo(rule.name, tree)];
     const weighted = rule.backends.filter(({ fallback }) => !fallback);
     const total = weighted.reduce((sum, backend) => sum + backend.weight, 0);
     if (weighted.length < 2 || total === 0) return [];
     const shares = weighted.map((backend) => `${nameOf(backend, route)} ${percent(backend.weight, total)}`);
-    return [`${rule.name}: ${shares.join(', ')} (weights from spec)`];
+    return [`${rule.name}: ${shares.join(', ')} (weights from ${weightsFrom})`];
   });
   if (lines.length === 0) return undefined;
   const text = lines.join('\n');

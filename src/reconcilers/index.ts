@@ -9,17 +9,18 @@ import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
 import { arrivalsOf, type Arrivals } from './arrivals.js';
 import { delegationOf, type Delegation } from './delegation.js';
+import { egressIn, routedIn, type EgressOf } from './egress.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
 import { placeRoutes } from './held-rules.js';
 import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
 import { modeOf, reconcileProxies, spokenIn, type Mode, type SpokenTable } from './proxies.js';
+import { referentsOf, type ServiceReferents } from './references.js';
 import { placingOf, preferencesIn, type PreferenceTable } from './places.js';
-import { referentsOf as referentsIn, type ServiceReferents } from './references.js';
 import { attachmentsOf, poolServices, usesOf, type PooledService, type ServiceUses } from './services.js';
 import { sourcesOf } from './source.js';
-import { compileRoute, type CompiledRoute } from './traffic-route.js';
+import { compileRoute, type CompiledRoute, type Surroundings } from './traffic-route.js';
 
 /** What a World means. */
 export interface Reconciled {
@@ -31,15 +32,19 @@ export interface Reconciled {
   readonly findings: readonly Finding[];
 }
 
-/** What routes are compiled against. */
-type Referents = Pick<World, 'services' | 'referenceGrants'> & { readonly policies: PolicyIndex };
+const targetsOf = memoised((services: World['services'], referenceGrants: World['referenceGrants']) => ({
+  services,
+  referenceGrants,
+}));
 
-const referentsOf = memoised(
-  (services: World['services'], referenceGrants: World['referenceGrants'], policies: PolicyIndex): Referents => ({
-    services,
-    referenceGrants,
-    policies,
-  }),
+const deliveriesOf = memoised((rollouts: World['rollouts'], canaries: World['canaries']) => ({ rollouts, canaries }));
+
+const surroundingsOf = memoised(
+  (
+    targets: ReturnType<typeof targetsOf>,
+    deliveries: ReturnType<typeof deliveriesOf>,
+    policies: PolicyIndex,
+  ): Surroundings => ({ ...targets, ...deliveries, policies }),
 );
 
 type RouteTables = Pick<World, 'trafficRoutes' | 'httpRoutes' | 'grpcRoutes'>;
@@ -52,9 +57,9 @@ const routeTables = memoised(
   }),
 );
 
-const compileRoutes = memoised((tables: RouteTables, referents: Referents): readonly CompiledRoute[] =>
+const compileRoutes = memoised((tables: RouteTables, surroundings: Surroundings): readonly CompiledRoute[] =>
   [tables.trafficRoutes, tables.httpRoutes, tables.grpcRoutes].flatMap((table) =>
-    [...table.values()].map((route) => compileRoute(route, referents)),
+    [...table.values()].map((route) => compileRoute(route, surroundings)),
   ),
 );
 
@@ -112,20 +117,26 @@ interface Said {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
+  readonly egressOf: EgressOf;
 }
 
-const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals, referents: ServiceReferents): Said => ({
+/** What pods may reach by name: providers, and hosts outside of the cluster. */
+type Reach = Pick<Said, 'referents' | 'egressOf'>;
+
+const reachOf = memoised((referents: ServiceReferents, egressOf: EgressOf): Reach => ({ referents, egressOf }));
+
+const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals, reach: Reach): Said => ({
   policies,
   arrivals,
-  referents,
+  ...reach,
 }));
 
-const nowhere: ServiceReferents = { service: () => undefined, grants: [] };
+const nowhere: ServiceReferents = { service: () => undefined, grants: [], refusalOf: () => undefined };
 
 /** Without providers, proxies do not depend on what Services there are. */
 const providersIn = (policies: PolicyIndex, { services, referenceGrants }: World): ServiceReferents =>
   policies.policies.some(({ blocks }) => blocks.providers !== undefined)
-    ? referentsIn(services, referenceGrants)
+    ? referentsOf(services, referenceGrants, policies)
     : nowhere;
 
 /** What says on which ports pods are called, and how, with what is said of it. */
@@ -147,7 +158,9 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
   const policies = indexPolicies(world.meshPolicies);
   const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
-  const routes = placeRoutes(compileRoutes(tables, referentsOf(services, referenceGrants, policies)), world);
+  const deliveries = deliveriesOf(world.rollouts, world.canaries);
+  const surroundings = surroundingsOf(targetsOf(services, referenceGrants), deliveries, policies);
+  const routes = placeRoutes(compileRoutes(tables, surroundings), world);
   const delegation = delegationOf(routes);
   const context = contextOf(policies, instancesIn(services, world.endpointSlices));
   const pooled = pooledServices(services, routes, context);
@@ -157,7 +170,8 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const endpoints = endpointsOf(behind, usesIn(routes), preferences);
   const placing = placingOf(preferences);
   const mode = modeOf(options.capture, sourcesIn(routes), placing);
-  const said = saidOf(policies, arrivalsOf(models), providersIn(policies, world));
+  const egressOf = egressIn(policies, routedIn(routes), world.configMaps);
+  const said = saidOf(policies, arrivalsOf(models), reachOf(providersIn(policies, world), egressOf));
   const calls = callsOf(world.endpointSlices, spokenIn(models), said);
   const model: MeshModel = {
     revision: world.revision,
@@ -172,7 +186,10 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
     policies,
     delegation,
     get findings() {
-      findings ??= findingsOf({ world, routes, pooled, endpoints, delegation, policies, proxies: model.proxies });
+      findings ??= findingsOf({
+        ...{ world, routes, pooled, endpoints, delegation, policies },
+        ...{ proxies: model.proxies, capture: options.capture },
+      });
       return findings;
     },
   };

@@ -2,7 +2,8 @@
 
 import { describeRef } from '../api/meta.js';
 import type { Finding } from '../model/finding.js';
-import type { MeshModel } from '../model/mesh.js';
+import type { Capture, MeshModel } from '../model/mesh.js';
+import { keptJudgement, missingRoots, redirectJudgement } from './egress-findings.js';
 import { inboundFindings } from './inbound-findings.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import { localityFindings, type LocalityContext } from './locality-findings.js';
@@ -33,19 +34,24 @@ function mergesWith(policy: CompiledPolicy, context: PolicyContext): readonly Ef
 function referenceFinding(policy: CompiledPolicy, context: PolicyContext): readonly Judgement[] {
   const { providers = [] } = policy.blocks;
   const named = providersNamed(policy.blocks);
-  if (providers.length === 0 && named.length === 0) return [];
-  const referents = referentsOf(context.world.services, context.world.referenceGrants);
+  const roots = missingRoots(policy, context);
+  if (providers.length === 0 && named.length === 0 && roots === undefined) return [];
+  const { services, referenceGrants } = context.world;
+  const referents = referentsOf(services, referenceGrants, context.policies);
   const subjects = named.length === 0 ? [] : mergesWith(policy, context);
   const results = [
     ...providers.map((spec) => resolveDeclared(spec, policy, referents)),
     ...subjects.flatMap((effective) => named.map((one) => resolveProvider(one, effective, referents))),
   ];
-  const problems = new Map(results.flatMap((one) => (one.ok ? [] : [[one.error.path, one.error] as const])));
+  const unresolved = results.flatMap((one) =>
+    one.ok ? [] : [{ ...one.error, loss: 'what names it is not in force' }],
+  );
+  const problems = new Map([...unresolved, ...(roots ?? [])].map((one) => [one.path, one]));
   const [first] = problems.values();
   if (first === undefined)
     return [{ condition: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: 'All references resolve' }];
   const reason = reasonOf(first.reason, 'ProviderNotFound');
-  const message = `${first.message}${more(problems.size)}; what names it is not in force`;
+  const message = `${first.message}${more(problems.size)}; ${first.loss}`;
   return [{ condition: 'ResolvedRefs', status: 'False', reason, message, path: first.path }];
 }
 
@@ -88,6 +94,8 @@ function acceptance(
     const { parent: _parent, ...whole } = first;
     return [whole, ...others];
   }
+  const kept = keptJudgement(policy, context);
+  if (kept !== undefined) return [kept, ...missing];
   const beyond = rulesOutOfReach(policy, context);
   if (beyond !== undefined) return [beyond, ...missing];
   const places = first === undefined ? '' : ` at ${String(count - missing.length)} of ${String(count)} targets`;
@@ -96,7 +104,10 @@ function acceptance(
 }
 
 /** Everything that is to be said of a policy. */
-export function policyFindings(policy: CompiledPolicy, context: PolicyFindingContext): readonly Finding[] {
+export function policyFindings(
+  policy: CompiledPolicy,
+  context: PolicyFindingContext & { capture: Capture },
+): readonly Finding[] {
   const outcomes = outcomesOf(policy, meetingsOf(policy, context));
   const judgements = [
     ...acceptance(policy, outcomes, context),
@@ -105,6 +116,7 @@ export function policyFindings(policy: CompiledPolicy, context: PolicyFindingCon
     ...conflictFindings(outcomes),
     ...emptySelections(policy, context),
     ...localityFindings(policy, context),
+    ...redirectJudgement(policy, context.capture),
     ...inboundFindings(policy, context.proxies.values()),
   ];
   return judgements.map((one) => judge(policy, one));

@@ -14,11 +14,12 @@ const refused = (field: string, why: string): Problem => ({
 });
 
 /** Audit judges and counts, and never refuses traffic: what is not counted unless it is done cannot be tried. */
-function auditProblems({ mode, rateLimit, inbound }: MeshPolicySpec): readonly Problem[] {
+function auditProblems({ mode, rateLimit, inbound, egress }: MeshPolicySpec): readonly Problem[] {
   if (mode !== 'Audit') return [];
   const ofInbound = Object.keys(inbound ?? {}).map((member) => `inbound.${member}`);
   const ofLimits = rateLimit?.connectionsPerSecond === undefined ? [] : ['rateLimit.connectionsPerSecond'];
-  return [...ofInbound, ...ofLimits].map((field) =>
+  const ofEgress = egress === undefined ? [] : ['egress'];
+  return [...ofInbound, ...ofLimits, ...ofEgress].map((field) =>
     refused(field, "cannot be tried in mode 'Audit': what it would do is not counted; use mode 'Enforce'"),
   );
 }

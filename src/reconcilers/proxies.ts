@@ -5,6 +5,7 @@ import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { callerOf } from '../model/caller.js';
+import type { EgressModel } from '../model/egress.js';
 import {
   isHttp,
   type Capture,
@@ -16,6 +17,7 @@ import {
 } from '../model/mesh.js';
 import { placeOf, type Place } from '../model/place.js';
 import { hasProxy } from './held-rules.js';
+import { openEgress, type EgressOf } from './egress.js';
 import { inboundAt, noMarks, type Inbound, type Sources } from './inbound.js';
 import { labelAt, type Placing } from './places.js';
 import type { ServicePortOfPod } from './policies.js';
@@ -163,6 +165,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): 
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
     outbound: [],
+    egress: openEgress,
   };
 }
 
@@ -176,16 +179,19 @@ const bareProxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyM
 
 const internInbound = listInterner<Inbound>();
 
-const withSaid = memoised(
-  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: readonly Inbound[]): ProxyModel => ({
-    ...proxy,
-    inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, ...ofPorts[index] })),
-    outbound,
-  }),
-);
+/** What is said of the calls that a pod makes. */
+type Outgoing = Pick<ProxyModel, 'outbound' | 'egress'>;
+
+const outgoing = memoised((outbound: Outgoing['outbound'], egress: EgressModel): Outgoing => ({ outbound, egress }));
+
+const withSaid = memoised((proxy: ProxyModel, calls: Outgoing, ofPorts: readonly Inbound[]): ProxyModel => ({
+  ...proxy,
+  inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, ...ofPorts[index] })),
+  ...calls,
+}));
 
 /** What is said of calls to pods, and by them, and of the nodes that they are on. */
-type Said = Sources & Pick<World, 'nodes'>;
+type Said = Sources & Pick<World, 'nodes'> & { readonly egressOf: EgressOf };
 
 const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
 
@@ -202,13 +208,14 @@ function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Pick<Said, 'nodes'
 }
 
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Said & { mode: Mode }): ProxyModel {
-  const { policies, referents, nodes } = sources;
+  const { policies, referents, egressOf, nodes } = sources;
   const bare = placed(bareProxyOf(pod, called, mode), pod, { nodes, mode });
   const ofPorts = bare.inbound.map((inbound) =>
     inboundAt({ pod, inbound, by: called.get(inbound.port)?.by ?? [] }, sources),
   );
   const reaching = policies.reachingPod(pod);
-  return withSaid(bare, outboundPoliciesOf(reaching, providersInReach(reaching, referents)), internInbound(ofPorts));
+  const outbound = outboundPoliciesOf(reaching, providersInReach(reaching, referents));
+  return withSaid(bare, outgoing(outbound, egressOf(pod.meta.namespace, reaching)), internInbound(ofPorts));
 }
 
 const modesOf = (capture: Capture) =>

@@ -1,38 +1,30 @@
 // Routes of every kind to compiled rules with their parents.
 
-import { keyOf, type ObjectRef } from '../api/meta.js';
+import { keyOf } from '../api/meta.js';
 import type { ReferenceGrant } from '../kinds/reference-grant.js';
-import type { Service, World } from '../kinds/world.js';
+import type { DeliveryObject, Service, World } from '../kinds/world.js';
+import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { err, type Problem, type Result } from '../lib/result.js';
+import { claimsIn, refusalOfHost } from './claims.js';
 import type { PolicyIndex } from './policies.js';
 import { holdsOnArrival, ruleDefaultsOf, servicePoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
-import type { RouteProtocol } from './protocol.js';
 import type { Referents } from './references.js';
 import { holdRule, unknowable } from './held-rules.js';
 import {
+  hostsNamed,
   servicesNamed,
   sourceOf,
   type AnyRoute,
-  type RouteParent,
   type RouteSource,
   type SourceRule,
 } from './route-source.js';
 import { compileRule, nameOf, type CompiledRule } from './rule.js';
 
 /** A route with everything that can be said of it alone. */
-export interface CompiledRoute {
-  readonly ref: ObjectRef;
-  readonly generation: number;
-  readonly created: string;
-  readonly protocol: RouteProtocol;
-  /** Names that the route applies to; empty: all. */
-  readonly hostnames: readonly string[];
-  readonly parents: readonly RouteParent[];
+export interface CompiledRoute extends Omit<RouteSource, 'rules' | 'absent'> {
   readonly rules: readonly CompiledRule[];
-  /** Why the whole route is not in force. */
-  readonly refused: readonly Problem[];
   /** Rules that are absent, and why. */
   readonly dropped: readonly RuleProblem[];
   /** Rules that answer a failure to all that they match, and why. */
@@ -54,13 +46,21 @@ interface Policies {
   readonly ofServices: readonly Lists[];
 }
 
-type Referent = Service | ReferenceGrant | Policies | undefined;
+/** Why hosts outside of the cluster may not be used, by `namespace host`. */
+interface Refusals {
+  readonly kind: 'Refusals';
+  readonly byUse: ReadonlyMap<string, Problem>;
+}
 
-/** Referents are the Services that the source names, those that there are, the grants of their namespaces, and policies. */
+type Referent = Service | ReferenceGrant | DeliveryObject | Policies | Refusals | undefined;
+
+/** Referents are what the source names of Services and delivery objects, grants of their namespaces, and policies. */
 function lookupIn(source: RouteSource, referents: readonly Referent[]): Referents {
   const services = referents.flatMap((one) => (one?.kind === 'Service' ? [one] : []));
   const byKey = new Map(services.map((service) => [keyOf(service.meta), service]));
+  const deliveries = referents.flatMap((one) => (one?.kind === 'Rollout' || one?.kind === 'Canary' ? [one] : []));
   const { ofServices } = policiesIn(referents);
+  const refusals = referents.find((one) => one?.kind === 'Refusals')?.byUse;
   return {
     service: (key) => byKey.get(key),
     grants: referents.flatMap((one) => (one?.kind === 'ReferenceGrant' ? [one] : [])),
@@ -69,8 +69,37 @@ function lookupIn(source: RouteSource, referents: readonly Referent[]): Referent
       const port = byKey.get(keyOf(target))?.ports.findIndex((one) => one.port === target.port) ?? -1;
       return servicePoliciesOf(ofServices[place]?.[port] ?? noPolicies).inForce;
     },
+    refusalOf: (use) => {
+      const refusal = refusals?.get('host' in use ? useOf(use.namespace, use.host) : useOfService(use));
+      return refusal === undefined || !('path' in use) ? refusal : { ...refusal, path: use.path };
+    },
+    deliveryOf: (kind, key) => deliveries.find((one) => one.kind === kind && keyOf(one.meta) === key),
     wrong: new Map(source.rules.flatMap(({ wrongRefs }) => [...wrongRefs])),
   };
+}
+
+const useOf = (namespace: string, host: string): string => `${namespace} ${host}`;
+const useOfService = ({ meta, externalName = '' }: Service): string => useOf(meta.namespace, externalName);
+
+const internRefusals = createInterner<Refusals>(10_000);
+
+/** What the mesh refuses of the hosts that a route names, and of those that its Services stand for. */
+function refusalsOf(
+  source: RouteSource,
+  services: readonly (Service | undefined)[],
+  policies: PolicyIndex,
+): Refusals | undefined {
+  const named = hostsNamed(source).map((host) => ({ host, namespace: source.ref.namespace }));
+  const stoodFor = services.flatMap((service) =>
+    service?.externalName === undefined ? [] : [{ host: service.externalName, namespace: service.meta.namespace }],
+  );
+  const uses = [...named, ...stoodFor];
+  if (uses.length === 0) return undefined;
+  const found = uses.flatMap(({ host, namespace }) => {
+    const refusal = refusalOfHost(claimsIn(policies), { host, namespace, path: '' });
+    return refusal === undefined ? [] : [[useOf(namespace, host), refusal] as const];
+  });
+  return internRefusals(JSON.stringify(found), () => ({ kind: 'Refusals', byUse: new Map(found) }));
 }
 
 const policiesIn = (referents: readonly Referent[]): Pick<Policies, 'ofRules' | 'ofServices'> =>
@@ -116,17 +145,11 @@ const compile = memoisedList((source: RouteSource, referents: readonly Referent[
   const dropped = outcomes.flatMap(({ one, result }) =>
     result.ok ? [] : result.error.slice(0, 1).map((problem) => ({ name: nameOf(one.rule, one.index), problem })),
   );
-  const { ref, generation, created, protocol, hostnames, parents, refused } = source;
+  const { absent, ...kept } = source;
   return {
-    ref,
-    generation,
-    created,
-    protocol,
-    hostnames,
-    parents,
-    rules: refused.length > 0 ? [] : outcomes.flatMap(({ result }) => (result.ok ? [result.value] : [])),
-    refused,
-    dropped: [...dropped, ...source.absent.map((problem) => ({ name: problem.path, problem }))],
+    ...kept,
+    rules: source.refused.length > 0 ? [] : outcomes.flatMap(({ result }) => (result.ok ? [result.value] : [])),
+    dropped: [...dropped, ...absent.map((problem) => ({ name: problem.path, problem }))],
     failing: source.rules.flatMap(({ rule, index, failure }) =>
       failure === undefined ? [] : [{ name: nameOf(rule, index), problem: failure }],
     ),
@@ -147,11 +170,21 @@ const grantsOf = memoised((table: World['referenceGrants']): ReadonlyMap<string,
   Map.groupBy(table.values(), (grant) => grant.meta.namespace),
 );
 
-/** Compiles a route against the Services that it names and what their namespaces grant, and nothing else. */
-export function compileRoute(
-  route: AnyRoute,
-  world: Pick<World, 'services' | 'referenceGrants'> & { readonly policies: PolicyIndex },
-): CompiledRoute {
+/** What routes are compiled against. */
+export interface Surroundings extends Pick<World, 'services' | 'referenceGrants' | 'rollouts' | 'canaries'> {
+  readonly policies: PolicyIndex;
+}
+
+/** The delivery objects that decide weights of a route. */
+const deliveriesOf = ({ rules, ref }: RouteSource, { rollouts, canaries }: Surroundings): readonly Referent[] =>
+  rules.flatMap(({ rule: { weightsFrom } }) => {
+    if (weightsFrom === undefined) return [];
+    const key = keyOf({ namespace: ref.namespace, name: weightsFrom.name });
+    return [weightsFrom.kind === 'Rollout' ? rollouts.get(key) : canaries.get(key)];
+  });
+
+/** Compiles a route against what it names and what the namespaces of that grant, and nothing else. */
+export function compileRoute(route: AnyRoute, world: Surroundings): CompiledRoute {
   const source = sourceOf(route);
   const keys = servicesNamed(source);
   const named = new Set(keys.map((key) => key.slice(0, key.indexOf('/'))));
@@ -166,5 +199,6 @@ export function compileRoute(
       ),
     ),
   );
-  return compile(source, [...services, ...grants, policies]);
+  const refusals = refusalsOf(source, services, world.policies);
+  return compile(source, [...services, ...grants, ...deliveriesOf(source, world), policies, refusals]);
 }

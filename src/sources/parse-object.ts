@@ -54,6 +54,8 @@ const families: ReadonlyMap<string, Family> = new Map<string, Family>([
   ...coreKinds.map((kind): [string, Family] => [`v1 ${kind}`, { type: 'core', kind }]),
   ...workloadKinds.map((kind): [string, Family] => [`apps/v1 ${kind}`, { type: 'workload', kind }]),
   ['discovery.k8s.io/v1 EndpointSlice', { type: 'core', kind: 'EndpointSlice' }],
+  ['argoproj.io/v1alpha1 Rollout', { type: 'core', kind: 'Rollout' }],
+  ['flagger.app/v1beta1 Canary', { type: 'core', kind: 'Canary' }],
   [`${gatewayGroup}/v1 HTTPRoute`, { type: 'gateway', kind: 'HTTPRoute' }],
   [`${gatewayGroup}/v1beta1 HTTPRoute`, { type: 'gateway', kind: 'HTTPRoute' }],
   [`${gatewayGroup}/v1 GRPCRoute`, { type: 'gateway', kind: 'GRPCRoute' }],

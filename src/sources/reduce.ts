@@ -7,6 +7,7 @@ import { optional, portBounds } from '../kinds/reader.js';
 import type { Fields, Reader } from '../kinds/reader.js';
 import type { DataObject, Endpoint, EndpointPort, EndpointSlice, Labelled } from '../kinds/world.js';
 import type { Service, ServicePort, WorldObject } from '../kinds/world.js';
+import { reduceCanary, reduceRollout } from './reduce-delivery.js';
 import { reducePod } from './reduce-pod.js';
 
 /** One raw object on its way to a reduced one. */
@@ -190,7 +191,7 @@ const labelled =
   <K extends 'Namespace' | 'Node' | 'ServiceAccount'>(kind: K) =>
   ({ meta }: Reduction): Labelled<K> => ({ kind, meta });
 
-/** Kinds of Kubernetes itself that the World holds, each with its reduction; `undefined`: of no use to us. */
+/** Kinds that are not ours and that the World holds, each with its reduction; `undefined`: of no use to us. */
 export const reductions = {
   Service: reduceService,
   EndpointSlice: reduceEndpointSlice,
@@ -200,4 +201,6 @@ export const reductions = {
   ServiceAccount: labelled('ServiceAccount'),
   Secret: reduceSecret,
   ConfigMap: reduceConfigMap,
+  Rollout: reduceRollout,
+  Canary: reduceCanary,
 } as const satisfies Readonly<Record<string, (reduction: Reduction) => WorldObject | undefined>>;

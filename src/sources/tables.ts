@@ -79,6 +79,8 @@ export function createTables(): Tables {
       serviceAccounts: table('ServiceAccount', published.serviceAccounts),
       secrets: table('Secret', published.secrets),
       configMaps: table('ConfigMap', published.configMaps),
+      rollouts: table('Rollout', published.rollouts),
+      canaries: table('Canary', published.canaries),
       malformed: dirty.has('malformed') ? new Map(malformed) : published.malformed,
     };
   }

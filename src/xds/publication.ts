@@ -14,18 +14,22 @@ import {
   type Rule,
   type ServiceModel,
 } from '../model/mesh.js';
+import type { EgressModel } from '../model/egress.js';
 import { keysOf, nowhere, placeOf, type Place } from '../model/place.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised, memoisedList } from '../lib/memo.js';
+import { audienceOf, viewKeyOf, type Audience, type Served } from './audience.js';
 import type { Names, ProxyEntry, Publication, Section } from './cache.js';
-import { capabilitiesOf, leastCapabilities, levelOf } from './capabilities.js';
-import { familiesOf, type Families } from './listeners.js';
+import { capabilitiesOf, leastCapabilities } from './capabilities.js';
+import { isDynamic } from './dynamic-hosts.js';
 import { encode, encodeAll, encodeParts, isConcerned, type Divisible, type Layer } from './layer.js';
 import { nothingRefused, type Guilt, type Quarantine } from './quarantine.js';
 import type { EncodedResource, Part } from './resources.js';
 import {
   commonResources,
   translateClaims,
+  translateEgress,
+  translateUnknown,
   translateEndpoints,
   translateEntrances,
   translateLocalNames,
@@ -140,13 +144,25 @@ const callersBy = (capture: Capture) =>
 /** One object for each class of callers. */
 const callersOf = { explicit: callersBy('explicit'), redirect: callersBy('redirect') } as const;
 
+/** A host outside of the cluster is for callers of the route's namespace: it matters where a caller is. */
+const sendsOutside = memoised((service: ServiceModel): boolean =>
+  allRulesOf(service).some((rule) => rule.hosts.length > 0 || rule.backends.some(({ kind }) => kind === 'host')),
+);
+
+const allRulesOf = ({ ports }: ServiceModel): readonly Rule[] =>
+  ports.flatMap((port) =>
+    [port.hosts, ...port.consumers.values()].flatMap((hosts) =>
+      hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule)),
+    ),
+  );
+
 /** Callers as a Service tells them apart: all that have neither rules nor conditions of their own are one class. */
 function seenBy(service: ServiceModel, { caller, capture, outbound, can }: Callers): Callers {
   // Only listeners differ by what an Envoy can do.
   const least = service.ports.some(hasConnectionRules) ? can : leastCapabilities;
   const named = sourcesNamed(service);
   const sources = named.size === 0 ? [] : caller.sources.filter((key) => named.has(key));
-  const consumed = service.ports.some((port) => port.consumers.has(caller.namespace));
+  const consumed = sendsOutside(service) || service.ports.some((port) => port.consumers.has(caller.namespace));
   if (sources.length === 0 && !consumed) return callersOf[capture](everyone, outbound, least);
   return callersOf[capture](callerOf(consumed ? caller.namespace : '', sources), outbound, least);
 }
@@ -186,32 +202,6 @@ function withheldOf({ resources, guilty }: Layer, quarantine: Quarantine): Names
   const broken = guilty.flatMap((one) => (one.part === undefined ? one.resource : []));
   return [...refused, ...broken];
 }
-
-let outbounds = 0;
-/** A short name for each list of policies. */
-const nameOfOutbound = memoised((_outbound: Outbound) => String(outbounds++));
-
-/** Proxies that see one view, if they can do the same. */
-interface Audience extends Omit<Callers, 'can'> {
-  readonly key: string;
-  readonly place: Place;
-  readonly families: Families;
-}
-
-/** Those of an audience that can do the same. */
-interface Served {
-  readonly audience: Audience;
-  readonly can: Capabilities;
-}
-
-/** One object for each audience. */
-const audiences = createInterner<Audience>(100_000);
-const audienceOf = memoised(({ caller, capture, addresses, place = nowhere, outbound }: ProxyModel): Audience => {
-  const families = familiesOf(addresses);
-  const at = Object.entries(place).map(([label, value]) => `@${label}=${value}`);
-  const key = [caller.namespace, ...at, capture, families, ...caller.sources, nameOfOutbound(outbound)].join('|');
-  return audiences(key, () => ({ key, caller, capture, families, outbound, place }));
-});
 
 /** A section of a view with what it holds back. */
 interface Checked {
@@ -263,11 +253,38 @@ const endpointSection = memoised((endpoints: MeshModel['endpoints'], place: Plac
   ),
 );
 
-const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
+const egressLayers: Readonly<Record<Capture, (egress: EgressModel) => Layer>> = {
+  explicit: memoised((egress: EgressModel) => encode(translateEgress(egress, 'explicit'))),
+  redirect: memoised((egress: EgressModel) => encode(translateEgress(egress, 'redirect'))),
+};
+/** Callers of a namespace with the same egress are one object. */
+const dynamicCallers = memoised((caller: Caller, egress: EgressModel) => ({ caller, egress }));
+const unknownSection = memoised(
+  (services: MeshModel['services'], { caller, egress }: Outgoing, quarantine: Quarantine) =>
+    checked([['unknown', encode(translateUnknown([...services.values()], caller, egress))]], quarantine),
+);
 
-/** Explicit: what differs between versions is each proxy's own. Redirect: those that can do less share views of their own. */
-const viewKeyOf = ({ key, capture }: Audience, can: Capabilities): string =>
-  capture === 'explicit' ? key : `${key}|${levelOf(can)}`;
+type Outgoing = Pick<Audience, 'caller' | 'egress'>;
+
+const unknownSections = (
+  services: MeshModel['services'],
+  { capture, caller, egress }: Audience,
+  quarantine: Quarantine,
+): readonly Checked[] =>
+  capture === 'explicit' && isDynamic(egress)
+    ? [unknownSection(services, dynamicCallers(caller, egress), quarantine)]
+    : [];
+
+const egressSections: Readonly<Record<Capture, (egress: EgressModel, quarantine: Quarantine) => Checked>> = {
+  explicit: memoised((egress: EgressModel, quarantine: Quarantine) =>
+    checked([['egress', egressLayers.explicit(egress)]], quarantine),
+  ),
+  redirect: memoised((egress: EgressModel, quarantine: Quarantine) =>
+    checked([['egress', egressLayers.redirect(egress)]], quarantine),
+  ),
+};
+
+const claimant = (namespace: string) => claimants(namespace, () => ({ namespace }));
 
 const ownOf = memoised((proxy: ProxyModel, can: Capabilities): OwnResources => {
   const { resources } = encode(translateProxy(proxy, can));
@@ -309,6 +326,8 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines, fle
       // But for endpoints, callers at all places see the same.
       serviceSection(model.services, callersOf[capture](caller, outbound, can), quarantine),
       endpointSection(model.endpoints, place, quarantine),
+      ...unknownSections(model.services, audience, quarantine),
+      egressSections[audience.capture](audience.egress, quarantine),
     ];
     views.set(
       key,

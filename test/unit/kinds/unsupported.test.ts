@@ -62,7 +62,7 @@ describe('unsupported', () => {
   });
 
   it('names what was found and what works', () => {
-    const refused = { parentRefs, distribution: 'Namespace', rules: [{ weightsFrom: {} }] };
+    const refused = { parentRefs, distribution: 'Namespace', rules: [{ matches: [{ claims: [] }] }] };
     expect(unsupportedValues('TrafficRoute', refused)).to.deep.equal([
       {
         path: 'spec.distribution',
@@ -70,10 +70,10 @@ describe('unsupported', () => {
         message: "`spec.distribution` is 'Namespace', which this version does not compile yet; use 'Learned' or 'Mesh'",
       },
       {
-        path: 'spec.rules[0].weightsFrom',
+        path: 'spec.rules[0].matches[0].claims',
         reason: 'UnsupportedValue',
         message:
-          '`spec.rules[0].weightsFrom` is set, which this version does not compile yet; write `weight` at the backends',
+          '`spec.rules[0].matches[0].claims` is set, which this version does not compile yet; all other conditions of `matches` work',
       },
     ]);
   });
@@ -84,10 +84,7 @@ describe('unsupported', () => {
       filters: [{ type: 'URLRewrite' }],
       backendRefs: [{ kind: 'Host' }, { kind: 'Service' }],
     };
-    expect(unsupportedInRule(rule, 2).map(({ path }) => path)).to.deep.equal([
-      'spec.rules[2].matches[1].claims',
-      'spec.rules[2].backendRefs[0].kind',
-    ]);
+    expect(unsupportedInRule(rule, 2).map(({ path }) => path)).to.deep.equal(['spec.rules[2].matches[1].claims']);
     expect(
       unsupportedOutsideRules({ rules: [rule], parentRefs: [{ kind: 'Host' }] }).map(({ path }) => path),
     ).to.deep.equal(['spec.parentRefs[0].kind']);
