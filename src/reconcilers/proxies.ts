@@ -15,11 +15,12 @@ import {
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
-import { placeOf, type Place } from '../model/place.js';
+import type { Place } from '../model/place.js';
+import { placeOfCaller } from './caller-place.js';
 import { hasProxy } from './held-rules.js';
 import { openEgress, type EgressOf } from './egress.js';
 import { inboundAt, noMarks, type Inbound, type Sources } from './inbound.js';
-import { labelAt, type Placing } from './places.js';
+import type { Placing } from './places.js';
 import type { ServicePortOfPod } from './policies.js';
 import { outboundPoliciesOf } from './policies-in-force.js';
 import { providersInReach } from './providers.js';
@@ -195,21 +196,11 @@ type Said = Sources & Pick<World, 'nodes'> & { readonly egressOf: EgressOf };
 
 const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
 
-/** Where a pod is, as far as it counts. */
-function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Pick<Said, 'nodes'> & { mode: Mode }): ProxyModel {
-  const { keys } = mode.placing;
-  if (keys.length === 0) return proxy;
-  const node = pod.nodeName === undefined ? undefined : nodes.get(`/${pod.nodeName}`);
-  const where = { pod: pod.meta.labels, node: node?.meta.labels ?? {}, nodeName: pod.nodeName };
-  return withPlace(
-    proxy,
-    placeOf((key) => labelAt(where, key), keys),
-  );
-}
-
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Said & { mode: Mode }): ProxyModel {
-  const { policies, referents, egressOf, nodes } = sources;
-  const bare = placed(bareProxyOf(pod, called, mode), pod, { nodes, mode });
+  const { policies, referents, egressOf } = sources;
+  const { placing } = mode;
+  const proxy = bareProxyOf(pod, called, mode);
+  const bare = placing.keys.length === 0 ? proxy : withPlace(proxy, placeOfCaller(pod, sources, placing));
   const ofPorts = bare.inbound.map((inbound) =>
     inboundAt({ pod, inbound, by: called.get(inbound.port)?.by ?? [] }, sources),
   );

@@ -211,6 +211,8 @@ export function buildHttpManager(options: {
     preserveExternalRequestId: true,
     upgradeConfigs: [{ upgradeType: 'websocket' }, ...(options.tunnels === true ? [{ upgradeType: 'CONNECT' }] : [])],
     httpProtocolOptions: { acceptHttp10: true },
+    // Over HTTP/2 an upgrade is a CONNECT.
+    http2ProtocolOptions: { allowConnect: true },
     commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(3_600) },
     earlyHeaderMutationExtensions: [stripFor(direction, options.routes)],
   };
