@@ -38,15 +38,12 @@ const meshPolicy: readonly Unsupported[] = [
     ['Principal', 'Claim'],
     "tell callers apart by 'Namespace', 'Header', 'RemoteIP' or 'Method'",
   ),
-  ...fields(
-    ['mtls', 'authorization', 'jwt', 'extAuthz', 'telemetry.metrics.provider', 'scope', 'sidecar', 'extensions'],
-    builtIn,
-  ),
+  ...fields(['mtls', 'authorization', 'jwt', 'extAuthz', 'telemetry.metrics.provider', 'scope', 'sidecar'], builtIn),
   ...fields(
     ['inbound.trustedHops', 'inbound.acceptProxyProtocol'],
     'a sidecar takes the address of the connection, and edges are not served yet',
   ),
-  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'ExtProc'], 'nothing asks it yet'),
+  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP'], 'nothing asks it yet'),
   ...only('providers[].backendRef.kind', ['Host'], "only kind 'Service' works"),
 ];
 
