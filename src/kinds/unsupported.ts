@@ -29,13 +29,9 @@ const trafficRoute: readonly Unsupported[] = [
 
 const builtIn = 'the built-in behaviour is in force';
 
-/** It needs a proxy that knows its own zone when it starts, which injection cannot tell: pods are bound to nodes later. */
-const zoneAware = only('upstream.locality.mode', ['ZoneAware'], "use 'Failover', which spills over as well");
-
 const meshPolicy: readonly Unsupported[] = [
   ...fields(['egress.hosts[].tls.clientSecret'], "use `mode` 'Simple'"),
   ...only('egress.hosts[].tls.mode', ['Mutual', 'Mesh'], "use 'Simple'"),
-  ...zoneAware,
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
   ...only('mode', ['Audit'], 'nothing of the policy is in force'),
   ...fields(

@@ -17,11 +17,12 @@ import {
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
-import { placeOf, type Place } from '../model/place.js';
+import type { Place } from '../model/place.js';
 import type { Arrivals } from './arrivals.js';
+import { placeOfCaller } from './caller-place.js';
 import { hasProxy } from './held-rules.js';
 import { openEgress, type EgressOf } from './egress.js';
-import { labelAt, type Placing } from './places.js';
+import type { Placing } from './places.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
@@ -211,26 +212,17 @@ interface Sources {
   readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
   readonly egressOf: EgressOf;
+  readonly pods: World['pods'];
   readonly nodes: World['nodes'];
 }
 
 const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
 
-/** Where a pod is, as far as it counts. */
-function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Pick<Sources, 'nodes'> & { mode: Mode }): ProxyModel {
-  const { keys } = mode.placing;
-  if (keys.length === 0) return proxy;
-  const node = pod.nodeName === undefined ? undefined : nodes.get(`/${pod.nodeName}`);
-  const where = { pod: pod.meta.labels, node: node?.meta.labels ?? {}, nodeName: pod.nodeName };
-  return withPlace(
-    proxy,
-    placeOf((key) => labelAt(where, key), keys),
-  );
-}
-
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
-  const { policies, arrivals, referents, egressOf, nodes } = sources;
-  const bare = placed(bareProxyOf(pod, called, mode), pod, { nodes, mode });
+  const { policies, arrivals, referents, egressOf } = sources;
+  const { placing } = mode;
+  const proxy = bareProxyOf(pod, called, mode);
+  const bare = placing.keys.length === 0 ? proxy : withPlace(proxy, placeOfCaller(pod, sources, placing));
   const inForce = (of: typeof inboundPoliciesOf, reaching: readonly PolicyAttachment[]) =>
     of(reaching, providersInReach(reaching, referents));
   const ofPorts = bare.inbound.map(({ port }) => {
@@ -273,15 +265,15 @@ export function servicesCalling(
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
+  world: Pick<World, 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, arrivals, referents, egressOf, nodes } = world;
+  const { policies, arrivals, referents, egressOf, pods, nodes } = world;
   const called = callsIn(world.endpointSlices, world.spoken);
   const proxies = new Map<ObjectKey, ProxyModel>();
-  for (const [key, pod] of world.pods) {
+  for (const [key, pod] of pods) {
     if (!hasProxy(pod)) continue;
-    const sources = { policies, arrivals, referents, egressOf, nodes };
+    const sources = { policies, arrivals, referents, egressOf, pods, nodes };
     proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, ...sources }));
   }
   return proxies;

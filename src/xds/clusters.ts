@@ -16,6 +16,7 @@ import {
   type ServiceModel,
   type Target,
 } from '../model/mesh.js';
+import { failsOver } from '../model/place.js';
 import { packAny } from '../features/any.js';
 import { durationOfSeconds, endpointsFromAds, socketAddress, unlimited } from './config-source.js';
 import { mergePatches, overridden } from './merge.js';
@@ -133,7 +134,7 @@ function outboundCluster(target: Target, port: PortModel, externalName: string |
     commonLbConfig: { healthyPanicThreshold: { value: 0 }, ...(port.keepsEndpoints ? drainingToo : {}) },
     ignoreHealthOnHostRemoval: true,
     // Who is far is asked once it is known that those who are near fail.
-    ...(port.preference?.kind === 'failover' ? detection(usualDetection) : {}),
+    ...(failsOver(port.preference) ? detection(usualDetection) : {}),
     circuitBreakers: { thresholds: [limits(patch.thresholds)] },
     typedExtensionProtocolOptions: isHttp(port.protocol)
       ? { [httpOptionsName]: outboundHttpOptions(port.protocol, patch.http) }

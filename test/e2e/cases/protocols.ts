@@ -38,6 +38,18 @@ feature('1.3-h2-upstream', 'h2c where the Service asks for it, whatever the clie
   expect(await versionsOf(mesh, 'http://plain/')).to.deep.equal(['1.1', '2.0']);
 });
 
+misuse('1.3-upgrades', 'WebSocket over TLS holds no rules for requests, and the route is told', async (mesh) => {
+  const secure = { name: 'socket', port: 80, appProtocol: 'kubernetes.io/wss' };
+  await mesh.attempt(
+    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'shop' }, spec: { ports: [secure] } },
+    route('main', 'shop', '  - filters: [{ type: DirectResponse, directResponse: { statusCode: 204 } }]')
+      .replace('{ name: main }', `{ name: main, namespace: ${mesh.guests} }`)
+      .replace('{ name: shop }', `{ name: shop, namespace: ${mesh.namespace} }`),
+  );
+  const told = await mesh.condition('TrafficRoute', `${mesh.guests}/main`, 'Accepted');
+  expectCondition(told, 'False ProtocolMismatch', 'Port 80', 'is not HTTP', `'${mesh.namespace}'`);
+});
+
 feature('1.3-upgrades', 'WebSocket bytes go both ways, to the server that the rule names', async (mesh) => {
   await mesh.apply(
     ...[service('shop', ['v1']), service('two', ['v2'])],
