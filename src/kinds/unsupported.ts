@@ -50,11 +50,10 @@ const meshPolicy: readonly Unsupported[] = [
       'telemetry.metrics.provider',
       'scope',
       'sidecar',
-      'extensions',
     ],
     builtIn,
   ),
-  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'RateLimit', 'ExtProc'], 'nothing asks it yet'),
+  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'RateLimit'], 'nothing asks it yet'),
   ...only('providers[].backendRef.kind', ['Host'], "only kind 'Service' works"),
 ];
 

@@ -2,10 +2,13 @@
 
 import { keyOf, refOf, systemNamespace, type ObjectKey, type ObjectRef } from '../api/meta.js';
 import { inboundFeatures, telemetryFeatures, upstreamFeatures } from '../features/index.js';
+import { gateProblems, type Gates } from '../kinds/gates.js';
 import type { MeshPolicy, MeshPolicySpec } from '../kinds/mesh-policy.js';
 import { unsupportedValues } from '../kinds/unsupported.js';
 import { memoised } from '../lib/memo.js';
 import type { Problem, Result } from '../lib/result.js';
+import type { ExtensionInForce } from '../model/mesh.js';
+import { compileExtensions, type CompiledExtensions } from './extensions.js';
 
 /** What a policy is about, the nearest level first. */
 export type PolicyTarget =
@@ -31,6 +34,8 @@ export interface CompiledPolicy {
   readonly mode: MeshPolicySpec['mode'];
   readonly attachments: readonly PolicyAttachment[];
   readonly blocks: PolicyBlocks;
+  /** Extensions that can be in force, by name. */
+  readonly extensions: ReadonlyMap<string, ExtensionInForce>;
   /** Parts that are not in force, and why. */
   readonly refused: readonly Problem[];
 }
@@ -78,6 +83,8 @@ const divisible: ReadonlySet<string> = new Set(['upstream', 'inbound', 'telemetr
 function without(blocks: PolicyBlocks, problems: readonly Problem[]): PolicyBlocks {
   const left = new Map<string, unknown>(Object.entries(blocks));
   for (const { path } of problems) {
+    // Of a list of extensions those stay that compiled.
+    if (/^spec\.extensions\[/.test(path)) continue;
     const [, block = '', member = ''] = path.replaceAll(/\[\d+\]/g, '').split('.');
     const value = left.get(block);
     if (divisible.has(block) && typeof value === 'object' && value !== null)
@@ -85,6 +92,12 @@ function without(blocks: PolicyBlocks, problems: readonly Problem[]): PolicyBloc
     else left.delete(block);
   }
   return Object.fromEntries(left);
+}
+
+function withExtensions(blocks: PolicyBlocks, { inForce }: CompiledExtensions): PolicyBlocks {
+  const { extensions, ...others } = blocks;
+  const left = extensions?.filter(({ name }) => inForce.has(name)) ?? [];
+  return left.length === 0 ? others : { ...others, extensions: left };
 }
 
 /** What features say of a block, and the path of the block. */
@@ -112,18 +125,21 @@ const inBlock = ({ path, message, ...rest }: Problem, under: Judged['under']): P
 });
 
 /** Compiles a policy on its own; the same object for the same policy. */
-export const compilePolicy = memoised((policy: MeshPolicy): CompiledPolicy => {
+export const compilePolicy = memoised((policy: MeshPolicy, gates: Gates): CompiledPolicy => {
   const { targetRefs: _targets, workloadSelector: _selector, mode, ...blocks } = policy.spec;
-  const refused = [...unsupportedValues('MeshPolicy', policy.spec), ...featureProblems(blocks)];
+  const owner = { ref: refOf(policy), generation: policy.meta.generation };
+  const shut = gateProblems(policy.spec, gates);
+  const extensions = shut.length > 0 ? { inForce: new Map(), problems: shut } : compileExtensions(policy.spec, owner);
+  const refused = [...unsupportedValues('MeshPolicy', policy.spec), ...extensions.problems, ...featureProblems(blocks)];
   const outsideOfBlocks = refused.some(({ path }) => /^spec\.(targetRefs|workloadSelector|mode)\b/.test(path));
   const attachments: PolicyAttachment[] = [];
   const compiled: CompiledPolicy = {
-    ref: refOf(policy),
-    generation: policy.meta.generation,
+    ...owner,
     created: policy.meta.creationTimestamp ?? '',
     mode,
     attachments,
-    blocks: outsideOfBlocks ? {} : without(blocks, refused),
+    blocks: outsideOfBlocks ? {} : without(withExtensions(blocks, extensions), refused),
+    extensions: extensions.inForce,
     refused,
   };
   const isListed = policy.spec.targetRefs !== undefined;

@@ -9,6 +9,7 @@ import type { EgressModel } from '../model/egress.js';
 import {
   isHttp,
   type Capture,
+  type ExtensionInForce,
   type InboundPort,
   type InboundService,
   type MeshModel,
@@ -20,6 +21,7 @@ import {
 import type { Place } from '../model/place.js';
 import type { Arrivals } from './arrivals.js';
 import { placeOfCaller } from './caller-place.js';
+import { extensionsInForce } from './extensions.js';
 import { hasProxy } from './held-rules.js';
 import { openEgress, type EgressOf } from './egress.js';
 import type { Placing } from './places.js';
@@ -168,6 +170,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): 
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
+    extensions: [],
     outbound: [],
     egress: openEgress,
   };
@@ -206,6 +209,11 @@ const withSaid = memoised((proxy: ProxyModel, calls: Outgoing, ofPorts: readonly
   ...calls,
 }));
 
+const withExtensions = memoised((proxy: ProxyModel, extensions: readonly ExtensionInForce[]): ProxyModel => ({
+  ...proxy,
+  extensions,
+}));
+
 /** What is said of calls to pods, and by them, and of the nodes that they are on. */
 interface Sources {
   readonly policies: PolicyIndex;
@@ -221,17 +229,20 @@ const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ .
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
   const { policies, arrivals, referents, egressOf } = sources;
   const { placing } = mode;
-  const proxy = bareProxyOf(pod, called, mode);
-  const bare = placing.keys.length === 0 ? proxy : withPlace(proxy, placeOfCaller(pod, sources, placing));
-  const inForce = (of: typeof inboundPoliciesOf, reaching: readonly PolicyAttachment[]) =>
-    of(reaching, providersInReach(reaching, referents));
+  const everywhere = bareProxyOf(pod, called, mode);
+  const bare = placing.keys.length === 0 ? everywhere : withPlace(everywhere, placeOfCaller(pod, sources, placing));
+  const providers = (reaching: readonly PolicyAttachment[]) => providersInReach(reaching, referents);
   const ofPorts = bare.inbound.map(({ port }) => {
     const by = called.get(port)?.by ?? [];
-    return inboundFor(inForce(inboundPoliciesOf, policies.reachingPod(pod, by)), arrivals.at(by));
+    const reaching = policies.reachingPod(pod, by);
+    return inboundFor(inboundPoliciesOf(reaching, providers(reaching)), arrivals.at(by));
   });
   const reaching = policies.reachingPod(pod);
-  const calls = outgoing(inForce(outboundPoliciesOf, reaching), egressOf(pod.meta.namespace, reaching));
-  return withSaid(bare, calls, internInbound(ofPorts));
+  const inReach = providers(reaching);
+  const calls = outgoing(outboundPoliciesOf(reaching, inReach), egressOf(pod.meta.namespace, reaching));
+  const proxy = withSaid(bare, calls, internInbound(ofPorts));
+  const extensions = extensionsInForce(reaching, inReach);
+  return extensions.length === 0 ? proxy : withExtensions(proxy, extensions);
 }
 
 const modesOf = (capture: Capture) =>
@@ -263,6 +274,12 @@ export function servicesCalling(
   };
 }
 
+/** Equal proxies are one table: most of what changes in a mesh is of no concern to them. */
+const proxyTableOf = memoisedList(
+  (_mode: Mode, proxies: readonly ProxyModel[]): ReadonlyMap<ObjectKey, ProxyModel> =>
+    new Map(proxies.map((proxy) => [proxy.key, proxy])),
+);
+
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
   world: Pick<World, 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
@@ -270,11 +287,11 @@ export function reconcileProxies(
 ): ReadonlyMap<ObjectKey, ProxyModel> {
   const { policies, arrivals, referents, egressOf, pods, nodes } = world;
   const called = callsIn(world.endpointSlices, world.spoken);
-  const proxies = new Map<ObjectKey, ProxyModel>();
+  const proxies: ProxyModel[] = [];
   for (const [key, pod] of pods) {
     if (!hasProxy(pod)) continue;
     const sources = { policies, arrivals, referents, egressOf, pods, nodes };
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, ...sources }));
+    proxies.push(proxyOf(pod, called.get(key) ?? noPorts, { mode, ...sources }));
   }
-  return proxies;
+  return proxyTableOf(mode, proxies);
 }
