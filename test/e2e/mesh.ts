@@ -4,6 +4,7 @@
 import type { Arrival } from '../envoy/application.js';
 import { conditionOf, type Mesh, type RealEnvoy, startMesh, type StatusItem } from '../envoy/harness.js';
 import { fileOf } from '../envoy/objects.js';
+import { eventually } from '../support/eventually.js';
 import { type Caller, createCaller } from './caller.js';
 import type { Body, Shown } from './registry.js';
 import {
@@ -65,6 +66,15 @@ export interface SharedMesh {
   stop(): Promise<void>;
 }
 
+/** Clusters are kept for a while; their health checks are requests that the next test would count. */
+async function unchecked(mesh: Mesh, pod: string, namespace: string): Promise<void> {
+  const own = new RegExp(`^cluster\\.o/${namespace}/`);
+  await eventually(async () => (await mesh.envoy(pod).stats(own)).size === 0, {
+    what: `the health checks of ${pod} to end`,
+    deadlineMs: 20_000,
+  });
+}
+
 let bareServers = 0;
 
 /** Apart for each run, and never used twice: a stopped server must not be mistaken for a new one. */
@@ -82,7 +92,8 @@ async function openServer(mesh: Mesh, name: string): Promise<BareServer> {
 
 function viewOf(mesh: Mesh, at: { readonly version: string; readonly namespace: string }): TestMesh & Cleared {
   const { version, namespace } = at;
-  const writer = createWriter(mesh, { file: `${namespace}.yaml`, namespace, isShared: false });
+  const settle = (): Promise<unknown> => Promise.all(sharedPods.map((pod) => unchecked(mesh, pod, namespace)));
+  const writer = createWriter(mesh, { file: `${namespace}.yaml`, namespace, isShared: false, settle });
   const opened: BareServer[] = [];
   let ids = 0;
   const statusOf = (kind: string, name: string): Promise<StatusItem | undefined> =>

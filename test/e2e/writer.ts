@@ -3,7 +3,7 @@
 import { conditionOf, type StatusItem } from '../envoy/harness.js';
 import { fileOf } from '../envoy/objects.js';
 import { eventually } from '../support/eventually.js';
-import { type Input, isForeign, keyOf, keysOf, markOf, objectsOf } from './written.js';
+import { checksHealth, type Input, keyOf, keysOf, leavesTrace, markOf, objectsOf } from './written.js';
 
 const isJudged = (item: StatusItem): boolean =>
   item.status.conditions.length > 0 && conditionOf(item, 'Reconciling').is === '';
@@ -29,6 +29,8 @@ interface Place {
   readonly namespace: string;
   /** Whether other tests see what is in it. */
   readonly isShared: boolean;
+  /** What is waited for where endpoints were checked. */
+  readonly settle?: () => Promise<unknown>;
 }
 
 /** The objects of one test: a file of their own, that is replaced as a whole. */
@@ -41,16 +43,18 @@ export interface Writer {
 }
 
 /** A writer of a test. */
-export function createWriter(mesh: Folder, { file, namespace, isShared }: Place): Writer {
+export function createWriter(mesh: Folder, { file, namespace, isShared, settle }: Place): Writer {
   let marks = 0;
   let mark = '';
   let leavesTraces = false;
+  let checks = false;
 
   /** Resolves to the statuses of all that was written, once each is judged. */
   async function write(inputs: readonly Input[]): Promise<readonly StatusItem[]> {
     mark = `mark-${String(marks++)}`;
     const objects = objectsOf([...inputs, markOf(mark)], namespace);
-    leavesTraces ||= isShared || objects.some((object) => isForeign(object, namespace));
+    leavesTraces ||= isShared || objects.some((object) => leavesTrace(object, namespace));
+    checks ||= objects.some(checksHealth);
     const keys = keysOf(objects);
     let own: readonly StatusItem[] = [];
     await mesh.write(file, fileOf(objects));
@@ -71,6 +75,7 @@ export function createWriter(mesh: Folder, { file, namespace, isShared }: Place)
     if (!leavesTraces) return;
     const isOwn = ({ metadata }: StatusItem): boolean => metadata.namespace === namespace && metadata.name === mark;
     await eventually(async () => !(await mesh.statuses()).some(isOwn), { what: 'the objects of a test to be gone' });
+    if (checks) await settle?.();
   }
 
   return {

@@ -13,6 +13,12 @@ export const tlsOptions = { ciphers: 'PSK', minVersion: 'TLSv1.2', maxVersion: '
 
 /** An answer takes its time. */
 export const slowPath = '/slow';
+/** How often a request with each id arrived in this process. */
+export const arrivals = new Map<string, number>();
+
+function note({ 'x-id': id }: IncomingHttpHeaders): void {
+  if (typeof id === 'string') arrivals.set(id, (arrivals.get(id) ?? 0) + 1);
+}
 
 function echoOf(pod: string, socket: Socket, said: { name: string; headers: IncomingHttpHeaders }): string {
   const echo: Echo = { pod, from: socket.remoteAddress ?? '', to: socket.localAddress ?? '', ...said };
@@ -22,6 +28,7 @@ function echoOf(pod: string, socket: Socket, said: { name: string; headers: Inco
 function serverOf(pod: string, { manner }: Listening): Server {
   if (manner === 'http') {
     return createHttp(({ url, headers, socket }, response) => {
+      note(headers);
       response.setHeader('content-type', 'application/json');
       const echo = echoOf(pod, socket, { name: headers.host ?? '', headers });
       void clock.sleep(url === slowPath ? 1_500 : 0).then(() => response.end(echo));
