@@ -1,13 +1,15 @@
 // What is said of a route at each of its parents: attached, and as what, or why not. Knows no rule.
 
 import { didYouMean } from '../api/did-you-mean.js';
-import { describeRef, keyOf } from '../api/meta.js';
+import { describeRef, keyOf, systemNamespace } from '../api/meta.js';
 import type { Service, World } from '../kinds/world.js';
 import type { Capture, PortModel } from '../model/mesh.js';
+import { claimsIn, refusalOfHost } from './claims.js';
 import { describeDisplacement, type Displacement } from './contest.js';
 import type { Delegation } from './delegation.js';
 import type { ServiceEndpoints } from './endpoints.js';
 import { more, refusal, type Judgement } from './judgement.js';
+import type { PolicyIndex } from './policies.js';
 import type { RouteParent } from './route-source.js';
 import { namesPort, type PooledService } from './services.js';
 import type { CompiledRoute } from './traffic-route.js';
@@ -19,6 +21,7 @@ export interface RouteContext {
   readonly endpoints: ReadonlyMap<string, ServiceEndpoints>;
   readonly delegation: Delegation;
   readonly capture: Capture;
+  readonly policies: PolicyIndex;
 }
 
 const noParent = (parent: RouteParent, field: string, message: string): Judgement => ({
@@ -61,7 +64,7 @@ const displacementsAt = (route: CompiledRoute, parent: RouteParent, pooled: Pool
 /** Services that a route is attached to itself, or through the routes whose rules it attaches to. */
 export function servicesOf(route: CompiledRoute, context: RouteContext): readonly PooledService[] {
   const own = route.parents.flatMap(({ ref }) =>
-    ref.kind === 'Service' ? (context.pooled.get(keyOf(ref)) ?? []) : [],
+    ref.kind === 'TrafficRoute' ? [] : (context.pooled.get(keyOf(ref)) ?? []),
   );
   const above = context.delegation.descentOf(route).above.flatMap(({ to }) => servicesOf(to, context));
   return [...new Set([...own, ...above])];
@@ -80,10 +83,33 @@ function delegatedFinding(route: CompiledRoute, parent: RouteParent, context: Ro
 
 /** What is said of a route at one of its parents. */
 export const parentFinding = (route: CompiledRoute, parent: RouteParent, context: RouteContext): Judgement =>
-  parent.ref.kind === 'Service' ? serviceFinding(route, parent, context) : delegatedFinding(route, parent, context);
+  parent.ref.kind === 'TrafficRoute'
+    ? delegatedFinding(route, parent, context)
+    : serviceFinding(route, parent, context);
+
+/** Why a route has no host at a parent: it may not, or nobody says on which port the host is called. */
+function missingHost(route: CompiledRoute, parent: RouteParent, { policies }: RouteContext): Judgement {
+  const path = `spec.parentRefs[${String(parent.index)}].name`;
+  const use = { host: parent.ref.name, namespace: route.ref.namespace, path };
+  const refused = refusalOfHost(claimsIn(policies), use);
+  if (refused !== undefined) return { ...refusal(refused), parent: parent.index };
+  return noParent(parent, 'port', `No policy lists ${describeRef(parent.ref)} with \`protocol: HTTP\`; set \`port\``);
+}
+
+const rolesOnHosts = { own: 'callers of its namespace', mesh: 'all callers' } as const;
+
+/** How messages say that a route counts at a parent. */
+function attachedAs({ ref }: CompiledRoute, { ref: to }: RouteParent): string {
+  if (to.kind === 'Host') {
+    const role = ref.namespace === systemNamespace ? rolesOnHosts.mesh : rolesOnHosts.own;
+    return `Attached to ${describeRef(to)} for ${role}`;
+  }
+  return `Attached to ${describeRef(to)} as ${ref.namespace === to.namespace ? 'producer' : 'consumer'} route`;
+}
 
 function serviceFinding(route: CompiledRoute, parent: RouteParent, context: RouteContext): Judgement {
   const pooled = context.pooled.get(keyOf(parent.ref));
+  if (parent.ref.kind === 'Host' && (pooled?.model.ports.length ?? 0) === 0) return missingHost(route, parent, context);
   if (pooled === undefined) return missingParent(parent, context.world);
   const ports = pooled.model.ports.filter((port) => namesPort(parent, port));
   if (ports.length === 0) return missingPort(parent, pooled.model.ports);
@@ -98,9 +124,7 @@ function serviceFinding(route: CompiledRoute, parent: RouteParent, context: Rout
       message: `${describeDisplacement(first)}${more(displaced.length)}`,
     };
   }
-  const role = route.ref.namespace === parent.ref.namespace ? 'producer' : 'consumer';
-  const message = `Attached to ${describeRef(parent.ref)} as ${role} route`;
-  return { ...common, status: 'True', reason: 'Accepted', message };
+  return { ...common, status: 'True', reason: 'Accepted', message: attachedAs(route, parent) };
 }
 
 /** Ports of a parent where the route has no say, while it has at others. */

@@ -17,7 +17,7 @@ export type AnyRoute = TrafficRoute | GatewayRoute;
 /** A parent that a route asks for. */
 export interface RouteParent {
   readonly index: number;
-  /** A Service, or a TrafficRoute of which `sectionName` is a rule. */
+  /** A Service, a host outside of the cluster, or a TrafficRoute of which `sectionName` is a rule. */
   readonly ref: ObjectRef;
   readonly port: number | undefined;
   readonly sectionName: string | undefined;
@@ -50,6 +50,9 @@ export interface RouteSource {
   readonly absent: readonly Problem[];
 }
 
+/** Hosts outside of the cluster are in no namespace. */
+export const refOfHost = (name: string): ObjectRef => ({ kind: 'Host', namespace: '', name });
+
 const parentOf = (
   parent: {
     readonly kind: string;
@@ -62,11 +65,14 @@ const parentOf = (
   namespace: string,
 ): RouteParent => ({
   index,
-  ref: {
-    kind: parent.kind === 'TrafficRoute' ? 'TrafficRoute' : 'Service',
-    namespace: parent.namespace ?? namespace,
-    name: parent.name,
-  },
+  ref:
+    parent.kind === 'Host'
+      ? refOfHost(parent.name)
+      : {
+          kind: parent.kind === 'TrafficRoute' ? 'TrafficRoute' : 'Service',
+          namespace: parent.namespace ?? namespace,
+          name: parent.name,
+        },
   port: parent.port,
   sectionName: parent.sectionName,
 });
@@ -77,6 +83,16 @@ const headOf = (object: AnyRoute): Pick<RouteSource, 'ref' | 'generation' | 'cre
   created: object.meta.creationTimestamp ?? '',
 });
 
+/** A host has neither a namespace nor sections. */
+const hostParentProblems = ({ parentRefs }: TrafficRoute['spec']): readonly Problem[] =>
+  parentRefs.flatMap((parent, index) =>
+    (['namespace', 'sectionName'] as const).flatMap((field): readonly Problem[] => {
+      if (parent.kind !== 'Host' || parent[field] === undefined) return [];
+      const path = `spec.parentRefs[${String(index)}].${field}`;
+      return [{ path, reason: 'Invalid', message: `\`${path}\` must not be set for Host '${parent.name}'` }];
+    }),
+  );
+
 const noRefs: ReadonlyMap<string, Problem> = new Map();
 
 const fromTrafficRoute = (route: TrafficRoute): RouteSource => {
@@ -86,9 +102,9 @@ const fromTrafficRoute = (route: TrafficRoute): RouteSource => {
     protocol: spec.protocol,
     hostnames: spec.hostnames ?? [],
     parents: spec.parentRefs.flatMap((parent, index) =>
-      parent.kind === 'Service' || parent.kind === 'TrafficRoute' ? [parentOf(parent, index, meta.namespace)] : [],
+      parent.kind === 'MeshIdentity' ? [] : [parentOf(parent, index, meta.namespace)],
     ),
-    refused: [...unsupportedOutsideRules(spec), ...connectionRouteProblems(spec)],
+    refused: [...unsupportedOutsideRules(spec), ...connectionRouteProblems(spec), ...hostParentProblems(spec)],
     rules: spec.rules.map((rule, index) => ({
       index,
       rule,
