@@ -86,7 +86,7 @@ const endpointSection = memoised((endpoints: MeshModel['endpoints'], place: Plac
 );
 
 const egressSection = memoised((services: MeshModel['services'], of: Outgoing, quarantine: Quarantine) =>
-  checked(layersOfEgress(services, of), quarantine),
+  checked(layersOfEgress(services, of, quarantine), quarantine),
 );
 
 const outwardSection = memoised((layer: Layer, quarantine: Quarantine) => checked([['outward', layer]], quarantine));
@@ -156,7 +156,7 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines, fle
         // But for endpoints, callers at all places see the same.
         serviceSection(model.services, callers, quarantine),
         endpointSection(model.endpoints, audience.place, quarantine),
-        egressSection(model.services, outgoingOf(audience, callers.extensions), quarantine),
+        egressSection(model.services, outgoingOf(audience, callers.extensions, model.hosts), quarantine),
         ...(audience.capture === 'redirect'
           ? [outwardSection(outwardLayer(audience, callers, dialled), quarantine)]
           : []),

@@ -5,7 +5,8 @@ import { RouteConfiguration } from '../gen/envoy/config/route/v3/route.js';
 import { VirtualHost } from '../gen/envoy/config/route/v3/route_components.js';
 import { isWildcard, type EgressModel, type ExternalPort } from '../model/egress.js';
 import { dynamicClusterOf, refusalOfUnknown } from './dynamic-hosts.js';
-import { originsOfUnknown, requestsTo, routesOf } from './external.js';
+import { destinationOf, originsOfUnknown, requestsTo } from './external.js';
+import type { HostView } from './host-rules.js';
 import { nameOfExternal, nameOfHosts } from './names.js';
 import type { Resource } from './resources.js';
 
@@ -24,13 +25,6 @@ export const httpPortsOf = ({ ports, unknown }: EgressModel): readonly number[] 
 const clusterOf = (port: ExternalPort): string =>
   isWildcard(port.host) ? dynamicClusterOf(port) : nameOfExternal(port);
 
-const hostOf = (port: ExternalPort): VirtualHost =>
-  VirtualHost.fromPartial({
-    name: `host/${port.host}`,
-    domains: [port.host],
-    routes: routesOf(port, clusterOf(port)),
-  });
-
 const restOf = (egress: EgressModel): VirtualHost =>
   VirtualHost.fromPartial({
     name: 'unknown',
@@ -38,24 +32,30 @@ const restOf = (egress: EgressModel): VirtualHost =>
     routes: egress.unknown === 'Deny' ? refusalOfUnknown(egress) : [requestsTo('passthrough', 'passthrough')],
   });
 
-function configurationOf(egress: EgressModel, port: number): Resource<'route'> {
-  const hosts = hostPortsOf(egress, port);
+function configurationOf(egress: EgressModel, port: number, view: HostView): Resource<'route'> {
   const name = nameOfHosts(port);
-  const origins = [...hosts.flatMap((one) => one.origins), ...originsOfUnknown(egress)];
-  const reached = hosts.filter(({ access }) => access === 'listed').map(clusterOf);
+  const hosts = hostPortsOf(egress, port).map((one) => ({
+    host: one.host,
+    to: destinationOf(one, clusterOf(one), view),
+  }));
+  const reached = hosts.flatMap(({ to }) => to.clusters);
   return {
     type: 'route',
     name,
     message: RouteConfiguration.fromPartial({
       name,
       ignorePortInHostMatching: true,
-      virtualHosts: [...hosts.map(hostOf), restOf(egress)],
+      virtualHosts: [
+        ...hosts.map(({ host, to }) => ({ name: `host/${host}`, domains: [host], routes: to.routes })),
+        restOf(egress),
+      ],
     }),
-    origins: [...new Set(origins)],
+    origins: [...new Set([...hosts.flatMap(({ to }) => to.origins), ...originsOfUnknown(egress)])],
+    parts: [...new Set(hosts.flatMap(({ to }) => to.rules))],
     clusters: [...new Set([...reached, ...(egress.unknown === 'Deny' ? [] : ['passthrough'])])],
   };
 }
 
 /** The route configurations of all such ports. */
-export const buildRedirectedHosts = (egress: EgressModel): readonly Resource<'route'>[] =>
-  httpPortsOf(egress).map((port) => configurationOf(egress, port));
+export const buildRedirectedHosts = (egress: EgressModel, view: HostView): readonly Resource<'route'>[] =>
+  httpPortsOf(egress).map((port) => configurationOf(egress, port, view));

@@ -6,18 +6,14 @@ import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Origin } from '../model/delivery.js';
 import { dialledIn, type DialledPort } from '../model/dialled.js';
 import type { EgressModel } from '../model/egress.js';
-import { compareMatches } from '../model/match-order.js';
 import type {
   Caller,
   Capture,
   EndpointSet,
   HostRules,
-  Match,
   MeshModel,
   PortModel,
   ProxyModel,
-  RouteEntry,
-  Rule,
   ServiceModel,
 } from '../model/mesh.js';
 import { nowhere, type Place } from '../model/place.js';
@@ -30,6 +26,7 @@ import { buildExternalClusters, buildExternalNames } from './external.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildExtensions, extended, isFor } from './extend.js';
 import { familiesOf, perFamilies, type Families } from './families.js';
+import type { HostView } from './host-rules.js';
 import { buildInboundRoutes } from './inbound-routes.js';
 import { buildListeners, buildOwnListeners, buildRuledListeners, type ListenerAudience } from './listeners.js';
 import { explicitListener } from './names.js';
@@ -37,55 +34,12 @@ import type { Resource, ResourceType } from './resources.js';
 import { buildRedirectedHosts } from './redirected-hosts.js';
 import { buildInstanceRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
+import { rulesFor, type Substitute } from './substitution.js';
 import { forEachType } from './view.js';
 import { buildVirtualOutbound, virtualInbound } from './virtual-listeners.js';
 
 /** Resources that come and go together. */
 export type Bundle = readonly Resource[];
-
-/** Which rule stands in for a rule: itself, its last good version, or nothing. */
-export type Substitute = (rule: Rule) => Rule | undefined;
-
-/**
- * Where an entry belongs that takes the place of the one at `from`. Entries come as one or two ordered lists, those for
- * the name and those for all names; an entry does not leave its list.
- */
-function placeOf(match: Match, entries: readonly RouteEntry[], from: number): number {
-  const isAfter = (left: Match, right: RouteEntry | undefined): boolean =>
-    right !== undefined && compareMatches(left, right.match) > 0;
-  const isBefore = (left: Match, right: RouteEntry | undefined): boolean =>
-    right !== undefined && compareMatches(left, right.match) < 0;
-  const isListEnd = (at: number): boolean => {
-    const before = entries[at - 1];
-    return before !== undefined && isAfter(before.match, entries[at]);
-  };
-  let at = from;
-  while (!isListEnd(at) && isBefore(match, entries[at - 1])) at--;
-  while (!isListEnd(at) && isAfter(match, entries[at])) at++;
-  return at;
-}
-
-/** A last good rule comes with its own matches: those of its successor may be what was refused. */
-function substituted(hosts: readonly HostRules[], substitute: Substitute): readonly HostRules[] {
-  return hosts.map((host) => {
-    const entries: RouteEntry[] = [];
-    const standIns = new Map<Rule, number>();
-    for (const entry of host.entries) {
-      const rule = substitute(entry.rule);
-      if (rule === entry.rule) entries.push(entry);
-      else if (rule !== undefined && !standIns.has(rule)) standIns.set(rule, entries.length);
-    }
-    // From the last to the first, so that the noted places stay true.
-    for (const [rule, from] of [...standIns].reverse()) {
-      for (const match of rule.matches.toReversed()) entries.splice(placeOf(match, entries, from), 0, { match, rule });
-    }
-    return { ...host, entries };
-  });
-}
-
-/** The rules of a port for callers of a namespace; not all of them need be for this class of callers. */
-const rulesFor = (port: PortModel, caller: Caller): readonly HostRules[] =>
-  port.consumers.get(caller.namespace) ?? port.hosts;
 
 /** Clusters of a Service, and the scopes that lead to them. */
 export const translateService = {
@@ -116,10 +70,7 @@ export interface Callers extends ListenerAudience {
 /** Where the rules of a Service stand, for some callers: route configurations, and listeners where rules are for connections. */
 export function translateRules(service: ServiceModel, callers: Callers, substitute?: Substitute): Bundle {
   const { caller, capture, outbound } = callers;
-  const rules = (port: PortModel): readonly HostRules[] => {
-    const written = rulesFor(port, caller);
-    return substitute === undefined ? written : substituted(written, substitute);
-  };
+  const rules = (port: PortModel): readonly HostRules[] => rulesFor(port, caller, substitute);
   return [
     ...service.ports.map((port) => buildRoutes({ service, port, caller, capture, outbound }, rules(port))),
     ...(capture === 'redirect' ? buildRuledListeners(service, callers, rules) : []),
@@ -141,10 +92,14 @@ export function translateUnknown(services: readonly ServiceModel[], caller: Call
 }
 
 /** Hosts outside of the cluster that a class of callers may reach. */
-export const translateEgress = (egress: EgressModel, capture: Capture): Bundle => [
+export const translateEgress = (egress: EgressModel, view: HostView): Bundle => [
   ...buildExternalClusters(egress),
-  ...buildDynamicClusters(egress, capture),
-  ...(capture === 'explicit' ? buildExternalNames(egress) : buildRedirectedHosts(egress)),
+  ...buildDynamicClusters(egress, view.capture),
+  ...[...new Set(egress.ports.map(({ host }) => host))].flatMap((host) => {
+    const ruled = view.hosts.get(host);
+    return ruled === undefined ? [] : buildChains(ruled);
+  }),
+  ...(view.capture === 'explicit' ? buildExternalNames(egress, view) : buildRedirectedHosts(egress, view)),
 ];
 
 /** What proxies see that are served one and the same `virtualOutbound`. */
@@ -198,7 +153,7 @@ export const directionOf = ({ name }: Pick<Resource, 'name'>): Direction =>
 
 /** Everything that a proxy of the newest version is served, sorted by name: what `legation translate` prints. */
 export function translate(
-  model: Pick<MeshModel, 'services' | 'endpoints'>,
+  model: Pick<MeshModel, 'services' | 'endpoints' | 'hosts'>,
   proxy: ProxyModel,
   can: Capabilities,
 ): Readonly<Record<ResourceType, Bundle>> {
@@ -212,7 +167,7 @@ export function translate(
     ...services.flatMap((service) => translateEntrances[capture](service, callers)),
     ...services.flatMap((service) => translateRules(service, callers)),
     ...(capture === 'explicit' ? translateUnknown(services, caller, proxy.egress) : []),
-    ...translateEgress(proxy.egress, capture),
+    ...translateEgress(proxy.egress, { hosts: model.hosts, caller, capture }),
     ...(capture === 'redirect'
       ? translateOutward(familiesOf(proxy.addresses), {
           ...{ outbound, can },

@@ -51,6 +51,26 @@ redirected.feature(
   },
 );
 
+redirected.feature('1.5-hosts', 'a route on a host rules requests to it, and no others', async (lab) => {
+  await lab.apply(
+    outside('{ hosts: [{ host: api.partner.test, ports: [80], protocol: HTTP }] }'),
+    `
+apiVersion: legation.dev/v1alpha1
+kind: TrafficRoute
+metadata: { name: partner }
+spec:
+  parentRefs: [{ group: legation.dev, kind: Host, name: api.partner.test }]
+  rules:
+  - matches: [{ path: { value: /teapot } }]
+    filters: [{ type: DirectResponse, directResponse: { statusCode: 418 } }]
+  - backendRefs: [{ group: legation.dev, kind: Host, name: api.partner.test, port: 80 }]`,
+  );
+  const asked = { manner: 'http', address: world.ipv4, port: 80, path: '/teapot' } as const;
+  expect((await lab.call({ ...asked, name: 'api.partner.test' })).status).to.equal(418);
+  expect(seen(await lab.call({ ...asked, path: '/', name: 'api.partner.test' }))).to.equal('world api.partner.test');
+  expect(seen(await lab.call({ ...asked, name: 'other.example' }))).to.equal('world other.example');
+});
+
 redirected.misuse('1.5-hosts', 'TLS on a port where names are not looked at asks for addresses', async (lab) => {
   await lab.attempt(outside('{ hosts: [{ host: tls.partner.test, ports: [9443] }] }'));
   const told = await lab.condition('MeshPolicy', 'outside', 'Degraded');
