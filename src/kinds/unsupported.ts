@@ -54,7 +54,6 @@ const meshPolicy: readonly Unsupported[] = [
       'inbound.acceptProxyProtocol',
       'rateLimit',
       'egress',
-      'telemetry.metrics.provider',
       'scope',
       'sidecar',
     ],
