@@ -155,7 +155,7 @@ export const bootstrapCommand = defineCommand<BootstrapFlags>({
   summary: 'print a bootstrap for an Envoy that you run yourself',
   description: [
     'Prints everything that a stock Envoy needs to be configured by Legation: who it is, where the control plane is, readiness and metrics.',
-    'With PATH, the proxy is looked up in the mesh. Without, --address says where it listens, and --workload what its pod belongs to.',
+    'With PATH, the proxy is looked up in the mesh, and pushes its metrics where the mesh default says. Without, --address says where it listens, and --workload what its pod belongs to.',
   ],
   arguments: [{ name: '[PATH...]', doc: 'files, folders, or - for standard input' }],
   options: [

@@ -78,6 +78,7 @@ export interface RouteContext {
   readonly defaults: RouteDefaults;
   /** The cluster of a Service port that a feature sends to, or undefined if it does not resolve. */
   readonly clusterOf: (target: {
+    readonly kind?: 'Service' | 'Host';
     readonly namespace?: string;
     readonly name: string;
     readonly port?: number;

@@ -21,23 +21,17 @@ const only = (path: string, values: readonly (string | boolean)[], instead: stri
 const fields = (paths: readonly string[], instead: string): readonly Unsupported[] =>
   paths.map((path) => ({ path, instead }));
 
-const services = "only kind 'Service' works";
-
 const trafficRoute: readonly Unsupported[] = [
   ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
   ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
-  ...only('rules[].filters[].requestMirror.backendRef.kind', ['Host'], services),
-  ...only('rules[].backendRefs[].kind', ['Host'], services),
 ];
 
 const builtIn = 'the built-in behaviour is in force';
 
-/** It needs a proxy that knows its own zone when it starts, which injection cannot tell: pods are bound to nodes later. */
-const zoneAware = only('upstream.locality.mode', ['ZoneAware'], "use 'Failover', which spills over as well");
-
 const meshPolicy: readonly Unsupported[] = [
-  ...zoneAware,
+  ...fields(['egress.hosts[].tls.clientSecret'], "use `mode` 'Simple'"),
+  ...only('egress.hosts[].tls.mode', ['Mutual', 'Mesh'], "use 'Simple'"),
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
   ...only('mode', ['Audit'], 'nothing of the policy is in force'),
   ...fields(
@@ -53,14 +47,13 @@ const meshPolicy: readonly Unsupported[] = [
       'inbound.compression',
       'inbound.acceptProxyProtocol',
       'rateLimit',
-      'egress',
       'scope',
       'sidecar',
     ],
     builtIn,
   ),
   ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'RateLimit'], 'nothing asks it yet'),
-  ...only('providers[].backendRef.kind', ['Host'], services),
+  ...only('providers[].backendRef.kind', ['Host'], "only kind 'Service' works"),
 ];
 
 const meshIdentity: readonly Unsupported[] = fields(

@@ -8,6 +8,7 @@ import type { LocalityPolicy } from '../features/locality.js';
 import type { RouteDefaults } from '../features/route-defaults.js';
 import type { Problem } from '../lib/result.js';
 import type { Origin } from './delivery.js';
+import type { EgressModel, HostBackend } from './egress.js';
 import type { Place, Preference } from './place.js';
 
 /** What is spoken on a port. `auto`: nobody said, the proxy looks. */
@@ -40,6 +41,13 @@ export type Backend =
       readonly features: readonly CompiledFeature[];
       /** What policies say of calls to the target. */
       readonly policies: readonly PolicyInForce[];
+    }
+  | {
+      readonly kind: 'host';
+      readonly host: HostBackend;
+      readonly weight: number;
+      readonly fallback: boolean;
+      readonly features: readonly CompiledFeature[];
     }
   | { readonly kind: 'invalid'; readonly weight: number; readonly fallback: boolean; readonly problem: Problem };
 
@@ -151,6 +159,8 @@ export interface Rule {
   readonly backends: readonly Backend[];
   /** Other targets that its features name and that resolved: mirrors. */
   readonly references: readonly Target[];
+  /** The same, outside of the cluster. */
+  readonly hosts: readonly HostBackend[];
   readonly features: readonly CompiledFeature[];
   /** What the receiving proxy would hold is held by the caller's: not everyone who receives can. */
   readonly fallsBack?: boolean;
@@ -196,6 +206,8 @@ export interface ServiceModel {
   readonly origin: Origin;
   /** Virtual addresses; empty for headless Services. */
   readonly addresses: readonly string[];
+  /** Type ExternalName: the DNS name that it stands for. */
+  readonly externalName?: string | undefined;
   readonly ports: readonly PortModel[];
   /** Host names of pods that can be called by name, sorted: `db-0` of a StatefulSet. */
   readonly instances: readonly string[];
@@ -271,6 +283,8 @@ export interface ProxyModel {
   readonly extensions: readonly ExtensionInForce[];
   /** What policies say of the calls that its pod makes; equal lists are one object. */
   readonly outbound: readonly PolicyInForce[];
+  /** What it may reach outside of the cluster. */
+  readonly egress: EgressModel;
 }
 
 /** The whole mesh at one revision. */

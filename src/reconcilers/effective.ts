@@ -8,6 +8,7 @@ import type { CompiledRoute } from './traffic-route.js';
 
 function nameOf(backend: Backend, route: CompiledRoute): string {
   if (backend.kind === 'invalid') return `unresolved (${isForConnections(route) ? 'closed' : '500'})`;
+  if (backend.kind === 'host') return backend.host.host;
   const { target } = backend;
   if (target.subset !== undefined) {
     return Object.entries(target.subset)

@@ -10,6 +10,7 @@ import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
 import { arrivalsOf, type Arrivals } from './arrivals.js';
 import { delegationOf, type Delegation } from './delegation.js';
+import { egressIn, routedIn, type EgressOf } from './egress.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
 import { placeRoutes } from './held-rules.js';
@@ -117,20 +118,26 @@ interface Said {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
+  readonly egressOf: EgressOf;
 }
 
-const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals, referents: ServiceReferents): Said => ({
+/** What pods may reach by name: providers, and hosts outside of the cluster. */
+type Reach = Pick<Said, 'referents' | 'egressOf'>;
+
+const reachOf = memoised((referents: ServiceReferents, egressOf: EgressOf): Reach => ({ referents, egressOf }));
+
+const saidOf = memoised((policies: PolicyIndex, arrivals: Arrivals, reach: Reach): Said => ({
   policies,
   arrivals,
-  referents,
+  ...reach,
 }));
 
-const nowhere: ServiceReferents = { service: () => undefined, grants: [] };
+const nowhere: ServiceReferents = { service: () => undefined, grants: [], refusalOf: () => undefined };
 
 /** Without providers, proxies do not depend on what Services there are. */
 const providersIn = (policies: PolicyIndex, { services, referenceGrants }: World): ServiceReferents =>
   policies.policies.some(({ blocks }) => blocks.providers !== undefined)
-    ? referentsOf(services, referenceGrants)
+    ? referentsOf(services, referenceGrants, policies)
     : nowhere;
 
 /** What says on which ports pods are called, and how, with what is said of it. */
@@ -171,7 +178,8 @@ export function reconcile(world: World, { capture, gates = shutGates }: Reconcil
   const endpoints = endpointsOf(behind, usesIn(routes), preferences);
   const placing = placingOf(preferences);
   const mode = modeOf(capture, sourcesIn(routes), placing);
-  const said = saidOf(policies, arrivalsOf(models), providersIn(policies, world));
+  const egressOf = egressIn(policies, routedIn(routes), world.configMaps);
+  const said = saidOf(policies, arrivalsOf(models), reachOf(providersIn(policies, world), egressOf));
   const calls = callsOf(world.endpointSlices, spokenIn(models), said);
   const model: MeshModel = {
     revision: world.revision,
@@ -186,7 +194,7 @@ export function reconcile(world: World, { capture, gates = shutGates }: Reconcil
     policies,
     delegation,
     get findings() {
-      findings ??= findingsOf({ world, routes, pooled, endpoints, delegation, policies });
+      findings ??= findingsOf({ world, routes, pooled, endpoints, delegation, policies, capture });
       return findings;
     },
   };

@@ -15,6 +15,6 @@ export function metricsProviderIn({ meshPolicies, services, referenceGrants }: W
   const effective = mergePolicies(policies.reachingService('/', ''));
   const [named] = metricsProviderNamed(effective.blocks);
   if (named === undefined) return undefined;
-  const resolved = resolveProvider(named, effective, referentsOf(services, referenceGrants));
+  const resolved = resolveProvider(named, effective, referentsOf(services, referenceGrants, policies));
   return resolved.ok ? resolved.value : undefined;
 }

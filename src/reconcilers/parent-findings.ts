@@ -3,7 +3,7 @@
 import { didYouMean } from '../api/did-you-mean.js';
 import { describeRef, keyOf } from '../api/meta.js';
 import type { Service, World } from '../kinds/world.js';
-import type { PortModel } from '../model/mesh.js';
+import type { Capture, PortModel } from '../model/mesh.js';
 import { describeDisplacement, type Displacement } from './contest.js';
 import type { Delegation } from './delegation.js';
 import type { ServiceEndpoints } from './endpoints.js';
@@ -18,6 +18,7 @@ export interface RouteContext {
   readonly pooled: ReadonlyMap<string, PooledService>;
   readonly endpoints: ReadonlyMap<string, ServiceEndpoints>;
   readonly delegation: Delegation;
+  readonly capture: Capture;
 }
 
 const noParent = (parent: RouteParent, field: string, message: string): Judgement => ({

@@ -2,6 +2,8 @@
 
 import { describeRef } from '../api/meta.js';
 import type { Finding } from '../model/finding.js';
+import type { Capture } from '../model/mesh.js';
+import { keptJudgement, missingRoots, redirectJudgement } from './egress-findings.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import { localityFindings, type LocalityContext } from './locality-findings.js';
 import { mergePolicies } from './policy-merge.js';
@@ -19,21 +21,24 @@ export interface PolicyFindingContext extends PolicyContext, LocalityContext {}
 function referenceFinding(policy: CompiledPolicy, context: PolicyContext): readonly Judgement[] {
   const { providers = [] } = policy.blocks;
   const named = providersNamed(policy.blocks);
-  if (providers.length === 0 && named.length === 0) return [];
-  const referents = referentsOf(context.world.services, context.world.referenceGrants);
+  const roots = missingRoots(policy, context);
+  if (providers.length === 0 && named.length === 0 && roots === undefined) return [];
+  const { services, referenceGrants } = context.world;
+  const referents = referentsOf(services, referenceGrants, context.policies);
   const subjects = named.length === 0 ? [] : meetingsOf(policy, context).map(({ reaching }) => mergePolicies(reaching));
   const results = [
     ...providers.map((spec) => resolveDeclared(spec, policy, referents)),
     ...subjects.flatMap((effective) => named.map((one) => resolveProvider(one, effective, referents))),
   ];
-  const problems = new Map(results.flatMap((one) => (one.ok ? [] : [[one.error.path, one.error] as const])));
+  const isProcessor = named.some(({ types }) => types.includes('ExtProc'));
+  const loss = isProcessor ? 'requests fare as `onError` says' : 'what names it is not in force';
+  const unresolved = results.flatMap((one) => (one.ok ? [] : [{ ...one.error, loss }]));
+  const problems = new Map([...unresolved, ...(roots ?? [])].map((one) => [one.path, one]));
   const [first] = problems.values();
   if (first === undefined)
     return [{ condition: 'ResolvedRefs', status: 'True', reason: 'ResolvedRefs', message: 'All references resolve' }];
   const reason = reasonOf(first.reason, 'ProviderNotFound');
-  const isProcessor = named.some(({ types }) => types.includes('ExtProc'));
-  const effect = isProcessor ? 'requests fare as `onError` says' : 'what names it is not in force';
-  const message = `${first.message}${more(problems.size)}; ${effect}`;
+  const message = `${first.message}${more(problems.size)}; ${first.loss}`;
   return [{ condition: 'ResolvedRefs', status: 'False', reason, message, path: first.path }];
 }
 
@@ -76,13 +81,18 @@ function acceptance(
     const { parent: _parent, ...whole } = first;
     return [whole, ...others];
   }
+  const kept = keptJudgement(policy, context);
+  if (kept !== undefined) return [kept, ...missing];
   const places = first === undefined ? '' : ` at ${String(count - missing.length)} of ${String(count)} targets`;
   const message = `The policy is in force${places}`;
   return [{ condition: 'Accepted', status: 'True', reason: 'Accepted', message }, ...missing];
 }
 
 /** Everything that is to be said of a policy. */
-export function policyFindings(policy: CompiledPolicy, context: PolicyFindingContext): readonly Finding[] {
+export function policyFindings(
+  policy: CompiledPolicy,
+  context: PolicyFindingContext & { capture: Capture },
+): readonly Finding[] {
   const outcomes = outcomesOf(policy, meetingsOf(policy, context));
   const judgements = [
     ...acceptance(policy, outcomes, context),
@@ -91,6 +101,7 @@ export function policyFindings(policy: CompiledPolicy, context: PolicyFindingCon
     ...conflictFindings(outcomes),
     ...emptySelections(policy, context),
     ...localityFindings(policy, context),
+    ...redirectJudgement(policy, context.capture),
   ];
   return judgements.map((one) => judge(policy, one));
 }

@@ -49,7 +49,6 @@ function meet(drafts: Drafts, use: Use, reaching: readonly PolicyAttachment[]): 
 function meetingsOfCalls(services: World['services'], policies: PolicyIndex): Iterable<Meeting> {
   const drafts: Drafts = new Map();
   for (const [key, service] of services) {
-    if (service.type === 'ExternalName') continue;
     for (const port of service.ports.filter(({ protocol }) => protocol === 'TCP'))
       meet(drafts, 'call', policies.reachingService(key, port.name)).services.add(key);
   }

@@ -5,6 +5,7 @@ import type { EndpointSlice, Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { callerOf } from '../model/caller.js';
+import type { EgressModel } from '../model/egress.js';
 import {
   isHttp,
   type Capture,
@@ -17,11 +18,13 @@ import {
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
-import { placeOf, type Place } from '../model/place.js';
+import type { Place } from '../model/place.js';
 import type { Arrivals } from './arrivals.js';
+import { placeOfCaller } from './caller-place.js';
 import { extensionsInForce } from './extensions.js';
 import { hasProxy } from './held-rules.js';
-import { labelAt, type Placing } from './places.js';
+import { openEgress, type EgressOf } from './egress.js';
+import type { Placing } from './places.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
@@ -169,6 +172,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): 
     inbound: inboundOf(pod, called),
     extensions: [],
     outbound: [],
+    egress: openEgress,
   };
 }
 
@@ -194,13 +198,16 @@ const internInbound = listInterner<Inbound>();
 const ruled = (inbound: InboundPort): InboundPort =>
   inbound.services.length === 0 || isHttp(inbound.protocol) ? inbound : { ...inbound, protocol: 'auto' };
 
-const withSaid = memoised(
-  (proxy: ProxyModel, outbound: ProxyModel['outbound'], ofPorts: readonly Inbound[]): ProxyModel => ({
-    ...proxy,
-    inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
-    outbound,
-  }),
-);
+/** What is said of the calls that a pod makes. */
+type Outgoing = Pick<ProxyModel, 'outbound' | 'egress'>;
+
+const outgoing = memoised((outbound: Outgoing['outbound'], egress: EgressModel): Outgoing => ({ outbound, egress }));
+
+const withSaid = memoised((proxy: ProxyModel, calls: Outgoing, ofPorts: readonly Inbound[]): ProxyModel => ({
+  ...proxy,
+  inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
+  ...calls,
+}));
 
 const withExtensions = memoised((proxy: ProxyModel, extensions: readonly ExtensionInForce[]): ProxyModel => ({
   ...proxy,
@@ -212,26 +219,18 @@ interface Sources {
   readonly policies: PolicyIndex;
   readonly arrivals: Arrivals;
   readonly referents: ServiceReferents;
+  readonly egressOf: EgressOf;
+  readonly pods: World['pods'];
   readonly nodes: World['nodes'];
 }
 
 const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
 
-/** Where a pod is, as far as it counts. */
-function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Pick<Sources, 'nodes'> & { mode: Mode }): ProxyModel {
-  const { keys } = mode.placing;
-  if (keys.length === 0) return proxy;
-  const node = pod.nodeName === undefined ? undefined : nodes.get(`/${pod.nodeName}`);
-  const where = { pod: pod.meta.labels, node: node?.meta.labels ?? {}, nodeName: pod.nodeName };
-  return withPlace(
-    proxy,
-    placeOf((key) => labelAt(where, key), keys),
-  );
-}
-
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
-  const { policies, arrivals, referents, nodes } = sources;
-  const bare = placed(bareProxyOf(pod, called, mode), pod, { nodes, mode });
+  const { policies, arrivals, referents, egressOf } = sources;
+  const { placing } = mode;
+  const everywhere = bareProxyOf(pod, called, mode);
+  const bare = placing.keys.length === 0 ? everywhere : withPlace(everywhere, placeOfCaller(pod, sources, placing));
   const providers = (reaching: readonly PolicyAttachment[]) => providersInReach(reaching, referents);
   const ofPorts = bare.inbound.map(({ port }) => {
     const by = called.get(port)?.by ?? [];
@@ -240,7 +239,8 @@ function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & 
   });
   const reaching = policies.reachingPod(pod);
   const inReach = providers(reaching);
-  const proxy = withSaid(bare, outboundPoliciesOf(reaching, inReach), internInbound(ofPorts));
+  const calls = outgoing(outboundPoliciesOf(reaching, inReach), egressOf(pod.meta.namespace, reaching));
+  const proxy = withSaid(bare, calls, internInbound(ofPorts));
   const extensions = extensionsInForce(reaching, inReach);
   return extensions.length === 0 ? proxy : withExtensions(proxy, extensions);
 }
@@ -282,15 +282,16 @@ const proxyTableOf = memoisedList(
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'pods' | 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
+  world: Pick<World, 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, arrivals, referents, nodes } = world;
+  const { policies, arrivals, referents, egressOf, pods, nodes } = world;
   const called = callsIn(world.endpointSlices, world.spoken);
   const proxies: ProxyModel[] = [];
-  for (const [key, pod] of world.pods) {
+  for (const [key, pod] of pods) {
     if (!hasProxy(pod)) continue;
-    proxies.push(proxyOf(pod, called.get(key) ?? noPorts, { mode, policies, arrivals, referents, nodes }));
+    const sources = { policies, arrivals, referents, egressOf, pods, nodes };
+    proxies.push(proxyOf(pod, called.get(key) ?? noPorts, { mode, ...sources }));
   }
   return proxyTableOf(mode, proxies);
 }

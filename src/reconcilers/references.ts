@@ -5,6 +5,9 @@ import { err, ok, type Problem, type Result } from '../lib/result.js';
 import type { ReferenceGrant } from '../kinds/reference-grant.js';
 import type { Service, World } from '../kinds/world.js';
 import { memoised } from '../lib/memo.js';
+import type { HostBackend } from '../model/egress.js';
+import { claimsIn, refusalOfHost } from './claims.js';
+import type { PolicyIndex } from './policies.js';
 import type { PolicyInForce, Target } from '../model/mesh.js';
 import type { DeliveryLookup } from './live-weights.js';
 
@@ -16,10 +19,20 @@ export interface ServiceReference {
   readonly path: string;
 }
 
+/** A reference to a port of a host outside of the cluster, as written. */
+export interface HostReference {
+  readonly host: string;
+  readonly namespace: string;
+  readonly port: number | undefined;
+  readonly path: string;
+}
+
 /** The part of the World that decides a reference. */
 export interface ServiceReferents {
   readonly service: (key: string) => Service | undefined;
   readonly grants: readonly ReferenceGrant[];
+  /** Why a namespace may not use a host outside of the cluster. */
+  readonly refusalOf: (use: Service | HostReference) => Problem | undefined;
 }
 
 /** The same for a rule, which also asks what policies say of calls to a port of a Service. */
@@ -30,11 +43,19 @@ export interface Referents extends ServiceReferents {
   readonly wrong: ReadonlyMap<string, Problem>;
 }
 
+/** The host that a Service of type ExternalName stands for. */
+const hostOfService = ({ meta, externalName = '' }: Service) => ({
+  host: externalName,
+  namespace: meta.namespace,
+  path: '',
+});
+
 /** All of a World that decides references. */
 export const referentsOf = memoised(
-  (services: World['services'], grants: World['referenceGrants']): ServiceReferents => ({
+  (services: World['services'], grants: World['referenceGrants'], policies: PolicyIndex): ServiceReferents => ({
     service: (key) => services.get(key),
     grants: [...grants.values()],
+    refusalOf: (use) => refusalOfHost(claimsIn(policies), 'host' in use ? use : hostOfService(use)),
   }),
 );
 
@@ -80,13 +101,8 @@ export function resolveService(
   }
   const service = referents.service(keyOf(ref));
   if (service === undefined) return refuse(to.path, 'BackendNotFound', `${describeRef(ref)} does not exist`);
-  if (service.type === 'ExternalName') {
-    return refuse(
-      to.path,
-      'InvalidKind',
-      `${describeRef(ref)} is of type ExternalName, which has no endpoints to send to`,
-    );
-  }
+  const kept = service.externalName === undefined ? undefined : referents.refusalOf(service);
+  if (kept !== undefined) return refuse(to.path, kept.reason, `${describeRef(ref)} leads outside: ${kept.message}`);
   const usable = service.ports.filter((port) => port.protocol === 'TCP');
   const ports = usable.map((port) => String(port.port)).join(', ');
   if (to.port === undefined)
@@ -95,6 +111,14 @@ export function resolveService(
     return refuse(to.path, 'PortNotFound', `${describeRef(ref)} has no port ${String(to.port)} (ports: ${ports})`);
   }
   return ok({ namespace: to.namespace, name: to.name, port: to.port });
+}
+
+/** What a reference to a host means, or why it means nothing. */
+export function resolveHost(to: HostReference, referents: Referents): Result<HostBackend, Problem> {
+  const { host, namespace, port, path } = to;
+  if (port === undefined) return refuse(path, 'PortNotFound', `\`port\` must be set for Host '${host}'`);
+  const refused = referents.refusalOf(to);
+  return refused === undefined ? ok({ host, namespace, port }) : err(refused);
 }
 
 /** The same for a reference of a rule, which may be wrong as it is written. */

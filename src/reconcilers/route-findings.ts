@@ -2,7 +2,7 @@
 // finding for each condition, and one for each parent. Messages start with the fact and name what is allowed.
 
 import type { Reason } from '../api/conditions.js';
-import { describeRef } from '../api/meta.js';
+import { describeRef, keyOf } from '../api/meta.js';
 import type { Finding } from '../model/finding.js';
 import { arrivalOf, isHeldAtDestination } from './arrival.js';
 import { holdsRules } from './arrivals.js';
@@ -141,6 +141,14 @@ function whollyDead(
   return { ...common, reason: 'NotAllowedByParent', message };
 }
 
+/** Applications resolve an ExternalName by themselves: their connections meet no route where they are redirected. */
+function externalFindings(route: CompiledRoute, { capture, world }: RouteContext): readonly Judgement[] {
+  const parent = route.parents.find(({ ref }) => world.services.get(keyOf(ref))?.type === 'ExternalName');
+  if (capture === 'explicit' || parent === undefined) return [];
+  const message = `${describeRef(parent.ref)} is of type ExternalName: redirected connections to it meet no route`;
+  return [{ condition: 'Degraded', status: 'True', reason: 'UnsupportedValue', message }];
+}
+
 /** Everything that is to be said of a route. */
 export function routeFindings(route: CompiledRoute, context: RouteContext): readonly Finding[] {
   const refused = whollyRefused(route);
@@ -155,6 +163,7 @@ export function routeFindings(route: CompiledRoute, context: RouteContext): read
     resolvedFinding(route),
     ...subsetFindings(route, context),
     ...weakenedFindings(route, context),
+    ...externalFindings(route, context),
   ];
   return judgements.map((one) => judge(route, one));
 }

@@ -137,5 +137,20 @@ export const servicesNamed = memoised((source: RouteSource): readonly ObjectKey[
     ...(rule.backendRefs ?? []),
     ...(rule.filters ?? []).flatMap((filter) => filter.requestMirror?.backendRef ?? []),
   ]);
-  return [...new Set(refs.map((ref) => keyOf({ namespace: ref.namespace ?? own, name: ref.name })))];
+  return [
+    ...new Set(
+      refs
+        .filter(({ kind }) => kind === 'Service')
+        .map((ref) => keyOf({ namespace: ref.namespace ?? own, name: ref.name })),
+    ),
+  ];
+});
+
+/** Hosts outside of the cluster that a route's rules name. */
+export const hostsNamed = memoised((source: RouteSource): readonly string[] => {
+  const refs = source.rules.flatMap(({ rule }) => [
+    ...(rule.backendRefs ?? []),
+    ...(rule.filters ?? []).flatMap((filter) => filter.requestMirror?.backendRef ?? []),
+  ]);
+  return [...new Set(refs.filter(({ kind }) => kind === 'Host').map(({ name }) => name))];
 });

@@ -2,18 +2,19 @@
 // compiled is absent as a whole; a backend that does not resolve costs its share.
 
 import type { ObjectRef } from '../api/meta.js';
-import { describeRef } from '../api/meta.js';
+import { describeRef, keyOf } from '../api/meta.js';
 import type { CompiledFeature } from '../features/feature.js';
 import { directResponse } from '../features/direct-response.js';
 import { backendFeatures, filterFeatures, ruleFeatures, silentRule } from '../features/index.js';
 import { isForConnections } from '../kinds/connection-rules.js';
 import type { BackendRef, RouteRule } from '../kinds/route-rule.js';
 import { collect, err, ok, type Problem, type Result } from '../lib/result.js';
+import type { HostBackend } from '../model/egress.js';
 import type { Backend, Match, Rule, Target } from '../model/mesh.js';
 import { liveWeights, type LiveWeights } from './live-weights.js';
 import { anyOf, matchOf } from './match.js';
 import type { RouteProtocol } from './protocol.js';
-import { resolveReference, type Referents } from './references.js';
+import { resolveHost, resolveReference, type Referents } from './references.js';
 
 /** Where a rule stands. */
 export interface RulePlace {
@@ -85,41 +86,83 @@ export function featuresInForce(written: readonly CompiledFeature[], delegates: 
 
 type Place = RulePlace & { readonly path: string };
 
+/** What has no pods has no subsets. */
+function subsetProblem(backend: BackendRef, place: Place, referents: Referents): Problem | undefined {
+  const { kind, name, namespace = place.ref.namespace } = backend;
+  const service = kind === 'Service' ? referents.service(keyOf({ namespace, name })) : undefined;
+  if (subsetOf(backend) === undefined || (kind === 'Service' && service?.type !== 'ExternalName')) return undefined;
+  const message = `\`${place.path}.subset\` may not be used with ${kind} '${name}', which has no pods`;
+  return { path: `${place.path}.subset`, reason: 'Invalid', message };
+}
+
+/** Where a backend leads, or why nowhere. */
+function destinationOf(
+  backend: BackendRef,
+  features: readonly CompiledFeature[],
+  { place, referents }: { readonly place: Place; readonly referents: Referents },
+): Backend {
+  const { name, port, fallback } = backend;
+  const weight = fallback ? 0 : backend.weight;
+  const invalid = (problem: Problem): Backend => ({ kind: 'invalid', weight, fallback, problem });
+  const misplaced = subsetProblem(backend, place, referents);
+  if (misplaced !== undefined) return invalid(misplaced);
+  if (backend.kind === 'Host') {
+    const host = hostOf(backend, place, referents);
+    return host.ok ? { kind: 'host', host: host.value, weight, fallback, features } : invalid(host.error);
+  }
+  const namespace = backend.namespace ?? place.ref.namespace;
+  const target = resolveReference(place.ref, { namespace, name, port, path: place.path }, referents);
+  if (!target.ok) return invalid(target.error);
+  return {
+    kind: 'service',
+    target: { ...target.value, subset: subsetOf(backend) },
+    ...{ weight, fallback, features },
+    policies: referents.policiesOf(target.value),
+  };
+}
+
 function backendOf(backend: BackendRef, place: Place, referents: Referents): Result<Backend> {
   const ofFilters = (backend.filters ?? []).map((filter) => backendFeatures.map((feature) => feature.from(filter)));
   const features = inPlace(ofFilters, `${place.path}.filters`);
   if (!features.ok) return features;
-  const { name, port, fallback } = backend;
-  if (fallback && (backend.filters ?? []).length > 0) {
+  if (backend.fallback && (backend.filters ?? []).length > 0) {
     const path = `${place.path}.filters`;
     const message = `\`${path}\` must not be set on a fallback; filters of the rule hold for it, too`;
     return err([{ path, reason: 'UnsupportedValue', message }]);
   }
-  const weight = fallback ? 0 : backend.weight;
-  const namespace = backend.namespace ?? place.ref.namespace;
-  const target = resolveReference(place.ref, { namespace, name, port, path: place.path }, referents);
-  if (!target.ok) return ok({ kind: 'invalid', weight, fallback, problem: target.error });
-  return ok({
-    kind: 'service',
-    target: { ...target.value, subset: subsetOf(backend) },
-    weight,
-    fallback,
-    features: features.value,
-    policies: referents.policiesOf(target.value),
-  });
+  return ok(destinationOf(backend, features.value, { place, referents }));
+}
+
+/** A host is always used from the namespace of the route. */
+function hostOf(
+  { name, port }: { readonly name: string; readonly port?: number },
+  { ref, path, protocol }: Place,
+  referents: Referents,
+): Result<HostBackend, Problem> {
+  if (isForConnections({ protocol })) {
+    const message = `\`${path}.kind\` may not be 'Host' in a route with protocol '${protocol}'; list the host in \`egress.hosts\``;
+    return err({ path, reason: 'UnsupportedValue', message });
+  }
+  return resolveHost({ host: name, namespace: ref.namespace, port, path }, referents);
 }
 
 /** No labels select every pod: that is no subset. */
 const subsetOf = ({ subset }: BackendRef): Target['subset'] =>
   subset === undefined || Object.keys(subset).length === 0 ? undefined : subset;
 
-function mirrorsOf(rule: RouteRule, place: RulePlace, referents: Referents): readonly Result<Target, Problem>[] {
-  return (rule.filters ?? []).flatMap((filter, index) => {
+type Mirror = { readonly kind: 'service'; readonly to: Target } | { readonly kind: 'host'; readonly to: HostBackend };
+
+const mirrorTo = <T, Kind extends string>(kind: Kind, to: Result<T, Problem>) =>
+  to.ok ? ok({ kind, to: to.value }) : to;
+
+function mirrorsOf(rule: RouteRule, place: RulePlace, referents: Referents): readonly Result<Mirror, Problem>[] {
+  return (rule.filters ?? []).flatMap((filter, index): readonly Result<Mirror, Problem>[] => {
     const ref = filter.requestMirror?.backendRef;
     if (ref === undefined) return [];
     const path = `spec.rules[${String(place.index)}].filters[${String(index)}].requestMirror.backendRef`;
+    if (ref.kind === 'Host') return [mirrorTo('host', hostOf(ref, { ...place, path }, referents))];
     const reference = { namespace: ref.namespace ?? place.ref.namespace, name: ref.name, port: ref.port, path };
-    return [resolveReference(place.ref, reference, referents)];
+    return [mirrorTo('service', resolveReference(place.ref, reference, referents))];
   });
 }
 
@@ -132,10 +175,21 @@ const delegateProblems = (rule: RouteRule, path: string): readonly Problem[] =>
     return [{ path: field, reason: 'Invalid', message }];
   });
 
+/** Members of an aggregate share one host name: a host outside of the cluster expects its own. */
+function fallbackProblems({ backendRefs = [] }: RouteRule, path: string): readonly Problem[] {
+  if (!backendRefs.some(({ kind }) => kind === 'Host')) return [];
+  return backendRefs.flatMap(({ fallback }, index) => {
+    if (!fallback) return [];
+    const field = `${path}.backendRefs[${String(index)}].fallback`;
+    const message = `\`${field}\` may not be used in a rule with a backend of kind 'Host'; use \`weight\``;
+    return [{ path: field, reason: 'UnsupportedValue', message }];
+  });
+}
+
 /** Compiles a rule that holds nothing that is not compiled; its problems cost the rule, and only the rule. */
 export function compileRule(rule: RouteRule, place: RulePlace, referents: Referents): Result<CompiledRule> {
   const path = `spec.rules[${String(place.index)}]`;
-  const refused = delegateProblems(rule, path);
+  const refused = [...delegateProblems(rule, path), ...fallbackProblems(rule, path)];
   if (refused.length > 0) return err(refused);
   const written = writtenFeatures(rule, path);
   const backends = collect(
@@ -158,7 +212,7 @@ export function compileRule(rule: RouteRule, place: RulePlace, referents: Refere
 interface Parts {
   readonly written: readonly CompiledFeature[];
   readonly weights: LiveWeights;
-  readonly mirrors: readonly Result<Target, Problem>[];
+  readonly mirrors: readonly Result<Mirror, Problem>[];
 }
 
 function assemble(rule: RouteRule, place: RulePlace, { written, weights, mirrors }: Parts): CompiledRule {
@@ -178,7 +232,8 @@ function assemble(rule: RouteRule, place: RulePlace, { written, weights, mirrors
       name,
       matches,
       backends,
-      references: mirrors.flatMap((mirror) => (mirror.ok ? [mirror.value] : [])),
+      references: mirrors.flatMap((one) => (one.ok && one.value.kind === 'service' ? [one.value.to] : [])),
+      hosts: mirrors.flatMap((one) => (one.ok && one.value.kind === 'host' ? [one.value.to] : [])),
       features: featuresInForce(written, rule.delegate !== undefined),
     },
     written,

@@ -9,6 +9,7 @@ import type { HostRules, PortModel, ServiceModel, ServicePolicies, Subset } from
 import { attachment, byAge, contestPort, type Attachment, type Displacement } from './contest.js';
 import type { Delegation } from './delegation.js';
 import type { InstanceList } from './instances.js';
+import { claimsIn, refusalOfHost } from './claims.js';
 import { preferenceOf } from './places.js';
 import type { PolicyIndex } from './policies.js';
 import { servicePoliciesOf } from './policies-in-force.js';
@@ -120,7 +121,11 @@ const poolService = memoisedList((service: Service, inputs: readonly PoolInput[]
     .map((port) => poolPort(service, port, { attachments, uses, policies }));
   const origin = { ref, generation: service.meta.generation };
   return {
-    model: { ref, origin, addresses: service.clusterIPs, ports: ports.map(({ model }) => model), instances },
+    model: {
+      ...{ ref, origin, addresses: service.clusterIPs, externalName: service.externalName },
+      ports: ports.map(({ model }) => model),
+      instances,
+    },
     displacements: ports.flatMap(({ displacements }) => displacements),
     overlaps: ports.flatMap(({ overlaps }) => overlaps),
     live: new Set(ports.flatMap(({ live }) => [...live])),
@@ -179,7 +184,7 @@ const usesOfRoute = memoisedList((route: CompiledRoute, above: readonly Compiled
     const { rule } = compiled;
     const keepsEndpoints = [compiled, ...above].some(keepsEndpoint);
     return rule.backends.flatMap((backend) => {
-      if (backend.kind === 'invalid') return [];
+      if (backend.kind !== 'service') return [];
       const { subset } = backend.target;
       return subset === undefined && !keepsEndpoints
         ? []
@@ -196,11 +201,16 @@ export interface PoolInputs {
   readonly instances: ReadonlyMap<Service, InstanceList>;
 }
 
+/** Whether a Service stands for a host that its namespace may not use. */
+const isKept = ({ externalName = '', meta }: Service, policies: PolicyIndex): boolean =>
+  externalName === '' ||
+  refusalOfHost(claimsIn(policies), { host: externalName, namespace: meta.namespace, path: '' }) !== undefined;
+
 /** All Services of a World with their rules. */
 export function poolServices(table: Table<Service>, inputs: PoolInputs): ReadonlyMap<ObjectKey, PooledService> {
   const services = new Map<ObjectKey, PooledService>();
   for (const [key, service] of table) {
-    if (service.type === 'ExternalName') continue;
+    if (service.type === 'ExternalName' && isKept(service, inputs.policies)) continue;
     const lists = [inputs.uses.get(key), inputs.instances.get(service)].filter((list) => list !== undefined);
     const attachments = inputs.attachments.get(key) ?? none;
     const policies = service.ports.map((port) => inputs.policies.reachingService(key, port.name));

@@ -3,14 +3,23 @@
 import { keyOf } from '../api/meta.js';
 import type { ReferenceGrant } from '../kinds/reference-grant.js';
 import type { DeliveryObject, Service, World } from '../kinds/world.js';
+import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { err, type Problem, type Result } from '../lib/result.js';
+import { claimsIn, refusalOfHost } from './claims.js';
 import type { PolicyIndex } from './policies.js';
 import { ruleDefaultsOf, servicePoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
 import type { Referents } from './references.js';
 import { holdRule } from './held-rules.js';
-import { servicesNamed, sourceOf, type AnyRoute, type RouteSource, type SourceRule } from './route-source.js';
+import {
+  hostsNamed,
+  servicesNamed,
+  sourceOf,
+  type AnyRoute,
+  type RouteSource,
+  type SourceRule,
+} from './route-source.js';
 import { compileRule, nameOf, type CompiledRule } from './rule.js';
 
 /** A route with everything that can be said of it alone. */
@@ -37,7 +46,13 @@ interface Policies {
   readonly ofServices: readonly Lists[];
 }
 
-type Referent = Service | ReferenceGrant | DeliveryObject | Policies | undefined;
+/** Why hosts outside of the cluster may not be used, by `namespace host`. */
+interface Refusals {
+  readonly kind: 'Refusals';
+  readonly byUse: ReadonlyMap<string, Problem>;
+}
+
+type Referent = Service | ReferenceGrant | DeliveryObject | Policies | Refusals | undefined;
 
 /** Referents are what the source names of Services and delivery objects, grants of their namespaces, and policies. */
 function lookupIn(source: RouteSource, referents: readonly Referent[]): Referents {
@@ -45,6 +60,7 @@ function lookupIn(source: RouteSource, referents: readonly Referent[]): Referent
   const byKey = new Map(services.map((service) => [keyOf(service.meta), service]));
   const deliveries = referents.flatMap((one) => (one?.kind === 'Rollout' || one?.kind === 'Canary' ? [one] : []));
   const { ofServices } = policiesIn(referents);
+  const refusals = referents.find((one) => one?.kind === 'Refusals')?.byUse;
   return {
     service: (key) => byKey.get(key),
     grants: referents.flatMap((one) => (one?.kind === 'ReferenceGrant' ? [one] : [])),
@@ -53,9 +69,37 @@ function lookupIn(source: RouteSource, referents: readonly Referent[]): Referent
       const port = byKey.get(keyOf(target))?.ports.findIndex((one) => one.port === target.port) ?? -1;
       return servicePoliciesOf(ofServices[place]?.[port] ?? noPolicies).inForce;
     },
+    refusalOf: (use) => {
+      const refusal = refusals?.get('host' in use ? useOf(use.namespace, use.host) : useOfService(use));
+      return refusal === undefined || !('path' in use) ? refusal : { ...refusal, path: use.path };
+    },
     deliveryOf: (kind, key) => deliveries.find((one) => one.kind === kind && keyOf(one.meta) === key),
     wrong: new Map(source.rules.flatMap(({ wrongRefs }) => [...wrongRefs])),
   };
+}
+
+const useOf = (namespace: string, host: string): string => `${namespace} ${host}`;
+const useOfService = ({ meta, externalName = '' }: Service): string => useOf(meta.namespace, externalName);
+
+const internRefusals = createInterner<Refusals>(10_000);
+
+/** What the mesh refuses of the hosts that a route names, and of those that its Services stand for. */
+function refusalsOf(
+  source: RouteSource,
+  services: readonly (Service | undefined)[],
+  policies: PolicyIndex,
+): Refusals | undefined {
+  const named = hostsNamed(source).map((host) => ({ host, namespace: source.ref.namespace }));
+  const stoodFor = services.flatMap((service) =>
+    service?.externalName === undefined ? [] : [{ host: service.externalName, namespace: service.meta.namespace }],
+  );
+  const uses = [...named, ...stoodFor];
+  if (uses.length === 0) return undefined;
+  const found = uses.flatMap(({ host, namespace }) => {
+    const refusal = refusalOfHost(claimsIn(policies), { host, namespace, path: '' });
+    return refusal === undefined ? [] : [[useOf(namespace, host), refusal] as const];
+  });
+  return internRefusals(JSON.stringify(found), () => ({ kind: 'Refusals', byUse: new Map(found) }));
 }
 
 const policiesIn = (referents: readonly Referent[]): Pick<Policies, 'ofRules' | 'ofServices'> =>
@@ -145,5 +189,6 @@ export function compileRoute(route: AnyRoute, world: Surroundings): CompiledRout
       ),
     ),
   );
-  return compile(source, [...services, ...grants, ...deliveriesOf(source, world), policies]);
+  const refusals = refusalsOf(source, services, world.policies);
+  return compile(source, [...services, ...grants, ...deliveriesOf(source, world), policies, refusals]);
 }

@@ -1,11 +1,13 @@
 // Who sees the same: proxies of one class of callers, at one place, of which policies say the same. What is made for an
 // audience is made once; Services tell fewer classes of callers apart.
 
+import { hash } from 'node:crypto';
 import type { Capabilities } from '../features/feature.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised } from '../lib/memo.js';
 import { callerOf, everyone } from '../model/caller.js';
-import type { Caller, Capture, ProxyModel, ServiceModel } from '../model/mesh.js';
+import type { EgressModel } from '../model/egress.js';
+import type { Caller, Capture, ProxyModel, Rule, ServiceModel } from '../model/mesh.js';
 import { nowhere, type Place } from '../model/place.js';
 import { leastCapabilities, levelOf } from './capabilities.js';
 import { sharedExtensions } from './extension-choice.js';
@@ -26,6 +28,7 @@ export interface Served extends Callers {
 /** Proxies that see one view, if they can do the same. Of their extensions: those that change what is shared. */
 export interface Audience extends Omit<Served, 'can'> {
   readonly key: string;
+  readonly egress: EgressModel;
   readonly place: Place;
   readonly families: Families;
 }
@@ -34,8 +37,14 @@ let lists = 0;
 /** A short name for each list. */
 const nameOfList = memoised((_list: object) => String(lists++));
 
-/** One object for each audience. */
-const audiences = createInterner<Audience>(100_000);
+/** One object for each audience, as far as egress is the same. */
+const audiences = createInterner<Omit<Audience, 'egress'>>(100_000);
+const digestOf = memoised(({ key }: EgressModel) => hash('sha256', key, 'hex').slice(0, 16));
+const withEgress = memoised((audience: Omit<Audience, 'egress'>, egress: EgressModel): Audience => ({
+  ...audience,
+  key: egress.key === '' ? audience.key : `${digestOf(egress)}|${audience.key}`,
+  egress,
+}));
 
 /** The audience of a proxy. */
 export const audienceOf = memoised((proxy: ProxyModel): Audience => {
@@ -46,7 +55,8 @@ export const audienceOf = memoised((proxy: ProxyModel): Audience => {
   const extended = extensions.length === 0 ? [] : [`extended ${nameOfList(extensions)}`];
   const names = [...caller.sources, ...extended, nameOfList(outbound)];
   const key = [caller.namespace, ...at, capture, families, ...names].join('|');
-  return audiences(key, () => ({ key, caller, capture, families, outbound, extensions, place }));
+  const audience = audiences(key, () => ({ key, caller, capture, families, outbound, extensions, place }));
+  return withEgress(audience, proxy.egress);
 });
 
 /** What policies say to callers. */
@@ -74,6 +84,18 @@ export const asEveryone = memoised((callers: Served, can: Capabilities): Served 
   served({ ...callers, caller: everyone, can }),
 );
 
+const allRulesOf = ({ ports }: ServiceModel): readonly Rule[] =>
+  ports.flatMap((port) =>
+    [port.hosts, ...port.consumers.values()].flatMap((hosts) =>
+      hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule)),
+    ),
+  );
+
+/** A host outside of the cluster is for callers of the route's namespace: it matters where a caller is. */
+const sendsOutside = memoised((service: ServiceModel): boolean =>
+  allRulesOf(service).some((rule) => rule.hosts.length > 0 || rule.backends.some(({ kind }) => kind === 'host')),
+);
+
 /** Callers as a Service tells them apart: all that have neither rules nor conditions of their own are one class. */
 export function seenBy(service: ServiceModel, callers: Served): Served {
   const { caller } = callers;
@@ -81,7 +103,7 @@ export function seenBy(service: ServiceModel, callers: Served): Served {
   const can = service.ports.some(hasConnectionRules) ? callers.can : leastCapabilities;
   const named = sourcesNamed(service);
   const sources = named.size === 0 ? [] : caller.sources.filter((key) => named.has(key));
-  const consumed = service.ports.some((port) => port.consumers.has(caller.namespace));
+  const consumed = sendsOutside(service) || service.ports.some((port) => port.consumers.has(caller.namespace));
   if (sources.length === 0 && !consumed) return asEveryone(callers, can);
   return served({ ...callers, caller: callerOf(consumed ? caller.namespace : '', sources), can });
 }

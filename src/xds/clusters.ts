@@ -16,13 +16,15 @@ import {
   type ServiceModel,
   type Target,
 } from '../model/mesh.js';
+import { failsOver } from '../model/place.js';
 import { packAny } from '../features/any.js';
 import { durationOfSeconds, endpointsFromAds, socketAddress, unlimited } from './config-source.js';
 import { mergePatches, overridden } from './merge.js';
+import { byDns } from './external-endpoints.js';
 import { clusterDomain, nameOfCluster, nameOfInbound } from './names.js';
 import type { Resource } from './resources.js';
 
-const httpOptionsName = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+export const httpOptionsName = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 const http2Options = Http2ProtocolOptions.fromPartial({
   maxConcurrentStreams: 1_024,
@@ -51,7 +53,7 @@ function upstreamProtocol(protocol: Protocol): HttpProtocolOptions['upstreamProt
 }
 
 /** Idle connections end before the server's own hour does, so that none is reused as it closes. */
-const outboundHttpOptions = (protocol: Protocol, patch: ClusterPatch['http']) =>
+export const outboundHttpOptions = (protocol: Protocol, patch: ClusterPatch['http']) =>
   packAny(
     HttpProtocolOptions,
     HttpProtocolOptions.fromPartial(
@@ -66,7 +68,7 @@ const outboundHttpOptions = (protocol: Protocol, patch: ClusterPatch['http']) =>
   );
 
 /** Envoy's defaults of 1,024 requests and 3 retries are nobody's wish: what is not set is unlimited. */
-const noBreakers = {
+export const noBreakers = {
   maxConnections: unlimited,
   maxPendingRequests: unlimited,
   maxRequests: unlimited,
@@ -102,6 +104,13 @@ function patchOf(
   );
 }
 
+/** Who answers comes over the same stream. */
+const byEndpoints = (name: string) =>
+  ({
+    clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
+    edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
+  }) as const;
+
 /** Limits of a cluster of this port. */
 export const thresholdsOf = ({ ref }: ServiceModel, port: PortModel) => limits(patchOf(ref, port).thresholds);
 
@@ -111,13 +120,12 @@ export const originsOf = (service: ServiceModel, port: PortModel): readonly Orig
   ...port.policies.inForce.map(({ origin }) => origin),
 ];
 
-function outboundCluster(target: Target, port: PortModel): Cluster {
+function outboundCluster(target: Target, port: PortModel, externalName: string | undefined): Cluster {
   const name = nameOfCluster(target);
   const patch = patchOf(target, port);
   const base = {
     name,
-    clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
-    edsClusterConfig: { serviceName: name, edsConfig: endpointsFromAds },
+    ...(externalName === undefined ? byEndpoints(name) : byDns(name, { host: externalName, port: target.port })),
     // What logs and metrics call the destination.
     metadata: { filterMetadata: { mesh: { service: `${target.name}.${target.namespace}` } } },
     connectTimeout: durationOfSeconds(5),
@@ -126,7 +134,7 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
     commonLbConfig: { healthyPanicThreshold: { value: 0 }, ...(port.keepsEndpoints ? drainingToo : {}) },
     ignoreHealthOnHostRemoval: true,
     // Who is far is asked once it is known that those who are near fail.
-    ...(port.preference?.kind === 'failover' ? detection(usualDetection) : {}),
+    ...(failsOver(port.preference) ? detection(usualDetection) : {}),
     circuitBreakers: { thresholds: [limits(patch.thresholds)] },
     typedExtensionProtocolOptions: isHttp(port.protocol)
       ? { [httpOptionsName]: outboundHttpOptions(port.protocol, patch.http) }
@@ -138,7 +146,7 @@ function outboundCluster(target: Target, port: PortModel): Cluster {
 function clusterOf(service: ServiceModel, port: PortModel, part: Pick<Target, 'subset' | 'instance'>) {
   const { namespace, name } = service.ref;
   const target = { namespace, name, port: port.port, ...part };
-  const message = outboundCluster(target, port);
+  const message = outboundCluster(target, port, service.externalName);
   const origins = originsOf(service, port);
   return { type: 'cluster', name: message.name, message, origins, parts: port.policies.inForce } as const;
 }

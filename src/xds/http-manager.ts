@@ -53,11 +53,30 @@ const defaultScheme = {
   } as const,
 };
 
-const stripFor = (direction: Direction) => ({
+/** Where the key of a scope stands, if it may be another than the authority. */
+export const scopeHeader = 'x-mesh-scope';
+
+/** Scopes are looked up before filters run: the authority is the key until one of them says otherwise. */
+const keepAuthority = {
+  action: {
+    $case: 'append',
+    value: {
+      header: { key: scopeHeader, value: '%REQ(:authority)%' },
+      appendAction: AppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
+    },
+  } as const,
+};
+
+function mutationsFor(direction: Direction, routes: RouteSource) {
+  if (direction === 'inbound') return [...removals, defaultScheme];
+  return routes.kind === 'scopes' && routes.key === scopeHeader ? [...removals, keepAuthority] : removals;
+}
+
+const stripFor = (direction: Direction, routes: RouteSource) => ({
   name: 'mesh.strip',
   typedConfig: packAny(
     EarlyHeaderMutation,
-    EarlyHeaderMutation.fromPartial({ mutations: direction === 'inbound' ? [...removals, defaultScheme] : removals }),
+    EarlyHeaderMutation.fromPartial({ mutations: mutationsFor(direction, routes) }),
   ),
 });
 
@@ -101,6 +120,7 @@ function byName(filters: readonly HttpFilter[]): ReadonlyMap<string, HttpFilter>
 
 /** The one order of HTTP filters, both ways. Those that are not at rest appear when a policy brings them. */
 const slotOrder = [
+  'mesh.unknown_host',
   cors.name,
   'mesh.jwt',
   'mesh.rbac.deny',
@@ -115,6 +135,8 @@ const slotOrder = [
   headerMutation.name,
   session.name,
   grpcStats.name,
+  'mesh.dynamic_host',
+  'mesh.unscope',
   router.name,
 ] as const;
 
@@ -142,7 +164,9 @@ export function withFilters(
 
 /** Where a connection manager gets its routes. */
 export type RouteSource =
-  { readonly kind: 'name'; readonly name: string } | { readonly kind: 'scopes'; readonly name: string };
+  | { readonly kind: 'name'; readonly name: string }
+  /** By the value of a header. */
+  | { readonly kind: 'scopes'; readonly name: string; readonly key: ':authority' | typeof scopeHeader };
 
 function routeSpecifier(source: RouteSource): HttpConnectionManager['routeSpecifier'] {
   if (source.kind === 'name') return { $case: 'rds', value: { routeConfigName: source.name, configSource: fromAds } };
@@ -156,7 +180,7 @@ function routeSpecifier(source: RouteSource): HttpConnectionManager['routeSpecif
             {
               type: {
                 $case: 'headerValueExtractor',
-                value: { name: ':authority', extractType: { $case: 'index', value: 0 } },
+                value: { name: source.key, extractType: { $case: 'index', value: 0 } },
               },
             },
           ],
@@ -195,8 +219,10 @@ export function buildHttpManager(options: {
     preserveExternalRequestId: true,
     upgradeConfigs: [{ upgradeType: 'websocket' }, ...(options.tunnels === true ? [{ upgradeType: 'CONNECT' }] : [])],
     httpProtocolOptions: { acceptHttp10: true },
+    // Over HTTP/2 an upgrade is a CONNECT.
+    http2ProtocolOptions: { allowConnect: true },
     commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(3_600) },
-    earlyHeaderMutationExtensions: [stripFor(direction)],
+    earlyHeaderMutationExtensions: [stripFor(direction, options.routes)],
   };
   const manager = HttpConnectionManager.fromPartial(overridden(base, patch.manager));
   return {

@@ -7,6 +7,7 @@ import { HttpInspector } from '../gen/envoy/extensions/filters/listener/http_ins
 import { ports } from '../api/meta.js';
 import type { Capabilities, ChainContext, ChainPatch, Direction } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
+import type { EgressModel } from '../model/egress.js';
 import {
   isHttp,
   type HostRules,
@@ -19,7 +20,8 @@ import {
 } from '../model/mesh.js';
 import { packAny } from '../features/any.js';
 import { socketAddress } from './config-source.js';
-import { buildHttpManager } from './http-manager.js';
+import { dynamicSlots, isDynamic } from './dynamic-hosts.js';
+import { buildHttpManager, scopeHeader } from './http-manager.js';
 import { mergePatches } from './merge.js';
 import { explicitListener, nameOfInbound, nameOfOutbound } from './names.js';
 import { providerOf } from './providers.js';
@@ -170,6 +172,9 @@ function boundTo([first, ...more]: readonly [string, ...string[]], port: number)
   };
 }
 
+const egressOrigins = ({ unknownBy }: EgressModel): readonly Origin[] =>
+  unknownBy === undefined ? [] : [unknownBy.origin];
+
 /** The proxy that has a listener alone. */
 interface Owner {
   readonly proxy: ProxyModel;
@@ -179,19 +184,20 @@ interface Owner {
 
 /** Explicit: the one listener through which a pod calls out, as an HTTP proxy; Services are scopes of it. */
 function buildExplicit(address: string, { proxy, origin, can }: Owner): Resource<'listener'> {
-  const { workload } = proxy;
-  const patch = patchOf(proxy.outbound, { direction: 'outbound', port: undefined, http: true, workload, can });
+  const { workload, egress, outbound } = proxy;
+  const dynamic = isDynamic(egress);
+  const patch = patchOf(outbound, { direction: 'outbound', port: undefined, http: true, workload, can });
   const manager = buildHttpManager({
     direction: 'outbound',
     statPrefix: explicitListener,
-    routes: { kind: 'scopes', name: explicitListener },
+    routes: { kind: 'scopes', name: explicitListener, key: dynamic ? scopeHeader : ':authority' },
     tunnels: true,
-    patch,
+    patch: dynamic ? { ...patch, slots: { ...patch.slots, ...dynamicSlots } } : patch,
   });
   return {
     type: 'listener',
     name: explicitListener,
-    origins: [origin, ...proxy.outbound.map((one) => one.origin)],
+    origins: [origin, ...egressOrigins(egress), ...outbound.map((one) => one.origin)],
     message: Listener.fromPartial({
       name: explicitListener,
       address: socketAddress(address, ports.outbound),

@@ -36,6 +36,12 @@ export const nameOfCluster = (target: {
   return variant === undefined ? nameOfOutbound(target) : `${nameOfOutbound(target)}/${variant}`;
 };
 
+/** `x/api.example.com/443`: cluster and route configuration of a port outside of the cluster. */
+export const nameOfExternal = ({ host, port }: { readonly host: string; readonly port: number }): string =>
+  `x/${host}/${String(port)}`;
+
+/** Cluster and route configuration of destinations that have no name beforehand. */
+export const unknownHosts = 'x/*';
 /** `f/shop/cart/8080/3fa9c1d2`: clusters that stand in for each other, in this order, for rules of a Service port. */
 export const nameOfChain = (
   service: { namespace: string; name: string; port: number },

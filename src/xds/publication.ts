@@ -8,6 +8,7 @@ import type { Place } from '../model/place.js';
 import { audienceOf, served, viewKeyOf, type Audience, type Served } from './audience.js';
 import type { Names, Publication, Section } from './cache.js';
 import { leastCapabilities } from './capabilities.js';
+import { layersOfEgress, outgoingOf, type Outgoing } from './egress-layers.js';
 import { buildExtensions } from './extend.js';
 import { chosenOf, extensionLevelOf, extensionsIn, levelsOf, newestLevel } from './extension-choice.js';
 import { encode, noExtensions, type Extensions, type Layer } from './layer.js';
@@ -83,6 +84,10 @@ const endpointSection = memoised((endpoints: MeshModel['endpoints'], place: Plac
   ),
 );
 
+const egressSection = memoised((services: MeshModel['services'], of: Outgoing, quarantine: Quarantine) =>
+  checked(layersOfEgress(services, of), quarantine),
+);
+
 const filterLayer = memoised((extensions: Extensions) => encode(buildExtensions(extensions), noExtensions));
 const filterSection = memoised((extensions: Extensions, quarantine: Quarantine) =>
   checked([['extensions', filterLayer(chosenOf(extensions, newestLevel, quarantine))]], quarantine),
@@ -147,6 +152,7 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines, fle
         // But for endpoints, callers at all places see the same.
         serviceSection(model.services, callers, quarantine),
         endpointSection(model.endpoints, audience.place, quarantine),
+        egressSection(model.services, outgoingOf(audience, callers.extensions), quarantine),
         filterSection(extensions, quarantine),
       ];
       views.set(

@@ -14,7 +14,9 @@ import type { CompiledFeature, RouteContext, RoutePatch } from '../features/feat
 import { silentRule } from '../features/index.js';
 import type { RouteDefaults } from '../features/route-defaults.js';
 import { everyone, isFor } from '../model/caller.js';
+import { systemNamespace } from '../api/meta.js';
 import type { Origin } from '../model/delivery.js';
+import type { HostBackend } from '../model/egress.js';
 import {
   isHttp,
   type Backend,
@@ -29,9 +31,10 @@ import {
   type Target,
 } from '../model/mesh.js';
 import { nameOfBackend } from './chains.js';
+import { authorityOf } from './external-endpoints.js';
 import { defaultsFor } from './defaults.js';
 import { mergePatches } from './merge.js';
-import { nameOfCluster, nameOfHost, nameOfRule, unresolvedCluster } from './names.js';
+import { nameOfCluster, nameOfExternal, nameOfHost, nameOfRule, unresolvedCluster } from './names.js';
 import { withPreflight } from './preflight.js';
 import { noProvider, providerOf } from './providers.js';
 import { buildMatch, safeMethods } from './route-match.js';
@@ -57,8 +60,14 @@ export interface RouteOwner {
 const nameOf = ({ service, port, instance }: RouteOwner): string =>
   nameOfCluster({ ...service.ref, port: port.port, instance });
 
-function clusterOf(rule: Rule): RouteContext['clusterOf'] {
-  return ({ namespace, name, port }) => {
+/** A host is for callers of the route's namespace; the system namespace speaks for all. */
+const isWithin = ({ namespace }: HostBackend, caller: Caller): boolean =>
+  namespace === systemNamespace || namespace === caller.namespace;
+
+function clusterOf(rule: Rule, caller: Caller): RouteContext['clusterOf'] {
+  return ({ kind, namespace, name, port }) => {
+    const host = rule.hosts.find((one) => kind === 'Host' && one.host === name && one.port === port);
+    if (host !== undefined) return isWithin(host, caller) ? nameOfExternal(host) : undefined;
     const target = rule.references.find(
       (one) => one.name === name && one.port === port && one.namespace === (namespace ?? rule.origin.ref.namespace),
     );
@@ -68,8 +77,14 @@ function clusterOf(rule: Rule): RouteContext['clusterOf'] {
 
 type WeightedBackend = { readonly name: string; readonly weight: number; readonly backend: Backend };
 
+function nameOfDestination(backend: Backend, rule: Rule, owner: RouteOwner): string {
+  if (backend.kind === 'service') return nameOfBackend(backend.target, rule, owner);
+  const isThere = backend.kind === 'host' && isWithin(backend.host, owner.caller);
+  return isThere ? nameOfExternal(backend.host) : unresolvedCluster;
+}
+
 const weighted = (backend: Backend, rule: Rule, owner: RouteOwner): WeightedBackend => ({
-  name: backend.kind === 'service' ? nameOfBackend(backend.target, rule, owner) : unresolvedCluster,
+  name: nameOfDestination(backend, rule, owner),
   weight: backend.weight,
   backend,
 });
@@ -82,16 +97,25 @@ const failures = {
 
 const failureOf = ({ grpc }: Match) => (grpc === undefined ? failures.http : failures.grpc);
 
+const isBare = (backend: Backend): boolean => backend.kind !== 'invalid' && backend.features.length === 0;
+
+/** A host expects to be called by its own name. */
+const calledBy = (backend: Backend) =>
+  backend.kind === 'host'
+    ? { hostRewriteSpecifier: { $case: 'hostRewriteLiteral', value: authorityOf(backend.host) } as const }
+    : {};
+
 /** Sends to the backends by weight. What does not resolve answers a failure for its share. */
 function destination({ rule, match }: RouteEntry, owner: RouteOwner): Partial<RouteAction> {
   const live = rule.backends.map((one) => weighted(one, rule, owner)).filter((one) => one.weight > 0);
   const [first] = live;
-  const plain = live.length === 1 && first?.backend.kind === 'service' && first.backend.features.length === 0;
-  if (plain) return { clusterSpecifier: { $case: 'cluster', value: first.name } };
+  const plain = live.length === 1 && first !== undefined && first.name !== unresolvedCluster && isBare(first.backend);
+  if (plain) return { clusterSpecifier: { $case: 'cluster', value: first.name }, ...calledBy(first.backend) };
   const clusters = live.map(({ name, weight, backend }) => ({
     name,
     weight,
-    ...(backend.kind === 'service'
+    ...calledBy(backend),
+    ...(backend.kind !== 'invalid'
       ? mergePatches(
           backend.features.map((one) => one.onBackend()),
           'backend',
@@ -111,7 +135,9 @@ function actionOf(entry: RouteEntry, patches: readonly RoutePatch[], owner: Rout
   if (answer?.kind === 'redirect') return { $case: 'redirect', value: RedirectAction.fromPartial(answer.action) };
   if (answer?.kind === 'respond')
     return { $case: 'directResponse', value: DirectResponseAction.fromPartial(answer.action) };
-  const resolved = rule.backends.some((backend) => backend.kind === 'service' && backend.weight > 0);
+  const resolved = rule.backends.some(
+    (backend) => backend.weight > 0 && nameOfDestination(backend, rule, owner) !== unresolvedCluster,
+  );
   if (!resolved) {
     const { status } = failureOf(match);
     return { $case: 'directResponse', value: DirectResponseAction.fromPartial({ status }) };
@@ -165,7 +191,7 @@ function buildRoute(entry: RouteEntry, variant: RouteVariant, owner: RouteOwner)
     path: match.path,
     methods: variant.methods,
     defaults: defaultsFor(rule, owner.port),
-    clusterOf: clusterOf(rule),
+    clusterOf: clusterOf(rule, owner.caller),
     providerOf: noProvider,
   };
   const policies = rule.backends.flatMap((backend) => (backend.kind === 'service' ? backend.policies : []));
@@ -263,10 +289,12 @@ const clustersOf = (rule: Rule, owner: RouteOwner): readonly string[] => {
   const targets = rule.backends.flatMap((backend): readonly Target[] =>
     backend.kind === 'service' ? [backend.target] : [],
   );
-  const sentTo = rule.backends.flatMap((backend) =>
-    backend.kind === 'service' && backend.weight > 0 ? [nameOfBackend(backend.target, rule, owner)] : [],
-  );
-  return [...[...targets, ...rule.references].map(nameOfCluster), ...sentTo];
+  const sentTo = rule.backends
+    .filter(({ weight }) => weight > 0)
+    .map((backend) => nameOfDestination(backend, rule, owner))
+    .filter((name) => name !== unresolvedCluster);
+  const mirrors = rule.hosts.filter((host) => isWithin(host, owner.caller)).map(nameOfExternal);
+  return [...[...targets, ...rule.references].map(nameOfCluster), ...sentTo, ...mirrors];
 };
 
 const distinctOrigins = (rules: readonly Rule[]): readonly Origin[] => [...new Set(rules.map((rule) => rule.origin))];

@@ -2,11 +2,13 @@
 
 import { ScopedRouteConfiguration } from '../gen/envoy/config/route/v3/scoped_route.js';
 import { keyOf } from '../api/meta.js';
+import type { Origin } from '../model/delivery.js';
 import type { HostRules, PortModel, ServiceModel } from '../model/mesh.js';
 import { clusterDomain, nameOfCluster, nameOfScope } from './names.js';
 import type { Resource } from './resources.js';
 
-const forms = (host: string, port: number): readonly string[] =>
+/** How a host and port are written as an authority. */
+export const forms = (host: string, port: number): readonly string[] =>
   port === 80 ? [host, `${host}:80`] : [`${host}:${String(port)}`];
 
 function scope(
@@ -14,14 +16,24 @@ function scope(
   port: PortModel,
   key: { readonly namespace: string; readonly authority: string; readonly instance?: string },
 ): Resource<'scope'> {
+  const routes = nameOfCluster({ ...service.ref, port: port.port, instance: key.instance });
+  return authorityScope(key, routes, [service.origin]);
+}
+
+/** The scope of an authority: its route configuration, and whose it is. */
+export function authorityScope(
+  key: { readonly namespace: string; readonly authority: string },
+  routes: string,
+  origins: readonly Origin[],
+): Resource<'scope'> {
   const name = nameOfScope(key.namespace, key.authority);
   return {
     type: 'scope',
     name,
-    origins: [service.origin],
+    origins,
     message: ScopedRouteConfiguration.fromPartial({
       name,
-      routeConfigurationName: nameOfCluster({ ...service.ref, port: port.port, instance: key.instance }),
+      routeConfigurationName: routes,
       key: { fragments: [{ type: { $case: 'stringKey', value: key.authority } }] },
     }),
   };

@@ -5,6 +5,7 @@ import type { Capabilities, Direction } from '../features/feature.js';
 import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import type { Origin } from '../model/delivery.js';
+import type { EgressModel } from '../model/egress.js';
 import { compareMatches } from '../model/match-order.js';
 import type {
   Caller,
@@ -22,6 +23,8 @@ import type {
 import { nowhere, type Place } from '../model/place.js';
 import { buildChains } from './chains.js';
 import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
+import { buildDynamicClusters, buildUnknownScope, isDynamic } from './dynamic-hosts.js';
+import { buildExternalClusters, buildExternalNames } from './external.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildExtensions, extended, isFor } from './extend.js';
 import { buildInboundRoutes } from './inbound-routes.js';
@@ -130,6 +133,22 @@ export function translateRules(service: ServiceModel, callers: Callers, substitu
 export const translateEndpoints = (sets: readonly EndpointSet[], place: Place): Bundle =>
   sets.map((set) => buildEndpoints(set, place));
 
+const authorityIn = ({ name }: Resource): string => name.slice(name.lastIndexOf('/') + 1);
+
+/** What becomes of authorities that neither Services nor listed hosts have, for callers of a namespace. */
+export function translateUnknown(services: readonly ServiceModel[], caller: Callers['caller'], egress: EgressModel) {
+  if (!isDynamic(egress)) return [];
+  const { namespace } = caller;
+  const scopes = [...services.flatMap(buildScopes), ...explicitNames(services, namespace)];
+  return buildUnknownScope(egress, [...new Set(scopes.filter(({ type }) => type === 'scope').map(authorityIn))].sort());
+}
+
+/** Hosts outside of the cluster that a class of callers may reach. */
+export const translateEgress = (egress: EgressModel, capture: Capture): Bundle => [
+  ...buildExternalClusters(egress),
+  ...(capture === 'explicit' ? [...buildDynamicClusters(egress), ...buildExternalNames(egress)] : []),
+];
+
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
   services.some(claimsHosts) ? buildClaimedScopes(services, namespace) : [];
@@ -190,6 +209,8 @@ export function translate(
     ...services.flatMap(translateService[capture]),
     ...services.flatMap((service) => translateEntrances[capture](service, callers)),
     ...services.flatMap((service) => translateRules(service, callers)),
+    ...(capture === 'explicit' ? translateUnknown(services, caller, proxy.egress) : []),
+    ...translateEgress(proxy.egress, capture),
   ];
   const all = [
     ...commonResources[capture][familiesOf(proxy.addresses)],

@@ -50,3 +50,19 @@ export const onlyTunnels = Route.fromPartial({
     }),
   },
 });
+
+/** Says no to requests and tunnels alike. */
+export const refusal = (why: string): readonly Route[] =>
+  [{ $case: 'prefix', value: '/' } as const, { $case: 'connectMatcher', value: {} } as const].map((pathSpecifier) =>
+    Route.fromPartial({
+      name: 'refused',
+      match: { pathSpecifier },
+      action: {
+        $case: 'directResponse',
+        value: DirectResponseAction.fromPartial({
+          status: 502,
+          body: { specifier: { $case: 'inlineString', value: `${why}\n` } },
+        }),
+      },
+    }),
+  );

@@ -26,7 +26,8 @@ export async function selfSigned(name: string): Promise<KeyPair> {
   const folder = await mkdtemp(join(tmpdir(), 'legation-test-'));
   const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
   const curve = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'];
-  await run('openssl', ['req', '-x509', ...curve, '-subj', `/CN=${name}`, '-keyout', keyFile, '-out', certFile]);
+  const names = ['-subj', `/CN=${name}`, '-addext', `subjectAltName=DNS:${name}`];
+  await run('openssl', ['req', '-x509', ...curve, ...names, '-keyout', keyFile, '-out', certFile]);
   const pair = { key: await readFile(keyFile, 'utf8'), cert: await readFile(certFile, 'utf8') };
   await rm(folder, { recursive: true });
   return pair;
@@ -133,9 +134,9 @@ export async function greetingThrough(proxy: string, authority: string): Promise
   return line === '' ? 'closed' : line;
 }
 
-/** Speaks TLS over a connection that is there, and reads a line. */
-export async function lineOverTls(socket: Socket, servername: string): Promise<string> {
-  const secure = connectTls({ socket, servername, rejectUnauthorized: false });
+/** Speaks TLS over a connection that is there, and reads a line; where `ca` is given only from who has its key. */
+export async function lineOverTls(socket: Socket, servername: string, ca?: string): Promise<string> {
+  const secure = connectTls({ socket, servername, ...(ca === undefined ? { rejectUnauthorized: false } : { ca }) });
   const line = await lineFrom(secure);
   secure.destroy();
   return line;

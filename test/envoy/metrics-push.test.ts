@@ -9,6 +9,7 @@ import { deployment, fileOf, ownNamespace, service, type Written } from './objec
 const namespace = ownNamespace('push');
 const system = 'legation-system';
 const caller = `${namespace}/web-0`;
+const callee = `${namespace}/shop-0`;
 
 const inSystem = (written: Written): Written => ({
   ...written,
@@ -40,7 +41,7 @@ for (const version of supportedVersions) {
       const objects = [...pods, shop, ...collectorService('collector', collector.port, 'grpc').map(inSystem)];
       mesh = await startMesh({
         files: { 'mesh.yaml': fileOf([...objects, pushing(4317)]) },
-        envoys: [{ pod: caller, version }],
+        envoys: [caller, callee].map((pod) => ({ pod, version })),
       });
     });
     after(async () => {

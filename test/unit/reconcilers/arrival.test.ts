@@ -51,6 +51,7 @@ const ruleOf = (name: string, match: Match, features: readonly CompiledFeature[]
     },
   ],
   references: [],
+  hosts: [],
   features,
 });
 

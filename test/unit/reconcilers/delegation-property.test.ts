@@ -78,7 +78,15 @@ function treeOf(sketches: readonly Sketch[], name: string): RouteTree {
   const ref = { kind: 'TrafficRoute' as const, namespace: 'shop', name };
   const rules = sketches.map(({ matches, children }, index): CompiledRule => {
     const origin = { ref, generation: 1, part: `r${String(index)}` };
-    const rule: Rule = { origin, name: `r${String(index)}`, matches, backends: [], references: [], features: [] };
+    const rule: Rule = {
+      origin,
+      name: `r${String(index)}`,
+      matches,
+      backends: [],
+      references: [],
+      hosts: [],
+      features: [],
+    };
     return {
       ...{ index, matches, rule, written: [], unresolved: [], weakened: [] },
       ...(children.length === 0 ? {} : { delegate: ['*'] }),

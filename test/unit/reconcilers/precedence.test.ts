@@ -21,6 +21,7 @@ const rule: Rule = {
   matches: [],
   backends: [],
   references: [],
+  hosts: [],
   features: [],
 };
 const entry = (match: Match, more: Partial<RankedEntry> = {}): RankedEntry => ({

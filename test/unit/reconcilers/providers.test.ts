@@ -35,8 +35,9 @@ const worldOf = (raws: readonly Raw[]) => createWorlds().replace(parsedOfAll(raw
 
 function inReach(raws: readonly Raw[]) {
   const world = worldOf(raws);
-  const reaching = indexPolicies(world.meshPolicies, shutGates).reachingService('shop/', '');
-  return providersInReach(reaching, referentsOf(world.services, world.referenceGrants));
+  const policies = indexPolicies(world.meshPolicies, shutGates);
+  const reaching = policies.reachingService('shop/', '');
+  return providersInReach(reaching, referentsOf(world.services, world.referenceGrants, policies));
 }
 
 function referencesOf(raws: readonly Raw[]): string {
