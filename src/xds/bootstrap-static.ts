@@ -6,16 +6,14 @@ import { ports } from '../api/meta.js';
 import { Cluster, Cluster_DiscoveryType } from '../gen/envoy/config/cluster/v3/cluster.js';
 import { Address } from '../gen/envoy/config/core/v3/address.js';
 import { ClusterLoadAssignment } from '../gen/envoy/config/endpoint/v3/endpoint.js';
-import type { Http2ProtocolOptions } from '../gen/envoy/config/core/v3/protocol.js';
 import { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import { Route } from '../gen/envoy/config/route/v3/route_components.js';
 import { DnsLookupFamily } from '../gen/envoy/extensions/clusters/common/dns/v3/dns.js';
 import { DnsCluster } from '../gen/envoy/extensions/clusters/dns/v3/dns_cluster.js';
 import { Router } from '../gen/envoy/extensions/filters/http/router/v3/router.js';
 import { HttpConnectionManager } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.js';
-import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
 import { packAny } from '../features/any.js';
-import type { Patch } from '../features/feature.js';
+import { httpOptions, onlyHttp2 } from '../features/http-options.js';
 
 /** How a proxy reaches the control plane. Plain text is for loopback only. */
 export interface XdsPeer {
@@ -31,7 +29,7 @@ const adminClusterName = 'admin';
 
 /** The cluster that ADS goes through: HTTP/2 with keepalive, so that a silent death is noticed. */
 export function xdsCluster(peer: XdsPeer): Cluster {
-  const http2ProtocolOptions = {
+  const http2 = {
     connectionKeepalive: { interval: { seconds: 30n }, timeout: { seconds: 5n } },
     initialStreamWindowSize: 1024 * 1024,
     initialConnectionWindowSize: 4 * 1024 * 1024,
@@ -41,22 +39,9 @@ export function xdsCluster(peer: XdsPeer): Cluster {
     connectTimeout: { seconds: 2n },
     clusterDiscoveryType: discoveryOf(peer.address),
     loadAssignment: assignment(xdsClusterName, socketAddress(peer.address, peer.port)),
-    typedExtensionProtocolOptions: http2Options(http2ProtocolOptions),
+    typedExtensionProtocolOptions: httpOptions({ upstreamProtocolOptions: onlyHttp2(http2) }),
   });
 }
-
-/** Options of a cluster that is spoken to by HTTP/2. */
-export const http2Options = (http2: Patch<Http2ProtocolOptions>) => ({
-  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': packAny(
-    HttpProtocolOptions,
-    HttpProtocolOptions.fromPartial({
-      upstreamProtocolOptions: {
-        $case: 'explicitHttpConfig',
-        value: { protocolConfig: { $case: 'http2ProtocolOptions', value: http2 } },
-      },
-    }),
-  ),
-});
 
 /** The cluster that leads to the proxy's own admin interface. */
 export function adminCluster(socketPath: string): Cluster {

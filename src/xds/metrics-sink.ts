@@ -6,7 +6,7 @@ import { SinkConfig } from '../gen/envoy/extensions/stat_sinks/open_telemetry/v3
 import { packAny } from '../features/any.js';
 import type { ProviderConfig } from '../features/feature.js';
 import { grpcServiceOf } from '../features/grpc-service.js';
-import { http2Options } from './bootstrap-static.js';
+import { httpOptions, onlyHttp2 } from '../features/http-options.js';
 import { endpointsFromAds } from './config-source.js';
 
 /** What a bootstrap has more where metrics are pushed. */
@@ -27,7 +27,7 @@ const clusterOf = ({ cluster }: ProviderConfig): Cluster =>
     connectTimeout: { seconds: 2n },
     clusterDiscoveryType: { $case: 'type', value: Cluster_DiscoveryType.EDS },
     edsClusterConfig: { serviceName: cluster, edsConfig: endpointsFromAds },
-    typedExtensionProtocolOptions: http2Options({}),
+    typedExtensionProtocolOptions: httpOptions({ upstreamProtocolOptions: onlyHttp2({}) }),
   });
 
 function sinkOf(provider: ProviderConfig): StatsSink {

@@ -124,7 +124,7 @@ export function translateRules(service: ServiceModel, callers: Callers, substitu
     return substitute === undefined ? written : substituted(written, substitute);
   };
   return [
-    ...service.ports.map((port) => buildRoutes({ service, port, caller, outbound }, rules(port))),
+    ...service.ports.map((port) => buildRoutes({ service, port, caller, capture, outbound }, rules(port))),
     ...(capture === 'redirect' ? buildRuledListeners(service, callers, rules) : []),
   ];
 }
