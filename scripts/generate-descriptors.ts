@@ -48,6 +48,8 @@ export interface FieldInfo {
   readonly oneof?: string;
   /** True where unset and zero differ. */
   readonly presence?: true;
+  /** Envoy is about to drop it. */
+  readonly deprecated?: true;
   readonly rules?: Rules;
 }
 
@@ -152,6 +154,7 @@ function fieldInfo(field: DescField): Record<string, JsonValue> {
     ...((field.fieldKind === 'scalar' || field.fieldKind === 'enum') && field.proto.proto3Optional
       ? { presence: true }
       : {}),
+    ...(field.deprecated ? { deprecated: true } : {}),
   };
 }
 

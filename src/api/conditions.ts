@@ -48,6 +48,7 @@ export const reasons = {
   RejectedByProxy: 'Envoy refused the configuration; the message quotes it.',
   UnsupportedByProxy: 'Some proxies run an Envoy that is too old for it; the message says what they do instead.',
   OlderWins: 'Another policy of the same level, an older one, says the same part.',
+  VersionGate: 'Some Envoys in reach are too old for a part of the object; the message counts them.',
   RuleOverlap: 'A rule can never match, because another one with the same matches comes first.',
   DuplicateObject: 'Another document defines the same object; the first by path and position holds.',
   Unparsable: 'The document is not valid YAML, or not an object; the last good version stays in force.',

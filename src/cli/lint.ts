@@ -6,11 +6,12 @@ import { idOf, refOf } from '../api/meta.js';
 import type { WorldObject } from '../kinds/world.js';
 import type { FolderContent } from '../sources/files.js';
 import { type ExitCode, type Invocation, defineCommand } from './command.js';
+import { extensionsOption, type GateFlags } from './gates.js';
 import { count, renderJson, renderYaml } from './output.js';
 import type { Remark } from './remarks.js';
 import { packageVersion } from './version.js';
 
-interface LintOptions {
+interface LintOptions extends GateFlags {
   readonly output: 'table' | 'json' | 'yaml' | 'github' | 'sarif';
   readonly strict?: true;
 }
@@ -54,7 +55,10 @@ async function render(
 async function lint(invocation: Invocation<LintOptions>): Promise<ExitCode> {
   const { args, options, cli, say } = invocation;
   const { readMesh } = await import('./mesh.js');
-  const { content, remarks } = await readMesh({ paths: args, capture: 'redirect' }, cli);
+  const { content, remarks } = await readMesh(
+    { paths: args, capture: 'redirect', enableExtensions: options.enableExtensions === true },
+    cli,
+  );
   const objects = writtenObjects(content);
   cli.stdout.write(await render(remarks, objects, invocation));
   for (const { what, count: times } of content.skipped) say(`not read: ${times} × ${what}`);
@@ -81,6 +85,7 @@ export const lintCommand = defineCommand<LintOptions>({
       .choices(['table', 'json', 'yaml', 'github', 'sarif'])
       .default('table'),
     new Option('--strict', 'warnings count as errors'),
+    extensionsOption(),
   ],
   examples: [
     { line: 'legation lint mesh/', does: 'check a folder' },

@@ -2,6 +2,7 @@
 // plane. Must not know what is done with it.
 
 import { stat } from 'node:fs/promises';
+import { gatesOf } from '../kinds/gates.js';
 import type { World } from '../kinds/world.js';
 import type { Capture } from '../model/mesh.js';
 import { type Reconciled, reconcile } from '../reconcilers/index.js';
@@ -25,6 +26,7 @@ export interface MeshRequest {
   readonly capture: Capture;
   /** Replace pod addresses that are not on loopback. */
   readonly loopback?: boolean;
+  readonly enableExtensions?: boolean;
 }
 
 const standardInput = '-';
@@ -44,7 +46,7 @@ export async function readMesh(
   request: MeshRequest,
   { clock, stdin }: Pick<Cli, 'clock' | 'stdin'>,
 ): Promise<FileMesh> {
-  const { paths, capture, loopback = false } = request;
+  const { paths, capture, loopback = false, enableExtensions = false } = request;
   for (const path of paths) {
     if (path !== standardInput && !(await isThere(path))) throw new UsageError(`no such file or folder: '${path}'`);
   }
@@ -53,6 +55,6 @@ export async function readMesh(
   const feed = store.feed();
   for (const event of content.events) feed(event);
   const world = store.world();
-  const reconciled = reconcile(world, { capture });
+  const reconciled = reconcile(world, { capture, gates: gatesOf({ extensions: enableExtensions }) });
   return { content, world, reconciled, remarks: await remarksOf(content, reconciled.findings) };
 }

@@ -3,6 +3,7 @@
 import { Option } from 'commander';
 import type { RunFlags } from '../runtime/config.js';
 import { UsageError, defineCommand } from './command.js';
+import { extensionsOption } from './gates.js';
 
 type RunOptions = Partial<RunFlags>;
 
@@ -22,6 +23,7 @@ const options = [
   new Option('--capture <MODE>', 'how requests reach a proxy').choices(['explicit', 'redirect']).default('explicit'),
   new Option('--loopback-pods', 'replace pod addresses that are not on loopback, as the sandbox does'),
   new Option('--high-ports', 'move container ports below 1024 up by 20000, for who may not bind them'),
+  extensionsOption(),
   new Option('--status-file <FILE>', 'also write the status of all objects here, never into the folder itself'),
   new Option('--log-level <LEVEL>', 'least severe lines to log')
     .choices(['debug', 'info', 'warn', 'error'])

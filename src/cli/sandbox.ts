@@ -2,8 +2,9 @@
 
 import { Option } from 'commander';
 import { UsageError, defineCommand } from './command.js';
+import { extensionsOption, type GateFlags } from './gates.js';
 
-interface SandboxFlags {
+interface SandboxFlags extends GateFlags {
   readonly envoy?: string;
   readonly traffic?: string | true;
   readonly readyFile?: string;
@@ -38,6 +39,7 @@ export const sandboxCommand = defineCommand<SandboxFlags>({
     new Option('--envoy <FILE>', 'the Envoy to run; else $ENVOY, else `envoy` on the path, else the project’s own'),
     new Option('--ready-file <FILE>', 'write addresses of everything here, as JSON, once all is programmed'),
     new Option('--run-dir <FOLDER>', 'keep logs and bootstraps here, instead of in a temporary folder'),
+    extensionsOption(),
     new Option('--no-view', 'print lines instead of the live picture'),
   ],
   examples: [
@@ -57,6 +59,7 @@ export const sandboxCommand = defineCommand<SandboxFlags>({
       {
         folder,
         view: options.view,
+        enableExtensions: options.enableExtensions === true,
         ...(options.readyFile === undefined ? {} : { readyFile: options.readyFile }),
         ...(options.envoy === undefined ? {} : { envoy: options.envoy }),
         ...(options.runDir === undefined ? {} : { runFolder: options.runDir }),

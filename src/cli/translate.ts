@@ -4,9 +4,10 @@ import { Option } from 'commander';
 import { didYouMean } from '../api/did-you-mean.js';
 import type { ProxyModel } from '../model/mesh.js';
 import { type ExitCode, type Invocation, UsageError, defineCommand } from './command.js';
+import { extensionsOption, type GateFlags } from './gates.js';
 import { renderJson } from './output.js';
 
-interface TranslateOptions {
+interface TranslateOptions extends GateFlags {
   readonly proxy?: string;
   readonly capture: 'explicit' | 'redirect';
   readonly type?: string;
@@ -49,8 +50,8 @@ async function translate(invocation: Invocation<TranslateOptions>): Promise<Exit
   const { remarkLine } = await import('./remarks.js');
   const { proxiesOf } = await import('./proxies.js');
   const types = typesOf(options.type, shortNames);
-  const { capture, loopbackPods: loopback = false, envoyVersion: envoy } = options;
-  const { reconciled, remarks } = await readMesh({ paths: args, capture, loopback }, cli);
+  const { capture, loopbackPods: loopback = false, enableExtensions = false, envoyVersion: envoy } = options;
+  const { reconciled, remarks } = await readMesh({ paths: args, capture, loopback, enableExtensions }, cli);
   for (const remark of remarks) say(remarkLine(remark));
   const chosen = await choose(proxiesOf(reconciled.model), invocation);
   if (chosen.length === 0) return 1;
@@ -71,6 +72,7 @@ export const translateCommand = defineCommand<TranslateOptions>({
   ],
   arguments: [{ name: '<PATH...>', doc: 'files, folders, or - for standard input' }],
   options: [
+    extensionsOption(),
     new Option('--proxy <NS/NAME>', 'a pod, or a workload, which means its first pod'),
     new Option('--capture <MODE>', 'how requests reach the proxy; redirect is what a pod of a cluster has')
       .choices(['explicit', 'redirect'])

@@ -13,7 +13,7 @@ export const localitySchema = object(
       doc: 'How near endpoints are preferred.',
       effective: 'from Service trafficDistribution, else None',
       change: 'E,C',
-      envoy: 'ClusterLoadAssignment priorities, weights; zone_aware_lb_config',
+      envoy: 'LocalityLbEndpoints.priority, load_balancing_weight',
     }),
     priorities: list(
       labelKey({ doc: 'A label key.' }),
@@ -72,12 +72,15 @@ export type Locality = Static<typeof localitySchema>;
 export type LocalityPolicy =
   /** By the first of these labels of nodes that is equal, the nearest first. */
   | { readonly kind: 'failover'; readonly keys: readonly string[] }
+  /** The own zone first, but for what its endpoints would get beyond their share. */
+  | { readonly kind: 'zoneAware' }
   /** By shares in percent, `region` or `region/zone`, for callers of a locality. */
   | { readonly kind: 'distribute'; readonly shares: NonNullable<Locality['distribute']> };
 
 /** What a policy asks for; undefined where all endpoints count alike. */
 export function localityOf({ mode, priorities, distribute = [] }: Locality): LocalityPolicy | undefined {
   if (mode === 'Failover') return { kind: 'failover', keys: priorities };
+  if (mode === 'ZoneAware') return { kind: 'zoneAware' };
   return mode === 'Distribute' ? { kind: 'distribute', shares: distribute } : undefined;
 }
 

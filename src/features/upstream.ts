@@ -15,8 +15,8 @@ import { retryBudgetSchema } from './retry-budget.js';
 const upstreamRules: readonly Rule[] = [
   {
     id: 'MP7',
-    rule: "!has(self.locality) || !has(self.locality.mode) || self.locality.mode != 'Failover' || !has(self.outlierDetection) || self.outlierDetection.consecutive5xx > 0 || self.outlierDetection.consecutiveLocalErrors > 0",
-    message: "`locality.mode` 'Failover' must have `consecutive5xx` or `consecutiveLocalErrors` above 0",
+    rule: "!has(self.locality) || !has(self.locality.mode) || !(self.locality.mode in ['Failover', 'ZoneAware']) || !has(self.outlierDetection) || self.outlierDetection.consecutive5xx > 0 || self.outlierDetection.consecutiveLocalErrors > 0",
+    messageExpression: `"\`locality.mode\` '%s' must have \`consecutive5xx\` or \`consecutiveLocalErrors\` above 0".format([self.locality.mode])`,
   },
   {
     id: 'MP13',

@@ -29,28 +29,21 @@ const trafficRoute: readonly Unsupported[] = [
 
 const builtIn = 'the built-in behaviour is in force';
 
-/** It needs a proxy that knows its own zone when it starts, which injection cannot tell: pods are bound to nodes later. */
-const zoneAware = only('upstream.locality.mode', ['ZoneAware'], "use 'Failover', which spills over as well");
-
 const meshPolicy: readonly Unsupported[] = [
   ...fields(['egress.hosts[].tls.clientSecret'], "use `mode` 'Simple'"),
   ...only('egress.hosts[].tls.mode', ['Mutual', 'Mesh'], "use 'Simple'"),
-  ...zoneAware,
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
   ...only(
     'rateLimit.rules[].per[].type',
     ['Principal', 'Claim'],
     "tell callers apart by 'Namespace', 'Header', 'RemoteIP' or 'Method'",
   ),
-  ...fields(
-    ['mtls', 'authorization', 'jwt', 'extAuthz', 'telemetry.metrics.provider', 'scope', 'sidecar', 'extensions'],
-    builtIn,
-  ),
+  ...fields(['mtls', 'authorization', 'jwt', 'extAuthz', 'telemetry.metrics.provider', 'scope', 'sidecar'], builtIn),
   ...fields(
     ['inbound.trustedHops', 'inbound.acceptProxyProtocol'],
     'a sidecar takes the address of the connection, and edges are not served yet',
   ),
-  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'ExtProc'], 'nothing asks it yet'),
+  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP'], 'nothing asks it yet'),
   ...only('providers[].backendRef.kind', ['Host'], "only kind 'Service' works"),
 ];
 

@@ -2,6 +2,7 @@
 // them, and the proxies that call them. Equal inputs yield the same references, all the way down.
 
 import type { ObjectKey, ObjectRef } from '../api/meta.js';
+import type { ExtensionPart } from '../features/extension-parts.js';
 import type { CompiledFeature, ProviderConfig } from '../features/feature.js';
 import type { LocalityPolicy } from '../features/locality.js';
 import type { RouteDefaults } from '../features/route-defaults.js';
@@ -124,6 +125,18 @@ export interface PolicyInForce {
   readonly origin: Origin;
   readonly feature: CompiledFeature;
   readonly providers: ProviderTable;
+}
+
+/** An extension where it is in force. */
+export interface ExtensionInForce {
+  readonly origin: Origin;
+  readonly name: string;
+  readonly direction: 'Inbound' | 'Outbound' | 'Both';
+  /** Where its filters stand. */
+  readonly stage: 'BeforeAuthz' | 'AfterAuthz' | 'BeforeRouter';
+  readonly part: ExtensionPart;
+  /** Whom it asks; undefined: nobody, or a provider that does not resolve. */
+  readonly provider: Provider | undefined;
 }
 
 /** What policies say of calls to a Service port: how it is reached, and what holds for rules that say nothing. */
@@ -278,6 +291,8 @@ export interface ProxyModel {
   /** Explicit capture: where the application listens. */
   readonly applicationAddress: string | undefined;
   readonly inbound: readonly InboundPort[];
+  /** Equal lists are one object. */
+  readonly extensions: readonly ExtensionInForce[];
   /** What policies say of the calls that its pod makes; equal lists are one object. */
   readonly outbound: readonly PolicyInForce[];
   /** What it may reach outside of the cluster. */
@@ -304,10 +319,16 @@ export const withPolicies = (
   })),
 });
 
-/** All rules and parts of policies that some proxy may be given. */
-export function partsIn(model: MeshModel): ReadonlySet<Rule | PolicyInForce> {
+/** What a refusal can be traced to. */
+export type ModelPart = Rule | PolicyInForce | ExtensionInForce;
+
+/** All rules, parts of policies and extensions that some proxy may be given. */
+export function partsIn(model: MeshModel): ReadonlySet<ModelPart> {
   const ports = [...model.services.values()].flatMap((service) => service.ports);
   const hosts = ports.flatMap((port) => [...port.hosts, ...[...port.consumers.values()].flat()]);
-  const rules = hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule));
-  return new Set<Rule | PolicyInForce>([...rules, ...ports.flatMap(({ policies }) => policies.inForce)]);
+  return new Set<ModelPart>([
+    ...hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule)),
+    ...ports.flatMap(({ policies }) => policies.inForce),
+    ...[...model.proxies.values()].flatMap(({ extensions }) => extensions),
+  ]);
 }

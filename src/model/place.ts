@@ -16,6 +16,9 @@ export type Place = Readonly<Record<string, string>>;
 /** Stands in a place for the name of the node; no label can be called so. */
 export const nodeName = '.spec.nodeName';
 
+/** Stands in a place for how the pods of the workload are spread, see `spread.ts`; no label can be called so. */
+export const spreadOfWorkload = '.spread';
+
 /** What of a place a preference looks at. */
 export function keysOf(preference: Preference): readonly string[] {
   switch (preference.kind) {
@@ -25,8 +28,14 @@ export function keysOf(preference: Preference): readonly string[] {
       return preference.keys;
     case 'distribute':
       return [wellKnownLabels.region, wellKnownLabels.zone];
+    case 'zoneAware':
+      return [wellKnownLabels.region, wellKnownLabels.zone, spreadOfWorkload];
   }
 }
+
+/** Whether those who are far are asked only once those who are near fail. */
+export const failsOver = (preference: Preference | undefined): boolean =>
+  preference?.kind === 'failover' || preference?.kind === 'zoneAware';
 
 const places = createInterner<Place>(100_000);
 

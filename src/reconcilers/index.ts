@@ -1,6 +1,7 @@
 // World in, mesh and findings out. Pure. Every step is memoised by the tables that it reads, and within them
 // by the objects: a change costs the steps that its table feeds, and in them the objects that it touches.
 
+import { shutGates, type Gates } from '../kinds/gates.js';
 import type { GRPCRoute, HTTPRoute } from '../kinds/gateway.js';
 import type { TrafficRoute } from '../kinds/traffic-route.js';
 import type { Service, Table, World } from '../kinds/world.js';
@@ -153,10 +154,17 @@ const proxiesOf = memoised((behind: ReturnType<typeof podTables>, calls: ReturnT
 /** Nodes are of no concern to proxies where no place counts. */
 const noNodes: World['nodes'] = new Map();
 
+/** What a mesh is compiled for. */
+export interface ReconcileOptions {
+  readonly capture: Capture;
+  /** All are shut unless told otherwise. */
+  readonly gates?: Gates;
+}
+
 /** Runs the whole compiler front end. */
-export function reconcile(world: World, options: { readonly capture: Capture }): Reconciled {
+export function reconcile(world: World, { capture, gates = shutGates }: ReconcileOptions): Reconciled {
   const { trafficRoutes, httpRoutes, grpcRoutes, services, referenceGrants } = world;
-  const policies = indexPolicies(world.meshPolicies);
+  const policies = indexPolicies(world.meshPolicies, gates);
   const tables = routeTables(trafficRoutes, httpRoutes, grpcRoutes);
   const deliveries = deliveriesOf(world.rollouts, world.canaries);
   const surroundings = surroundingsOf(targetsOf(services, referenceGrants), deliveries, policies);
@@ -169,7 +177,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
   const preferences = preferencesIn(models);
   const endpoints = endpointsOf(behind, usesIn(routes), preferences);
   const placing = placingOf(preferences);
-  const mode = modeOf(options.capture, sourcesIn(routes), placing);
+  const mode = modeOf(capture, sourcesIn(routes), placing);
   const egressOf = egressIn(policies, routedIn(routes), world.configMaps);
   const said = saidOf(policies, arrivalsOf(models), reachOf(providersIn(policies, world), egressOf));
   const calls = callsOf(world.endpointSlices, spokenIn(models), said);
@@ -188,7 +196,7 @@ export function reconcile(world: World, options: { readonly capture: Capture }):
     get findings() {
       findings ??= findingsOf({
         ...{ world, routes, pooled, endpoints, delegation, policies },
-        ...{ proxies: model.proxies, capture: options.capture },
+        ...{ proxies: model.proxies, capture },
       });
       return findings;
     },

@@ -2,7 +2,7 @@
 
 import { describeRef } from '../api/meta.js';
 import type { PortModel, ServiceModel } from '../model/mesh.js';
-import { keysOf, type Preference } from '../model/place.js';
+import { keysOf, spreadOfWorkload, type Preference } from '../model/place.js';
 import type { ServiceEndpoints } from './endpoints.js';
 import { more, type Judgement } from './judgement.js';
 import type { PolicyIndex } from './policies.js';
@@ -19,7 +19,7 @@ export interface LocalityContext {
 
 type Mode = NonNullable<NonNullable<CompiledPolicy['blocks']['upstream']>['locality']>['mode'];
 
-const grades = (mode: Mode): boolean => mode === 'Failover' || mode === 'Distribute';
+const grades = (mode: Mode): boolean => mode !== undefined && mode !== 'None';
 
 /** Why near endpoints of a port are not preferred although a policy asks for it. */
 function obstacle(port: PortModel, hash: string, found: ServiceEndpoints | undefined): string | undefined {
@@ -33,6 +33,7 @@ function obstacle(port: PortModel, hash: string, found: ServiceEndpoints | undef
 
 const labelsIn = (preference: Preference): string =>
   keysOf(preference)
+    .filter((key) => key !== spreadOfWorkload)
     .map((key) => `'${key}'`)
     .join(' or ');
 

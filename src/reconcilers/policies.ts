@@ -2,6 +2,7 @@
 // nearest first; equal lists are one object, so that what is made from them is made once.
 
 import { idOf, keyOf, type ObjectKey, type ObjectRef } from '../api/meta.js';
+import type { Gates } from '../kinds/gates.js';
 import type { MeshPolicy } from '../kinds/mesh-policy.js';
 import type { Pod, Table } from '../kinds/world.js';
 import { listInterner, memoised } from '../lib/memo.js';
@@ -86,8 +87,8 @@ export const selects = ({ target }: PolicyAttachment, pod: Pod): boolean =>
   Object.entries(target.labels).every(([key, value]) => pod.meta.labels[key] === value);
 
 /** Indexes the policies of a World. */
-export const indexPolicies = memoised((table: Table<MeshPolicy>): PolicyIndex => {
-  const policies = [...table.values()].map(compilePolicy).sort(byAge);
+export const indexPolicies = memoised((table: Table<MeshPolicy>, gates: Gates): PolicyIndex => {
+  const policies = [...table.values()].map((policy) => compilePolicy(policy, gates)).sort(byAge);
   const groups = grouped(policies);
   const group = (key: string): readonly PolicyAttachment[] => groups.get(key) ?? [];
   const onService = (service: ObjectKey, portName: string) =>

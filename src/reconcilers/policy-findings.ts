@@ -44,9 +44,9 @@ function referenceFinding(policy: CompiledPolicy, context: PolicyContext): reado
     ...providers.map((spec) => resolveDeclared(spec, policy, referents)),
     ...subjects.flatMap((effective) => named.map((one) => resolveProvider(one, effective, referents))),
   ];
-  const unresolved = results.flatMap((one) =>
-    one.ok ? [] : [{ ...one.error, loss: 'what names it is not in force' }],
-  );
+  const isProcessor = named.some(({ types }) => types.includes('ExtProc'));
+  const loss = isProcessor ? 'requests fare as `onError` says' : 'what names it is not in force';
+  const unresolved = results.flatMap((one) => (one.ok ? [] : [{ ...one.error, loss }]));
   const problems = new Map([...unresolved, ...(roots ?? [])].map((one) => [one.path, one]));
   const [first] = problems.values();
   if (first === undefined)

@@ -87,7 +87,7 @@ const memberOf = (path: string): string =>
 
 function refusals({ refused }: CompiledPolicy): readonly string[] {
   const reasons = refused.map(
-    ({ path, reason }) => `${memberOf(path)}: ${reason === 'UnsupportedValue' ? 'not compiled yet' : 'refused'}`,
+    ({ path, reason }) => `${memberOf(path)}: ${reason === 'UnsupportedValue' ? 'not compiled' : 'refused'}`,
   );
   return [...new Set(reasons)];
 }

@@ -1,9 +1,12 @@
 // One MeshPolicy: what of it can be in force, and where it is attached. Other policies are not looked at.
 
 import { keyOf, refOf, systemNamespace, type ObjectKey, type ObjectRef } from '../api/meta.js';
+import { gateProblems, type Gates } from '../kinds/gates.js';
 import type { MeshPolicy, MeshPolicySpec } from '../kinds/mesh-policy.js';
 import { memoised } from '../lib/memo.js';
 import type { Problem } from '../lib/result.js';
+import type { ExtensionInForce } from '../model/mesh.js';
+import { compileExtensions, type CompiledExtensions } from './extensions.js';
 import { policyProblems } from './policy-problems.js';
 
 /** What a policy is about, the nearest level first. */
@@ -30,6 +33,8 @@ export interface CompiledPolicy {
   readonly mode: MeshPolicySpec['mode'];
   readonly attachments: readonly PolicyAttachment[];
   readonly blocks: PolicyBlocks;
+  /** Extensions that can be in force, by name. */
+  readonly extensions: ReadonlyMap<string, ExtensionInForce>;
   /** Parts that are not in force, and why. */
   readonly refused: readonly Problem[];
 }
@@ -78,7 +83,8 @@ function without(blocks: PolicyBlocks, problems: readonly Problem[]): PolicyBloc
   const paths = problems.map(({ path }) => path.slice('spec.'.length));
   const rules = blocks.rateLimit?.rules?.filter((_, index) => !isAmong(`rateLimit.rules[${String(index)}]`, paths));
   const rateLimit = rules === undefined ? blocks.rateLimit : { ...blocks.rateLimit, rules };
-  const others = paths.filter((path) => !path.startsWith('rateLimit.rules['));
+  // Of lists those stay that compiled.
+  const others = paths.filter((path) => !/^(rateLimit\.rules|extensions)\[/.test(path));
   return Object.fromEntries(
     Object.entries({ ...blocks, rateLimit }).flatMap(([block, value]) => {
       if (value === undefined) return [];
@@ -86,6 +92,12 @@ function without(blocks: PolicyBlocks, problems: readonly Problem[]): PolicyBloc
       return isAmong(block, others) ? [] : [[block, value]];
     }),
   );
+}
+
+function withExtensions(blocks: PolicyBlocks, { inForce }: CompiledExtensions): PolicyBlocks {
+  const { extensions, ...others } = blocks;
+  const left = extensions?.filter(({ name }) => inForce.has(name)) ?? [];
+  return left.length === 0 ? others : { ...others, extensions: left };
 }
 
 /** Whether one of the paths is this one, or below it. */
@@ -96,18 +108,21 @@ const withoutMembers = (block: string, members: object, paths: readonly string[]
   Object.fromEntries(Object.entries(members).filter(([member]) => !isAmong(`${block}.${member}`, paths)));
 
 /** Compiles a policy on its own; the same object for the same policy. */
-export const compilePolicy = memoised((policy: MeshPolicy): CompiledPolicy => {
+export const compilePolicy = memoised((policy: MeshPolicy, gates: Gates): CompiledPolicy => {
   const { targetRefs: _targets, workloadSelector: _selector, mode, ...blocks } = policy.spec;
-  const refused = policyProblems(policy.spec);
+  const owner = { ref: refOf(policy), generation: policy.meta.generation };
+  const shut = gateProblems(policy.spec, gates);
+  const extensions = shut.length > 0 ? { inForce: new Map(), problems: shut } : compileExtensions(policy.spec, owner);
+  const refused = [...extensions.problems, ...policyProblems(policy.spec)];
   const outsideOfBlocks = refused.some(({ path }) => /^spec\.(targetRefs|workloadSelector|mode)\b/.test(path));
   const attachments: PolicyAttachment[] = [];
   const compiled: CompiledPolicy = {
-    ref: refOf(policy),
-    generation: policy.meta.generation,
+    ...owner,
     created: policy.meta.creationTimestamp ?? '',
     mode,
     attachments,
-    blocks: outsideOfBlocks ? {} : without(blocks, refused),
+    blocks: outsideOfBlocks ? {} : without(withExtensions(blocks, extensions), refused),
+    extensions: extensions.inForce,
     refused,
   };
   const isListed = policy.spec.targetRefs !== undefined;

@@ -9,17 +9,20 @@ import type { EgressModel } from '../model/egress.js';
 import {
   isHttp,
   type Capture,
+  type ExtensionInForce,
   type InboundPort,
   type MeshModel,
   type Protocol,
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
-import { placeOf, type Place } from '../model/place.js';
+import type { Place } from '../model/place.js';
+import { placeOfCaller } from './caller-place.js';
+import { extensionsInForce } from './extensions.js';
 import { hasProxy } from './held-rules.js';
 import { openEgress, type EgressOf } from './egress.js';
 import { inboundAt, noMarks, type Inbound, type Sources } from './inbound.js';
-import { labelAt, type Placing } from './places.js';
+import type { Placing } from './places.js';
 import type { ServicePortOfPod } from './policies.js';
 import { outboundPoliciesOf } from './policies-in-force.js';
 import { providersInReach } from './providers.js';
@@ -164,6 +167,7 @@ function buildProxy(pod: Pod, called: CalledPorts, { capture, sources }: Mode): 
     addresses: pod.ips,
     applicationAddress: capture === 'explicit' ? (pod.applicationAddress ?? '127.0.0.1') : undefined,
     inbound: inboundOf(pod, called),
+    extensions: [],
     outbound: [],
     egress: openEgress,
   };
@@ -190,32 +194,30 @@ const withSaid = memoised((proxy: ProxyModel, calls: Outgoing, ofPorts: readonly
   ...calls,
 }));
 
+const withExtensions = memoised((proxy: ProxyModel, extensions: readonly ExtensionInForce[]): ProxyModel => ({
+  ...proxy,
+  extensions,
+}));
+
 /** What is said of calls to pods, and by them, and of the nodes that they are on. */
 type Said = Sources & Pick<World, 'nodes'> & { readonly egressOf: EgressOf };
 
 const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
 
-/** Where a pod is, as far as it counts. */
-function placed(proxy: ProxyModel, pod: Pod, { nodes, mode }: Pick<Said, 'nodes'> & { mode: Mode }): ProxyModel {
-  const { keys } = mode.placing;
-  if (keys.length === 0) return proxy;
-  const node = pod.nodeName === undefined ? undefined : nodes.get(`/${pod.nodeName}`);
-  const where = { pod: pod.meta.labels, node: node?.meta.labels ?? {}, nodeName: pod.nodeName };
-  return withPlace(
-    proxy,
-    placeOf((key) => labelAt(where, key), keys),
-  );
-}
-
 function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Said & { mode: Mode }): ProxyModel {
-  const { policies, referents, egressOf, nodes } = sources;
-  const bare = placed(bareProxyOf(pod, called, mode), pod, { nodes, mode });
+  const { policies, referents, egressOf } = sources;
+  const { placing } = mode;
+  const everywhere = bareProxyOf(pod, called, mode);
+  const bare = placing.keys.length === 0 ? everywhere : withPlace(everywhere, placeOfCaller(pod, sources, placing));
   const ofPorts = bare.inbound.map((inbound) =>
     inboundAt({ pod, inbound, by: called.get(inbound.port)?.by ?? [] }, sources),
   );
   const reaching = policies.reachingPod(pod);
-  const outbound = outboundPoliciesOf(reaching, providersInReach(reaching, referents));
-  return withSaid(bare, outgoing(outbound, egressOf(pod.meta.namespace, reaching)), internInbound(ofPorts));
+  const inReach = providersInReach(reaching, referents);
+  const calls = outgoing(outboundPoliciesOf(reaching, inReach), egressOf(pod.meta.namespace, reaching));
+  const proxy = withSaid(bare, calls, internInbound(ofPorts));
+  const extensions = extensionsInForce(reaching, inReach);
+  return extensions.length === 0 ? proxy : withExtensions(proxy, extensions);
 }
 
 const modesOf = (capture: Capture) =>
@@ -247,6 +249,12 @@ export function servicesCalling(
   };
 }
 
+/** Equal proxies are one table: most of what changes in a mesh is of no concern to them. */
+const proxyTableOf = memoisedList(
+  (_mode: Mode, proxies: readonly ProxyModel[]): ReadonlyMap<ObjectKey, ProxyModel> =>
+    new Map(proxies.map((proxy) => [proxy.key, proxy])),
+);
+
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
   world: Pick<World, 'endpointSlices'> & Said & { readonly spoken: SpokenTable },
@@ -254,10 +262,10 @@ export function reconcileProxies(
 ): ReadonlyMap<ObjectKey, ProxyModel> {
   const { spoken, endpointSlices, ...said } = world;
   const called = callsIn(endpointSlices, spoken);
-  const proxies = new Map<ObjectKey, ProxyModel>();
+  const proxies: ProxyModel[] = [];
   for (const [key, pod] of said.pods) {
     if (!hasProxy(pod)) continue;
-    proxies.set(key, proxyOf(pod, called.get(key) ?? noPorts, { mode, ...said }));
+    proxies.push(proxyOf(pod, called.get(key) ?? noPorts, { mode, ...said }));
   }
-  return proxies;
+  return proxyTableOf(mode, proxies);
 }

@@ -2,6 +2,7 @@
 // throws leaves the last good one in force.
 
 import type { Capabilities } from '../features/feature.js';
+import type { Gates } from '../kinds/gates.js';
 import type { Logger } from '../lib/logger.js';
 import { messageOf } from '../lib/result.js';
 import { partsIn } from '../model/mesh.js';
@@ -24,6 +25,7 @@ export interface BuilderDeps {
   readonly metrics: Metrics;
   readonly log: Logger;
   readonly capture: RunConfig['capture'];
+  readonly gates: Gates;
   /** What the Envoys can do that ever connected. */
   readonly fleet: () => readonly Capabilities[];
 }
@@ -45,7 +47,7 @@ export function createBuilder(deps: BuilderDeps): Builder {
   const publish = (): void => {
     const world = store.world();
     const start = performance.now();
-    const next = reconcile({ ...world, revision: ++revision }, { capture: deps.capture });
+    const next = reconcile({ ...world, revision: ++revision }, { capture: deps.capture, gates: deps.gates });
     quarantine.prune(() => partsIn(next.model));
     const { publication, guilty } = buildPublication(next.model, quarantine.current(), deps.fleet());
     tracker.published(revision, deliveredOf(next.routes, { delegation: next.delegation, policies: next.policies }));

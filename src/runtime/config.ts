@@ -16,6 +16,8 @@ export interface RunConfig {
   readonly loopbackPods: boolean;
   /** Move container ports below 1024 up by 20000. */
   readonly highPorts: boolean;
+  /** Whether policies may bring code and patches of their own. */
+  readonly enableExtensions: boolean;
   /** Where status is written, too. */
   readonly statusFile?: string;
   readonly logLevel: LoggingOptions['level'];
@@ -31,6 +33,7 @@ export interface RunFlags {
   readonly capture?: string;
   readonly loopbackPods?: boolean;
   readonly highPorts?: boolean;
+  readonly enableExtensions?: boolean;
   readonly statusFile?: string;
   readonly logLevel?: string;
   readonly logFormat?: string;
@@ -112,6 +115,7 @@ export function parseRunConfig(flags: RunFlags): Result<RunConfig, readonly stri
     capture,
     loopbackPods: flags.loopbackPods === true,
     highPorts: flags.highPorts === true,
+    enableExtensions: flags.enableExtensions === true,
     ...(flags.statusFile === undefined ? {} : { statusFile: flags.statusFile }),
     logLevel,
     logFormat,

@@ -1,12 +1,13 @@
 // What a policy asks for and some of its proxies cannot do, because their Envoy is too old. Only the runtime knows who
 // is connected.
 
-import type { ObjectRef } from '../api/meta.js';
-import { systemNamespace } from '../api/meta.js';
+import { describeRef, idOf, systemNamespace, type ObjectRef } from '../api/meta.js';
 import type { Capabilities } from '../features/feature.js';
 import type { MeshPolicySpec } from '../kinds/mesh-policy.js';
+import type { ExtensionInForce, MeshModel } from '../model/mesh.js';
 import type { Finding } from '../model/finding.js';
 import { capabilitiesOf } from '../xds/capabilities.js';
+import { isAtLeast } from '../xds/extension-choice.js';
 
 /** A connected proxy: `namespace/name`, and the version of its Envoy. */
 export interface ConnectedProxy {
@@ -67,4 +68,54 @@ export function gateFindings(
     ];
   });
   return found.slice(0, 1);
+}
+
+/** A patch that names the Envoy that it needs, and who has an older one. */
+interface Gated {
+  readonly extension: ExtensionInForce;
+  readonly least: string;
+  readonly below: ConnectedProxy[];
+}
+
+function gatedOf(extension: ExtensionInForce): readonly Gated[] {
+  const { part } = extension;
+  const least = part.kind === 'patch' ? part.minEnvoyVersion : undefined;
+  return least === undefined ? [] : [{ extension, least, below: [] }];
+}
+
+const judged = ({ extension, least, below }: Gated): Finding => {
+  const { ref, generation, part = '' } = extension.origin;
+  const [first] = below;
+  const pods = below.length === 1 ? '1 proxy' : `${String(below.length)} proxies`;
+  const example =
+    first === undefined ? '' : `${describeRef({ kind: 'Pod', ...keyParts(first.proxy) })} has ${first.envoy}`;
+  const message = `\`${part}\` is not in force on ${pods}: it needs Envoy ${least}, ${example}`;
+  return {
+    ref,
+    generation,
+    condition: 'Degraded',
+    status: 'True',
+    reason: 'VersionGate',
+    message,
+    path: `spec.${part}`,
+  };
+};
+
+const keyParts = (key: string): { readonly namespace: string; readonly name: string } => {
+  const [namespace = '', name = ''] = key.split('/');
+  return { namespace, name };
+};
+
+/** Patches that proxies in reach do not get, by how many. */
+export function versionFindings(model: MeshModel, connected: readonly ConnectedProxy[]): readonly Finding[] {
+  const gated = new Map<string, Gated>();
+  for (const one of connected) {
+    for (const found of (model.proxies.get(one.proxy)?.extensions ?? []).flatMap(gatedOf)) {
+      const key = `${idOf(found.extension.origin.ref)} ${found.extension.name}`;
+      const held = gated.get(key) ?? found;
+      gated.set(key, held);
+      if (!isAtLeast(one.envoy, held.least)) held.below.push(one);
+    }
+  }
+  return [...gated.values()].filter(({ below }) => below.length > 0).map(judged);
 }

@@ -1,6 +1,7 @@
 // The pipeline, wired: sources feed the store; each World is reconciled, translated and published; deliveries
 // come back as status and quarantine. Together with `app.ts` the composition root.
 
+import { gatesOf } from '../kinds/gates.js';
 import { soon, type Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
 import { messageOf } from '../lib/result.js';
@@ -48,8 +49,11 @@ function createGate(): { readonly opened: Promise<void>; readonly open: () => vo
   return { opened, open };
 }
 
+/** What of a configuration the pipeline heeds. */
+type PipelineConfig = Pick<RunConfig, 'capture'> & Partial<Pick<RunConfig, 'enableExtensions'>>;
+
 /** Wires everything and starts reading. Ends when `signal` aborts. */
-export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: PipelineDeps, signal: AbortSignal): Pipeline {
+export function startPipeline(config: PipelineConfig, deps: PipelineDeps, signal: AbortSignal): Pipeline {
   const { clock, log } = deps;
   const store = createStore();
   const cache = createCache();
@@ -66,7 +70,12 @@ export function startPipeline(config: Pick<RunConfig, 'capture'>, deps: Pipeline
   const gate = createGate();
   const fleet = createFleet();
   const outputs = { cache, tracker, quarantine, status, metrics };
-  const builder = createBuilder({ store, ...outputs, log, capture: config.capture, fleet: fleet.levels });
+  const builder = createBuilder({
+    ...{ store, ...outputs, log },
+    capture: config.capture,
+    gates: gatesOf({ extensions: config.enableExtensions === true }),
+    fleet: fleet.levels,
+  });
   const rebuild = createRebuild({
     clock,
     build: () => {

@@ -75,10 +75,10 @@ function createRevisions() {
 
 /** What a proxy is served by a publication. */
 function heldBy(by: { readonly proxy: string; readonly envoy: string }, publication: Publication): Holds {
-  const key = publication.proxies.get(by.proxy)?.viewFor(by.envoy) ?? '';
-  const layers = (publication.views.get(key) ?? []).flatMap((section) => [...section.values()]);
+  const entry = publication.proxies.get(by.proxy);
+  const layers = (publication.views.get(entry?.viewFor(by.envoy) ?? '') ?? []).flatMap((one) => [...one.values()]);
   return ({ type, name }) => {
-    for (const layer of layers) {
+    for (const layer of [...layers, entry?.ownFor(by.envoy)[type] ?? []]) {
       const found = layer.find((one) => one.type === type && one.name === name);
       if (found !== undefined) return found;
     }

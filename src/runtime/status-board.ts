@@ -19,7 +19,7 @@ import type { CompiledPolicy } from '../reconcilers/policy.js';
 import { policiesTouching, summaryOfPolicy, type ParentReference } from '../reconcilers/policy-status.js';
 import type { RouteParent } from '../reconcilers/route-source.js';
 import type { CompiledRoute } from '../reconcilers/traffic-route.js';
-import { gateFindings } from './gates.js';
+import { gateFindings, versionFindings } from './gates.js';
 import type { Delivered, DeliveryTracker } from './delivery-tracker.js';
 
 /** An object with its status, as Kubernetes shows it. */
@@ -130,7 +130,8 @@ export function createStatusBoard(deps: { readonly clock: Clock; readonly tracke
   const compute = (): readonly StatusObject[] => {
     if (current === undefined) return [];
     const { world, reconciled } = current;
-    const findings = byObject(reconciled.findings);
+    const tooOld = versionFindings(reconciled.model, deps.tracker.proxies());
+    const findings = byObject([...reconciled.findings, ...tooOld]);
     const routes = new Map(reconciled.routes.map((route) => [idOf(route.ref), route]));
     const policies = new Map(reconciled.policies.policies.map((policy) => [idOf(policy.ref), policy]));
     const context = { world, policies: reconciled.policies, routes: reconciled.routes };

@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { extensionsFlag } from '../kinds/gates.js';
 import type { Clock } from '../lib/clock.js';
 import { applicationOrder } from './application-orders.js';
 import { type Child, type ChildEvent, type ChildSpec, startChild } from './child.js';
@@ -28,6 +29,7 @@ export interface PartsOptions {
   readonly xdsPort: number;
   readonly adminPort: number;
   readonly highPorts: boolean;
+  readonly enableExtensions: boolean;
   readonly run: RunFolder;
   readonly envoy: EnvoyBinary;
   readonly program: NodeProgram;
@@ -158,6 +160,7 @@ function controlPlaneSpec(options: PartsOptions): ChildSpec {
       ...['--admin-listen', admin],
       '--loopback-pods',
       ...(options.highPorts ? ['--high-ports'] : []),
+      ...(options.enableExtensions ? [extensionsFlag] : []),
     ],
     input: 'none',
     logFile: join(options.run.path, 'control-plane.log'),

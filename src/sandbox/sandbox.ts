@@ -32,6 +32,8 @@ export interface SandboxOptions {
   readonly runFolder?: string;
   /** False: only what must be said. */
   readonly view: boolean;
+  /** Whether policies may bring code and patches of their own. */
+  readonly enableExtensions: boolean;
 }
 
 /** What the sandbox needs of its surroundings. */
@@ -133,7 +135,8 @@ function startMesh(
   const onEvent = (event: ChildEvent): void => {
     journal.noteChild(event);
   };
-  const where = { folder: options.folder, ...places, highPorts };
+  const { enableExtensions } = options;
+  const where = { folder: options.folder, ...places, highPorts, enableExtensions };
   const parts = startParts({ ...where, run, envoy, program }, { clock, onEvent });
   const admin = { address: sandboxHost, port: places.adminPort };
   const monitor = createMonitor({ admin, sidecars: parts.sidecars, clock });

@@ -25,6 +25,7 @@ export interface ProxyEntry {
   readonly group: string;
   /** The view for an Envoy version: versions that refused something see another one. */
   readonly viewFor: (envoy: string) => string;
+  /** What is its own, as that version gets it. */
   readonly ownFor: (envoy: string) => OwnResources;
 }
 

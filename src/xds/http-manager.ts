@@ -158,6 +158,21 @@ function filtersOf(direction: Direction, brought: ChainPatch['slots'] = {}): rea
   return slotOrder.flatMap((name) => bySlot.get(name) ?? atRest[direction].get(name) ?? []);
 }
 
+/** What extensions stand before, by their stage. */
+const anchors = { BeforeAuthz: 'mesh.rbac.deny', AfterAuthz: fault.name, BeforeRouter: grpcStats.name } as const;
+
+/** The filters of a manager with more of them at a stage, behind those that are there already. */
+export function withFilters(
+  filters: readonly HttpFilter[],
+  stage: keyof typeof anchors,
+  more: readonly HttpFilter[],
+): readonly HttpFilter[] {
+  const order: readonly string[] = slotOrder;
+  const anchor = order.indexOf(anchors[stage]);
+  const place = filters.findIndex(({ name }) => order.indexOf(name) >= anchor);
+  return filters.toSpliced(place, 0, ...more);
+}
+
 /** Where a connection manager gets its routes. */
 export type RouteSource =
   | { readonly kind: 'name'; readonly name: string }
@@ -215,6 +230,8 @@ export function buildHttpManager(options: {
     preserveExternalRequestId: true,
     upgradeConfigs: [{ upgradeType: 'websocket' }, ...(options.tunnels === true ? [{ upgradeType: 'CONNECT' }] : [])],
     httpProtocolOptions: { acceptHttp10: true },
+    // Over HTTP/2 an upgrade is a CONNECT.
+    http2ProtocolOptions: { allowConnect: true },
     commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(3_600) },
     earlyHeaderMutationExtensions: [stripFor(direction, options.routes)],
   };

@@ -1,7 +1,10 @@
-// Encoded resources that come and go together, checked; and how they come out where some of their parts must not be
-// sent: rules of routes, members of policies. A part that breaks alone is left out alone.
+// Encoded resources that come and go together, with extensions laid over, checked; and how they come out where some of
+// their parts must not be sent. A part that breaks alone is left out alone; an extension is left out of a resource before
+// the resource is.
 
+import type { ExtensionInForce } from '../model/mesh.js';
 import { checkConstraints } from './constraints.js';
+import { extended } from './extend.js';
 import type { Guilt } from './quarantine.js';
 import { codecOf, encodeResource, type EncodedResource, type Part, type Resource } from './resources.js';
 import type { Bundle } from './translate.js';
@@ -12,18 +15,43 @@ export interface Layer {
   readonly guilty: readonly Guilt[];
 }
 
+/** What is laid over resources, in this order. */
+export type Extensions = readonly ExtensionInForce[];
+
+/** No extension: one object, so that what is made without any is made once. */
+export const noExtensions: Extensions = [];
+
 /** Endpoints and scopes hold nothing that a user wrote but names, which Kubernetes has checked. */
 const isChecked = ({ type }: Resource): boolean => type !== 'endpoint' && type !== 'scope';
 
+function violationOf(resource: Resource): string | undefined {
+  const [violation] = isChecked(resource) ? checkConstraints(codecOf[resource.type].$type, resource.message) : [];
+  return violation === undefined ? undefined : `${violation.path} ${violation.message}`;
+}
+
+/** A resource with those extensions that leave it valid, and what is held against the others. */
+function withExtensions(resource: Resource, extensions: Extensions, guilty: Guilt[]): Resource {
+  const whole = extensions.reduce(extended, resource);
+  if (whole === resource || violationOf(whole) === undefined) return whole;
+  return extensions.reduce((good, extension) => {
+    const next = extended(good, extension);
+    const message = next === good ? undefined : violationOf(next);
+    if (message === undefined) return next;
+    guilty.push({ part: extension, resource: encodeResource(next), message });
+    return good;
+  }, resource);
+}
+
 /** Encodes and checks. */
-export function encode(bundle: Bundle): Layer {
+export function encode(bundle: Bundle, extensions: Extensions): Layer {
   const guilty: Guilt[] = [];
   const resources: EncodedResource[] = [];
-  for (const resource of bundle) {
+  for (const plain of bundle) {
+    const resource = extensions.length === 0 ? plain : withExtensions(plain, extensions, guilty);
     const encoded = encodeResource(resource);
-    const [violation] = isChecked(resource) ? checkConstraints(codecOf[resource.type].$type, resource.message) : [];
-    if (violation === undefined) resources.push(encoded);
-    else guilty.push({ part: undefined, resource: encoded, message: `${violation.path} ${violation.message}` });
+    const message = violationOf(resource);
+    if (message === undefined) resources.push(encoded);
+    else guilty.push({ part: undefined, resource: encoded, message });
   }
   return { resources, guilty };
 }
@@ -35,11 +63,15 @@ export interface Divisible<P extends Part> {
   /** `substitute` says what stands in for a part: itself, its last good version, or nothing. */
   readonly translate: (substitute: (part: P) => P | undefined) => Bundle;
   readonly isOne: (part: Part) => part is P;
+  readonly extensions: Extensions;
 }
+
+/** Extensions that are held back leave what they would have changed whole. */
+const isWhole = ({ guilty }: Layer): boolean => guilty.every(({ part }) => part !== undefined);
 
 /** A layer without the parts that are withheld, nor those that could not be sent. */
 export function encodeParts<P extends Part>(
-  { parts, translate, isOne }: Divisible<P>,
+  { parts, translate, isOne, extensions }: Divisible<P>,
   withheld: ReadonlyMap<Part, Part | undefined>,
 ): Layer {
   const broken = new Map<Part, Guilt>();
@@ -49,20 +81,21 @@ export function encodeParts<P extends Part>(
     const good = withheld.get(part);
     return good === undefined || !isOne(good) ? undefined : good;
   };
-  const all = encode(translate(substitute));
-  if (all.guilty.length === 0) return all;
+  const all = encode(translate(substitute), extensions);
+  if (isWhole(all)) return all;
   for (const part of parts()) {
-    const found = encode(translate((one) => (one === part ? one : undefined))).guilty[0];
+    const alone = translate((one) => (one === part ? one : undefined));
+    const found = encode(alone, noExtensions).guilty[0];
     if (found !== undefined) broken.set(part, { ...found, part });
   }
-  const layer = encode(translate(substitute));
+  const layer = encode(translate(substitute), extensions);
   return { resources: layer.resources, guilty: [...broken.values(), ...layer.guilty] };
 }
 
 /** A layer of which nothing is withheld; what is well as a whole is not looked into. */
 export function encodeAll<P extends Part>(whole: Bundle, divisible: Divisible<P>): Layer {
-  const layer = encode(whole);
-  return layer.guilty.length === 0 ? layer : encodeParts(divisible, new Map());
+  const layer = encode(whole, divisible.extensions);
+  return isWhole(layer) ? layer : encodeParts(divisible, new Map());
 }
 
 /** Whether any of the parts is withheld. */

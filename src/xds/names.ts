@@ -81,5 +81,19 @@ export const nameOfArrival = (service: { namespace: string; name: string }, host
 export const nameOfRule = (rule: { namespace: string; route: string; rule: string }): string =>
   `${rule.namespace}/${rule.route}/${rule.rule}`;
 
+/**
+ * `mesh.ext/shop/tags/add-header`: the filter of an extension, and its slot. One that asks a provider has a hash of it
+ * besides: proxies of several namespaces may mean different ones by one name.
+ */
+export function nameOfExtension(extension: {
+  readonly origin: { readonly ref: { readonly namespace: string; readonly name: string } };
+  readonly name: string;
+  readonly provider: unknown;
+}): string {
+  const { origin, name, provider } = extension;
+  const mark = provider === undefined ? '' : `~${hash('sha256', JSON.stringify(provider), 'hex').slice(0, 6)}`;
+  return `mesh.ext/${origin.ref.namespace}/${origin.ref.name}/${name}${mark}`;
+}
+
 /** The cluster that is never there: a route to it answers 500. */
 export const unresolvedCluster = 'unresolved';

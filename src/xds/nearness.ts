@@ -3,7 +3,9 @@
 import { wellKnownLabels } from '../api/meta.js';
 import type { LocalityPolicy } from '../features/locality.js';
 import type { EndpointModel, EndpointSet } from '../model/mesh.js';
-import type { Place } from '../model/place.js';
+import { spreadOfWorkload, type Place } from '../model/place.js';
+import { nameOfLocality, readSpread, type Spread } from '../model/spread.js';
+import { zoneShares } from './zone-shares.js';
 
 /** Endpoints of one locality that count alike. */
 export interface Group {
@@ -49,13 +51,13 @@ function gradeOf(endpoint: EndpointModel, place: Place, keys: readonly string[])
 const nearestFirst = (endpoints: readonly EndpointModel[], place: Place, keys: readonly string[]): readonly Group[] =>
   groupedBy(endpoints, (one) => gradeOf(one, place, keys)).flatMap(([, group], priority) => alike(group, priority));
 
-/** `north/a`; a region alone where no zone is known. */
-const nameOf = (region = '', zone = ''): string => (zone === '' ? region : `${region}/${zone}`);
+/** The locality of callers at a place. */
+const localityAt = ({ [wellKnownLabels.region]: region, [wellKnownLabels.zone]: zone }: Place): string =>
+  nameOfLocality(region, zone);
 
 /** What is said for callers of a place: for their zone, else their region, else for all. */
 function sharesAt(place: Place, shares: readonly Share[]): Share | undefined {
-  const { [wellKnownLabels.region]: region, [wellKnownLabels.zone]: zone } = place;
-  const names = [nameOf(region, zone), region ?? '', '*'];
+  const names = [localityAt(place), place[wellKnownLabels.region] ?? '', '*'];
   return names.map((name) => shares.find(({ from }) => from === name)).find((share) => share !== undefined);
 }
 
@@ -67,7 +69,7 @@ function distributed(endpoints: readonly EndpointModel[], { to }: Share): readon
   return Object.entries(to).flatMap(([name, percent]) => {
     if (Number(percent) === 0) return [];
     const named = endpoints.filter(({ region, zone }) => {
-      const own = nameOf(region, zone);
+      const own = nameOfLocality(region, zone);
       return name === own || (name === region && !Object.hasOwn(to, own));
     });
     return byLocality(named).map((group) => ({
@@ -76,6 +78,31 @@ function distributed(endpoints: readonly EndpointModel[], { to }: Share): readon
       endpoints: group,
     }));
   });
+}
+
+const localityOf = ({ region, zone }: EndpointModel): string => nameOfLocality(region, zone);
+
+/** What takes no new requests is no room for any. */
+const roomIn = (endpoints: readonly EndpointModel[]): Spread =>
+  new Map(
+    groupedBy(
+      endpoints.filter(({ draining }) => !draining),
+      localityOf,
+    ).map(([name, { length }]) => [name, length]),
+  );
+
+/** The own zone as far as it has room, the rest where there is room; who has no share is asked when these fail. */
+function zonesFirst(endpoints: readonly EndpointModel[], place: Place): readonly Group[] {
+  const shares = zoneShares(localityAt(place), readSpread(place[spreadOfWorkload]), roomIn(endpoints));
+  const first = byLocality(endpoints).flatMap((group) => {
+    const share = shares.get(group[0] === undefined ? '' : localityOf(group[0])) ?? 0;
+    return share === 0
+      ? []
+      : [{ priority: 0, weight: Math.max(1, Math.round(share * 100 * fineness)), endpoints: group }];
+  });
+  const others = endpoints.filter((one) => !shares.has(localityOf(one)));
+  const later = nearestFirst(others, place, [wellKnownLabels.region]);
+  return [...first, ...later.map((group) => ({ ...group, priority: group.priority + Math.min(1, first.length) }))];
 }
 
 /** The endpoints of a set for callers at a place. Where nobody is left that they should get, they get all. */
@@ -87,6 +114,8 @@ export function groupsFor({ endpoints, preference }: EndpointSet, place: Place):
       return alike(endpoints.filter((one) => isSame(one, place, preference.key)));
     case 'failover':
       return nearestFirst(endpoints, place, preference.keys);
+    case 'zoneAware':
+      return zonesFirst(endpoints, place);
     case 'distribute': {
       const share = sharesAt(place, preference.shares);
       const groups = share === undefined ? [] : distributed(endpoints, share);

@@ -146,6 +146,11 @@ export const routesNamedBy = memoised((held: Held): readonly string[] => [
   ...new Set(held.flatMap((entry) => resourceIn(entry)?.routes ?? [])),
 ]);
 
+/** HTTP filters that held listeners leave to be asked for. */
+export const extensionsNamedBy = memoised((held: Held): readonly string[] => [
+  ...new Set(held.flatMap((entry) => resourceIn(entry)?.extensions ?? [])),
+]);
+
 /** Names of what has changed and of which the client has no version yet. */
 export const addedBy = memoised(
   (plan: Plan): ReadonlySet<string> =>

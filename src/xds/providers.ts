@@ -1,7 +1,7 @@
 // Providers as features see them: by name, with the cluster that leads there.
 
-import type { ProviderOf } from '../features/feature.js';
-import type { PolicyInForce } from '../model/mesh.js';
+import type { ProviderConfig, ProviderOf } from '../features/feature.js';
+import type { PolicyInForce, Provider } from '../model/mesh.js';
 import { nameOfCluster } from './names.js';
 
 /** For rules, which name no provider. */
@@ -12,8 +12,12 @@ export const providerOf =
   ({ providers }: PolicyInForce): ProviderOf =>
   (name) => {
     const found = providers.get(name);
-    if (found === undefined) return undefined;
-    const { target, ...provider } = found;
-    const authority = `${target.name}.${target.namespace}:${String(target.port)}`;
-    return { ...provider, cluster: nameOfCluster(target), authority };
+    return found === undefined ? undefined : configOf(found);
   };
+
+/** A provider with its cluster. */
+export const configOf = ({ target, ...provider }: Provider): ProviderConfig => ({
+  ...provider,
+  cluster: nameOfCluster(target),
+  authority: `${target.name}.${target.namespace}:${String(target.port)}`,
+});

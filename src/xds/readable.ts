@@ -7,6 +7,7 @@ const printers: { readonly [T in ResourceType]: (message: MessageOf[T]) => JsonO
   secret: (message) => messageToJson(codecOf.secret, message),
   cluster: (message) => messageToJson(codecOf.cluster, message),
   endpoint: (message) => messageToJson(codecOf.endpoint, message),
+  extension: (message) => messageToJson(codecOf.extension, message),
   listener: (message) => messageToJson(codecOf.listener, message),
   scope: (message) => messageToJson(codecOf.scope, message),
   route: (message) => messageToJson(codecOf.route, message),

@@ -12,10 +12,10 @@ export const removalGraceMs = 2_000;
 /** How long at most, while ever new changes are sent. */
 export const removalPatienceMs = 30_000;
 
-const removalOrder: readonly ResourceType[] = ['listener', 'scope', 'route', 'cluster', 'secret'];
+const removalOrder: readonly ResourceType[] = ['listener', 'scope', 'route', 'extension', 'cluster', 'secret'];
 
 /** Types that name others: while they change, nothing is removed. */
-const makers: readonly ResourceType[] = ['cluster', 'listener', 'scope', 'route'];
+const makers: readonly ResourceType[] = ['cluster', 'extension', 'listener', 'scope', 'route'];
 
 /** Whether a response of this type puts removals off. */
 export const delaysRemoval = (type: ResourceType): boolean => makers.includes(type);
@@ -63,13 +63,17 @@ interface Gone {
   readonly own: readonly string[];
 }
 
+/** What names clusters. */
+const namers = ['route', 'listener', 'extension'] as const;
+
 /** Clusters that nothing names which the client holds, be it for having refused what came after. */
 function unused(stream: StreamState, gone: Gone): Gone {
-  const { route, listener } = stream.types;
-  const { types } = stream.view;
-  if (isObscure(route, types.route) || isObscure(listener, types.listener)) return { ids: [], own: [] };
-  const users = [route, listener].flatMap((state) => state ?? []);
-  const uses = users.flatMap((state) => [clustersNamedBy(state.sent), ownUses(state)]);
+  const states = namers.flatMap((type) => {
+    const state = stream.types[type];
+    return state === undefined ? [] : [{ state, view: stream.view.types[type] }];
+  });
+  if (states.some(({ state, view }) => isObscure(state, view))) return { ids: [], own: [] };
+  const uses = states.flatMap(({ state }) => [clustersNamedBy(state.sent), ownUses(state)]);
   const isUsed = (name: string): boolean => uses.some((names) => names.has(name));
   return {
     ids: gone.ids.filter((id) => !isUsed(stream.names.cluster.nameOf(id))),
@@ -86,8 +90,8 @@ function ownUses(state: TypeState): ReadonlySet<string> {
 }
 
 /** The client has versions from before this stream that it refuses to replace, or that stay: what they name is not known. */
-function isObscure(state: TypeState | undefined, { names, withheld }: TypeView): boolean {
-  if (state === undefined || state.refused.size + withheld.size === 0) return false;
+function isObscure(state: TypeState, { names, withheld }: TypeView): boolean {
+  if (state.refused.size + withheld.size === 0) return false;
   const isUnknown = (entry: HeldEntry | undefined, name: string): boolean =>
     entry === 'stale' && !state.priors.has(name);
   return (

@@ -3,6 +3,7 @@
 
 import { hash } from 'node:crypto';
 import { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
+import { TypedExtensionConfig } from '../gen/envoy/config/core/v3/extension.js';
 import { ClusterLoadAssignment } from '../gen/envoy/config/endpoint/v3/endpoint.js';
 import { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import { RouteConfiguration } from '../gen/envoy/config/route/v3/route.js';
@@ -15,7 +16,7 @@ import { encodeMessage } from '../features/encode.js';
 import { resourceFrame } from './wire.js';
 
 /** Types in send order: what is named comes before what names it. */
-export const resourceTypes = ['secret', 'cluster', 'endpoint', 'listener', 'scope', 'route'] as const;
+export const resourceTypes = ['secret', 'cluster', 'endpoint', 'extension', 'listener', 'scope', 'route'] as const;
 export type ResourceType = (typeof resourceTypes)[number];
 
 /** The message of each type. */
@@ -23,6 +24,7 @@ export interface MessageOf {
   readonly secret: Secret;
   readonly cluster: Cluster;
   readonly endpoint: ClusterLoadAssignment;
+  readonly extension: TypedExtensionConfig;
   readonly listener: Listener;
   readonly scope: ScopedRouteConfiguration;
   readonly route: RouteConfiguration;
@@ -32,6 +34,7 @@ export const codecOf = {
   secret: Secret,
   cluster: Cluster,
   endpoint: ClusterLoadAssignment,
+  extension: TypedExtensionConfig,
   listener: Listener,
   scope: ScopedRouteConfiguration,
   route: RouteConfiguration,
@@ -42,6 +45,7 @@ export const shortNameOf = {
   secret: 'sds',
   cluster: 'cds',
   endpoint: 'eds',
+  extension: 'ecds',
   listener: 'lds',
   scope: 'srds',
   route: 'rds',
@@ -51,6 +55,7 @@ export const typeUrlOfType: Readonly<Record<ResourceType, string>> = {
   secret: `type.googleapis.com/${Secret.$type}`,
   cluster: `type.googleapis.com/${Cluster.$type}`,
   endpoint: `type.googleapis.com/${ClusterLoadAssignment.$type}`,
+  extension: `type.googleapis.com/${TypedExtensionConfig.$type}`,
   listener: `type.googleapis.com/${Listener.$type}`,
   scope: `type.googleapis.com/${ScopedRouteConfiguration.$type}`,
   route: `type.googleapis.com/${RouteConfiguration.$type}`,
@@ -71,7 +76,7 @@ export interface Resource<T extends ResourceType = ResourceType> {
   readonly name: string;
   readonly message: MessageOf[T];
   readonly origins: readonly Origin[];
-  /** Clusters that a route configuration sends to: it waits until they are there. */
+  /** Clusters that a route configuration or an HTTP filter sends to: it waits until they are there. */
   readonly clusters?: readonly string[];
   /** What it is made of, where several owners share one resource: a refusal is traced to one of them. */
   readonly parts?: readonly Part[];
@@ -97,6 +102,8 @@ export interface EncodedResource {
   readonly clusters: readonly string[];
   /** Route configurations that a listener or scope names: the client asks for them once it has processed it. */
   readonly routes: readonly string[];
+  /** HTTP filters that a listener leaves to be asked for, in the same way. */
+  readonly extensions: readonly string[];
   readonly parts: readonly Part[];
 }
 
@@ -106,43 +113,57 @@ const encoders: { readonly [T in ResourceType]: (message: MessageOf[T]) => Uint8
   secret: (message) => encodeMessage(Secret, message),
   cluster: (message) => encodeMessage(Cluster, message),
   endpoint: (message) => encodeMessage(ClusterLoadAssignment, message),
+  extension: (message) => encodeMessage(TypedExtensionConfig, message),
   listener: (message) => encodeMessage(Listener, message),
   scope: (message) => encodeMessage(ScopedRouteConfiguration, message),
   route: (message) => encodeMessage(RouteConfiguration, message),
 };
 
-/** The route configurations that a message names. */
-const routesNamedBy: { readonly [T in ResourceType]: (message: MessageOf[T]) => readonly string[] } = {
-  secret: () => none,
-  cluster: () => none,
-  endpoint: () => none,
-  listener: routesOfListener,
-  scope: (message) => [message.routeConfigurationName],
-  route: () => none,
+/** What a client asks for by name once it has processed a message. */
+interface Named {
+  readonly routes: readonly string[];
+  readonly extensions: readonly string[];
+}
+
+const nothingNamed: Named = { routes: none, extensions: none };
+
+const namedBy: { readonly [T in ResourceType]: (message: MessageOf[T]) => Named } = {
+  secret: () => nothingNamed,
+  cluster: () => nothingNamed,
+  endpoint: () => nothingNamed,
+  extension: () => nothingNamed,
+  listener: namedByListener,
+  scope: (message) => ({ routes: [message.routeConfigurationName], extensions: none }),
+  route: () => nothingNamed,
 };
 
 /** Encodes a resource; equal messages make equal bytes and versions. */
 export function encodeResource<T extends ResourceType>(resource: Resource<T>): EncodedResource {
-  const routes = routesNamedBy[resource.type](resource.message);
-  return encodedFrom({ ...resource, routes }, encoders[resource.type](resource.message));
+  const named = namedBy[resource.type](resource.message);
+  return encodedFrom({ ...resource, ...named }, encoders[resource.type](resource.message));
 }
 
-function routesOfListener({ filterChains, defaultFilterChain }: Listener): readonly string[] {
-  return [...filterChains, ...(defaultFilterChain === undefined ? [] : [defaultFilterChain])]
+function namedByListener({ filterChains, defaultFilterChain }: Listener): Named {
+  const managers = [...filterChains, ...(defaultFilterChain === undefined ? [] : [defaultFilterChain])]
     .flatMap((chain) => chain.filters)
-    .flatMap((filter) => (filter.configType?.$case === 'typedConfig' ? routesOfFilter(filter.configType.value) : none));
+    .flatMap((filter) => (filter.configType?.$case === 'typedConfig' ? managerIn(filter.configType.value) : none));
+  const extensions = managers.flatMap(({ httpFilters }) =>
+    httpFilters.filter((one) => one.configType?.$case === 'configDiscovery').map((one) => one.name),
+  );
+  return { routes: managers.flatMap(routesOfManager), extensions: [...new Set(extensions)] };
 }
 
-function routesOfFilter(config: Any): readonly string[] {
-  if (!config.typeUrl.endsWith(HttpConnectionManager.$type)) return none;
-  const { routeSpecifier } = HttpConnectionManager.decode(config.value);
-  return routeSpecifier?.$case === 'rds' ? [routeSpecifier.value.routeConfigName] : none;
-}
+const managerIn = (config: Any): readonly HttpConnectionManager[] =>
+  config.typeUrl.endsWith(HttpConnectionManager.$type) ? [HttpConnectionManager.decode(config.value)] : none;
+
+const routesOfManager = ({ routeSpecifier }: HttpConnectionManager): readonly string[] =>
+  routeSpecifier?.$case === 'rds' ? [routeSpecifier.value.routeConfigName] : none;
 
 /** An encoded resource around the bytes of its message. */
 export function encodedFrom(
   resource: Pick<Resource, 'type' | 'name' | 'origins' | 'clusters' | 'parts'> & {
     readonly routes?: readonly string[];
+    readonly extensions?: readonly string[];
   },
   bytes: Uint8Array,
 ): EncodedResource {
@@ -155,6 +176,7 @@ export function encodedFrom(
     origins: resource.origins,
     clusters: resource.clusters ?? none,
     routes: resource.routes ?? none,
+    extensions: resource.extensions ?? none,
     parts: resource.parts ?? none,
   };
 }

@@ -21,6 +21,7 @@ import {
   isHttp,
   type Backend,
   type Caller,
+  type Capture,
   type HostRules,
   type Match,
   type PolicyInForce,
@@ -42,7 +43,7 @@ import { withoutUsualPort, type CallNames } from './redirect-port.js';
 import type { Resource } from './resources.js';
 import { hostNamesOf } from './scopes.js';
 import { pathBy, pathTo, ruleOf } from './tcp.js';
-import { forwardedTunnel, onlyTunnels, tunnel } from './tunnels.js';
+import { forwardedTunnel, leftover, onlyTunnels, tunnel } from './tunnels.js';
 
 /** The Service port that a route configuration is for, and its callers. */
 export interface RouteOwner {
@@ -50,6 +51,7 @@ export interface RouteOwner {
   readonly port: PortModel;
   /** For whom the routes are: entries for other callers are not there. */
   readonly caller: Caller;
+  readonly capture: Capture;
   /** What policies say of their calls. */
   readonly outbound: readonly PolicyInForce[];
   /** Of one pod alone. */
@@ -273,7 +275,8 @@ function routesOf(rules: HostRules, owner: RouteOwner): readonly Route[] {
   if (protocol === 'auto') return [...requestRoutes(rules, owner), plainTunnel(owner)];
   if (isHttp(protocol)) return requestRoutes(rules, owner);
   const rule = ruleOf(rules);
-  return [rule === undefined ? plainTunnel(owner) : tunnel(pathBy(rule, owner)), onlyTunnels];
+  const path = rule === undefined ? pathTo(nameOf(owner), nameOf(owner)) : pathBy(rule, owner);
+  return owner.capture === 'explicit' ? [tunnel(path), onlyTunnels] : [leftover(path)];
 }
 
 function virtualHost(rules: HostRules, owner: RouteOwner): VirtualHost {
@@ -331,5 +334,7 @@ export const buildInstanceRoutes = (
   outbound: RouteOwner['outbound'],
 ): readonly Resource<'route'>[] =>
   service.ports.flatMap((port) =>
-    service.instances.map((instance) => buildRoutes({ service, port, caller: everyone, outbound, instance }, noRules)),
+    service.instances.map((instance) =>
+      buildRoutes({ service, port, caller: everyone, capture: 'explicit', outbound, instance }, noRules),
+    ),
   );

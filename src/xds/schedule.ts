@@ -56,9 +56,9 @@ const isStillRefused = (stream: StreamState, type: ResourceType, { blocked }: Ty
 export const isDue = ({ plan, own, resources, ownResources, unanswered, blocked }: Omit<Due, 'pressing'>): boolean =>
   !blocked && (unanswered || resources.length + ownResources.length + plan.absent.length + own.absent.length > 0);
 
-/** State of the world has no words for "there is no such route configuration or secret". */
+/** State of the world has no words for "there is no such route configuration, secret or filter". */
 export const cannotSayAbsent = (stream: StreamState, type: ResourceType): boolean =>
-  stream.protocol === 'sotw' && (type === 'route' || type === 'secret');
+  stream.protocol === 'sotw' && (type === 'route' || type === 'secret' || type === 'extension');
 
 /** Clusters that the client is still to get; undefined for one that asks for no clusters here. */
 function dueClusters(stream: StreamState): { readonly state: TypeState; readonly due: Due } | undefined {
@@ -107,12 +107,15 @@ const addedAmong = (
     resources.filter((one) => !hasVersion(state.sent[stream.names.cluster.idOf(one.name)])).map((one) => one.name),
   );
 
+/** Whether resources of a type wait until the client has the clusters that they name. */
+export const waitsForClusters = (type: ResourceType): boolean => type === 'route' || type === 'extension';
+
 /** What of the due may be sent now. */
 export function withoutWaiting(stream: StreamState, type: ResourceType, turn: { due: Due; now: number }): Due {
   const { due, now } = turn;
   if (type === 'listener' || type === 'scope')
     return waitsForSending(stream) ? { ...due, resources: [], ownResources: [], unanswered: false } : due;
-  if (type !== 'route') return due;
+  if (!waitsForClusters(type)) return due;
   const underway = clustersUnderway(stream, now);
   if (underway.length === 0) return due;
   const isReady = (one: EncodedResource): boolean => !one.clusters.some((name) => underway.some((has) => has(name)));

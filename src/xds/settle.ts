@@ -3,8 +3,8 @@
 
 import { memoised } from '../lib/memo.js';
 import type { NameTable } from './name-table.js';
-import { routesNamedBy } from './plan.js';
-import { wakeAt, type Awaiting, type StreamState, type Turn } from './stream-state.js';
+import { extensionsNamedBy, routesNamedBy } from './plan.js';
+import { wakeAt, type Awaiting, type StreamState, type Turn, type TypeState } from './stream-state.js';
 import { noSubscription, resourceIn, wants, type Subscription } from './view.js';
 
 /** How long a client may take to ask for what it was told of, in milliseconds. */
@@ -17,27 +17,37 @@ const listeners = '';
 
 /** What the client is expected to ask for and has not. */
 function unasked(stream: StreamState): readonly string[] {
-  const { listener, scope, route } = stream.types;
+  const { listener, scope, route, extension } = stream.types;
   if (listener === undefined) return stream.types.cluster === undefined ? [] : [listeners];
   const known = listener.workedOut.unasked;
-  if (known !== undefined && known.scope === scope && known.route === route) return known.names;
-  const names = findUnasked(stream);
-  listener.workedOut.unasked = { scope, route, names };
+  const isKnown = known?.scope === scope && known?.route === route && known?.extension === extension;
+  if (known !== undefined && isKnown) return known.names;
+  const names = findUnasked(stream, listener);
+  listener.workedOut.unasked = { scope, route, extension, names };
   return names;
 }
 
-function findUnasked(stream: StreamState): readonly string[] {
-  const { listener, scope, route } = stream.types;
+function findUnasked(stream: StreamState, listener: TypeState): readonly string[] {
+  const { scope, route } = stream.types;
   const asked = route?.subscription ?? noSubscription;
-  return [listener, scope].flatMap((state) => {
+  const routes = [listener, scope].flatMap((state) => {
     if (state === undefined) return [];
-    const own = state.own.size === 0 ? [] : [...state.own.values()].flatMap((entry) => resourceIn(entry)?.routes ?? []);
     return [
       ...unaskedOf(routesNamedBy(state.sent), asked, stream.names.route),
-      ...own.filter(isUnasked(asked, stream.names.route)),
+      ...ownIn(state, 'routes').filter(isUnasked(asked, stream.names.route)),
     ];
   });
+  return [...routes, ...unaskedExtensions(stream, listener)];
 }
+
+function unaskedExtensions(stream: StreamState, listener: TypeState): readonly string[] {
+  const named = [...extensionsNamedBy(listener.sent), ...ownIn(listener, 'extensions')];
+  if (named.length === 0) return named;
+  return named.filter(isUnasked(stream.types.extension?.subscription ?? noSubscription, stream.names.extension));
+}
+
+const ownIn = ({ own }: TypeState, what: 'routes' | 'extensions'): readonly string[] =>
+  own.size === 0 ? [] : [...own.values()].flatMap((entry) => resourceIn(entry)?.[what] ?? []);
 
 const isUnasked =
   (asked: Subscription, names: NameTable) =>

@@ -40,6 +40,7 @@ export interface WorkedOut {
   unasked?: {
     readonly scope: TypeState | undefined;
     readonly route: TypeState | undefined;
+    readonly extension: TypeState | undefined;
     readonly names: readonly string[];
   };
 }

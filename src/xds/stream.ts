@@ -15,6 +15,7 @@ import {
   isDue,
   nextPush,
   unansweredMs,
+  waitsForClusters,
   wakeForClusters,
   withoutWaiting,
 } from './schedule.js';
@@ -122,7 +123,7 @@ function sendDue(state: StreamState, of: Of, { turn, due }: { readonly turn: Tur
     return state;
   }
   const ready = withoutWaiting(state, type, { due, now: turn.now });
-  if (type === 'route' && ready !== due) wakeForClusters(state, turn);
+  if (waitsForClusters(type) && ready !== due) wakeForClusters(state, turn);
   if (!isDue(ready)) return state;
   return sent(state, { ...of, push: nextPush(state.protocol, before, ready) }, turn);
 }

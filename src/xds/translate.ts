@@ -1,9 +1,9 @@
 // Model to resources: one list for each Service and each proxy. Plain functions; `publication.ts` remembers
 // what they gave, as bytes.
 
+import type { Capabilities, Direction } from '../features/feature.js';
 import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
-import type { Capabilities } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import type { EgressModel } from '../model/egress.js';
 import { compareMatches } from '../model/match-order.js';
@@ -26,6 +26,7 @@ import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClu
 import { buildDynamicClusters, buildUnknownScope, isDynamic } from './dynamic-hosts.js';
 import { buildExternalClusters, buildExternalNames } from './external.js';
 import { buildEndpoints } from './endpoints.js';
+import { buildExtensions, extended, isFor } from './extend.js';
 import { buildInboundRoutes } from './inbound-routes.js';
 import {
   buildListeners,
@@ -36,6 +37,7 @@ import {
   type Families,
   type ListenerAudience,
 } from './listeners.js';
+import { explicitListener } from './names.js';
 import type { Resource, ResourceType } from './resources.js';
 import { buildInstanceRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
@@ -122,7 +124,7 @@ export function translateRules(service: ServiceModel, callers: Callers, substitu
     return substitute === undefined ? written : substituted(written, substitute);
   };
   return [
-    ...service.ports.map((port) => buildRoutes({ service, port, caller, outbound }, rules(port))),
+    ...service.ports.map((port) => buildRoutes({ service, port, caller, capture, outbound }, rules(port))),
     ...(capture === 'redirect' ? buildRuledListeners(service, callers, rules) : []),
   ];
 }
@@ -188,7 +190,11 @@ export function translateProxy(proxy: ProxyModel, can: Capabilities): Bundle {
   ];
 }
 
-/** Everything that a proxy is served, sorted by name: what `legation translate` prints. */
+/** Of what one proxy alone has: which calls it is for. */
+export const directionOf = ({ name }: Pick<Resource, 'name'>): Direction =>
+  name === explicitListener ? 'outbound' : 'inbound';
+
+/** Everything that a proxy of the newest version is served, sorted by name: what `legation translate` prints. */
 export function translate(
   model: Pick<MeshModel, 'services' | 'endpoints'>,
   proxy: ProxyModel,
@@ -197,17 +203,22 @@ export function translate(
   const { caller, capture, outbound } = proxy;
   const callers: Callers = { caller, capture, outbound, can };
   const services = [...model.services.values()];
-  const all = [
-    ...commonResources[capture][familiesOf(proxy.addresses)],
+  const over = (direction: Direction) => (resource: Resource) =>
+    proxy.extensions.filter(isFor(direction)).reduce(extended, resource);
+  const shared = [
     ...services.flatMap(translateService[capture]),
     ...services.flatMap((service) => translateEntrances[capture](service, callers)),
     ...services.flatMap((service) => translateRules(service, callers)),
-    ...(capture === 'explicit'
-      ? [...explicitNames(services, proxy.namespace), ...translateUnknown(services, caller, proxy.egress)]
-      : []),
+    ...(capture === 'explicit' ? translateUnknown(services, caller, proxy.egress) : []),
     ...translateEgress(proxy.egress, capture),
+  ];
+  const all = [
+    ...commonResources[capture][familiesOf(proxy.addresses)],
+    ...shared.map(over('outbound')),
+    ...(capture === 'explicit' ? explicitNames(services, proxy.namespace) : []),
     ...[...model.endpoints.values()].flatMap((sets) => translateEndpoints(sets, proxy.place ?? nowhere)),
-    ...translateProxy(proxy, can),
+    ...translateProxy(proxy, can).map((one) => over(directionOf(one))(one)),
+    ...buildExtensions(proxy.extensions),
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));
 }

@@ -1,5 +1,6 @@
-// Tunnels of the explicit proxy: what becomes of a CONNECT to a port that speaks no HTTP, or of which nobody said what
-// it speaks. A tunnel goes the way that a redirected connection would.
+// Requests where a connection is meant. Tunnels of the explicit proxy: what becomes of a CONNECT to a port that speaks no
+// HTTP, or of which nobody said what it speaks; a tunnel goes the way that a redirected connection would. And what is
+// left of HTTP on a port that has just become TCP.
 
 import {
   DirectResponseAction,
@@ -31,6 +32,25 @@ export const tunnel = (path: ConnectionPath): Route =>
     statPrefix: path.name,
     match: { pathSpecifier: { $case: 'connectMatcher', value: {} } },
     action: { $case: 'route', value: actionOf(path) },
+  });
+
+/**
+ * For redirected connections of before the port was TCP, and while it stops to be: listeners and their routes do not
+ * change at one moment. Such requests go where connections go, under the same name.
+ */
+export const leftover = ({ name, to }: ConnectionPath): Route =>
+  Route.fromPartial({
+    name,
+    statPrefix: name,
+    match: { pathSpecifier: { $case: 'prefix', value: '/' } },
+    action: {
+      $case: 'route',
+      value: RouteAction.fromPartial({
+        clusterSpecifier: to,
+        clusterNotFoundResponseCode: ClusterNotFound.INTERNAL_SERVER_ERROR,
+        timeout: durationOfSeconds(0),
+      }),
+    },
   });
 
 /** A tunnel is an upgrade: who receives it is asked for it. */

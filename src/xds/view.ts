@@ -67,6 +67,7 @@ export function forEachType<T>(make: (type: ResourceType) => T): Record<Resource
     secret: make('secret'),
     cluster: make('cluster'),
     endpoint: make('endpoint'),
+    extension: make('extension'),
     listener: make('listener'),
     scope: make('scope'),
     route: make('route'),

@@ -1,6 +1,6 @@
 // Requests as one of the calling pods, through its Envoy.
 
-import { askHttp2, askUpgrade, inParallel, type Question, type Reply } from '../envoy/client.js';
+import { askHttp2, askUpgrade, askUpgradeHttp2, inParallel, type Question, type Reply } from '../envoy/client.js';
 
 /** What a request has beside its URL. */
 export type RequestOptions = Omit<Question, 'proxy' | 'url'>;
@@ -27,7 +27,9 @@ export interface Caller {
   /** Over HTTP/2 with prior knowledge. */
   http2(url: string, options?: RequestOptions): Promise<Answer>;
   /** Upgrades to WebSocket, sends `bytes`, and has what came back as the body. */
-  upgrade(url: string, bytes: string): Promise<Answer>;
+  upgrade(url: string, bytes: string, options?: RequestOptions): Promise<Answer>;
+  /** The same over HTTP/2. */
+  upgradeHttp2(url: string, bytes: string): Promise<Answer>;
 }
 
 const byOf = (reply: Reply): string => reply.seen?.pod.split('/')[1]?.replace(/-0$/, '') ?? String(reply.status);
@@ -53,6 +55,9 @@ export function createCaller(namespace: string, proxy: string, send: Ask): Calle
       inParallel(count, 20, (index) => ask(url, typeof options === 'function' ? options(index) : options)),
     http2: async (url, options = {}) =>
       answerOf(await askHttp2({ proxy, url: inNamespace(url, namespace), ...options })),
-    upgrade: async (url, bytes) => answerOf(await askUpgrade({ proxy, url: inNamespace(url, namespace) }, bytes)),
+    upgrade: async (url, bytes, options = {}) =>
+      answerOf(await askUpgrade({ proxy, url: inNamespace(url, namespace), ...options }, bytes)),
+    upgradeHttp2: async (url, bytes) =>
+      answerOf(await askUpgradeHttp2({ proxy, url: inNamespace(url, namespace) }, bytes)),
   };
 }

@@ -6,9 +6,9 @@ import type { TestMesh } from './mesh.js';
 
 /**
  * What a body shows, besides that it did not throw. `refused`: this Envoy cannot do it, and the body has seen that
- * status says so.
+ * status says so. `fallback`: it does what is documented for it instead, which the body has seen, and status says so.
  */
-export type Shown = 'refused';
+export type Shown = 'refused' | 'fallback';
 
 /** What a test does. */
 export type Body = (mesh: TestMesh) => Promise<Shown | undefined> | Promise<void>;

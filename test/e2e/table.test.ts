@@ -22,6 +22,8 @@ describe('table of features', () => {
       result('1.1-path', 'feature', ['shown', 'shown']),
       result('1.1-path', 'misuse', ['shown', 'failed']),
       result('1.1-http', 'feature', ['refused', 'shown']),
+      result('1.6-metrics', 'feature', ['fallback', 'shown']),
+      result('1.6-metrics', 'misuse', ['shown', 'shown']),
     ],
     versions,
   );
@@ -31,11 +33,12 @@ describe('table of features', () => {
       /feature of 1\.1-path \| misuse of 1\.1-path \| yes \| \*\*fails\*\* \|$/,
     );
     expect(lineOf(page, '1.1-http')).to.match(/feature of 1\.1-http \| not covered \| refused \| yes \|$/);
+    expect(lineOf(page, '1.6-metrics')).to.match(/misuse of 1\.6-metrics \| fallback \| yes \|$/);
   });
 
   it('lists every row, covered or not', () => {
     for (const { id } of rows) expect(lineOf(page, id)).not.to.equal('');
     expect(lineOf(page, '1.1-tcp')).to.match(/not covered \| not covered \| – \| – \|$/);
-    expect(page).to.include(`1 of ${String(rows.length)} rows have both tests.`);
+    expect(page).to.include(`2 of ${String(rows.length)} rows have both tests.`);
   });
 });

@@ -1,10 +1,10 @@
 // docs/reference/features.md from what a run showed. Pure, and without times: equal results give equal text.
 
-import type { Case } from './registry.js';
+import type { Case, Shown } from './registry.js';
 import { groups, type Row, rows } from './rows.js';
 
 /** What one test came to on one version. */
-export type Outcome = 'shown' | 'refused' | 'failed';
+export type Outcome = 'shown' | Shown | 'failed';
 
 /** A test with what it came to, by Envoy version. */
 export interface Result {
@@ -12,7 +12,12 @@ export interface Result {
   readonly outcomes: ReadonlyMap<string, Outcome>;
 }
 
-const words: Readonly<Record<Outcome, string>> = { shown: 'yes', refused: 'refused', failed: '**fails**' };
+const words: Readonly<Record<Outcome, string>> = {
+  shown: 'yes',
+  fallback: 'fallback',
+  refused: 'refused',
+  failed: '**fails**',
+};
 
 /** `1.39.3` as users name it. */
 const minor = (version: string): string => version.split('.').slice(0, 2).join('.');
@@ -20,7 +25,7 @@ const minor = (version: string): string => version.split('.').slice(0, 2).join('
 function verdict(results: readonly Result[], version: string): string {
   if (results.length === 0) return '–';
   const outcomes = results.map(({ outcomes: all }) => all.get(version) ?? 'failed');
-  const worst = (['failed', 'refused', 'shown'] as const).find((one) => outcomes.includes(one)) ?? 'failed';
+  const worst = (['failed', 'refused', 'fallback', 'shown'] as const).find((one) => outcomes.includes(one)) ?? 'failed';
   return words[worst];
 }
 
@@ -65,6 +70,7 @@ export function featureTable(results: readonly Result[], versions: readonly stri
     '',
     'Each row is shown by requests through real Envoys, and its wrong use by the message that status gives.',
     '**yes**: all tests of the row pass on this version of Envoy. **refused**: this version cannot do it, and status says so.',
+    '**fallback**: it does what the feature’s page says instead, and status says so.',
     '**–** and **not covered**: no test yet, so no promise. Bar: M is a must, S should follow.',
     '',
     `${String(covered.length)} of ${String(rows.length)} rows have both tests.`,

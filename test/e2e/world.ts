@@ -38,7 +38,7 @@ export const nodeIn = (name: string, region: string, zone: string): Written => (
 });
 
 /** Ports of every server. What is spoken on a port is the same for all Services that lead there. */
-export const ports = { http: 8080, h2c: 8081, named: 8082, detected: 8083, grpc: 8084, tcp: 8085 } as const;
+export const ports = { http: 8080, h2c: 8081, named: 8082, detected: 8083, grpc: 8084, tcp: 8085, tls: 8086 } as const;
 export type Speaks = keyof typeof ports;
 
 const protocols: Readonly<Record<Speaks, Written>> = {
@@ -48,6 +48,7 @@ const protocols: Readonly<Record<Speaks, Written>> = {
   named: { name: 'http2-main' },
   detected: { name: 'plain' },
   tcp: { name: 'tcp', appProtocol: 'tcp' },
+  tls: { name: 'tls', appProtocol: 'tls' },
 };
 
 const server = (version: Server): Written => {

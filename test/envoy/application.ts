@@ -173,7 +173,10 @@ export function createApplications(): Applications {
 
   async function listen(pod: string, address: string, port: number): Promise<() => Promise<void>> {
     const http1 = createHttp1((request, response) => void answer(pod, request, response));
-    const http2 = createHttp2((request, response) => void answer(pod, request, response));
+    const http2 = createHttp2(
+      { settings: { enableConnectProtocol: true } },
+      (request, response) => void answer(pod, request, response),
+    );
     http1.on('upgrade', (request: IncomingMessage, socket: Duplex) => {
       arrivals.push(arrivalOf(pod, request));
       socket.write(
@@ -185,6 +188,11 @@ export function createApplications(): Applications {
     http1.on('connect', (request, socket) => {
       arrivals.push(arrivalOf(pod, request));
       openTunnel(socket);
+    });
+    http2.on('connect', (request: Http2ServerRequest, { stream }: Http2ServerResponse) => {
+      arrivals.push(arrivalOf(pod, request));
+      stream.respond({ 'x-pod': pod });
+      stream.pipe(stream);
     });
     http1.keepAliveTimeout = 0;
     http1.on('clientError', (_error, socket) => socket.destroy());

@@ -137,6 +137,43 @@ export function askUpgrade(question: Question, bytes: string): Promise<Reply> {
   });
 }
 
+/** The same over HTTP/2, where an upgrade is a CONNECT that names its protocol. */
+export function askUpgradeHttp2(question: Question, bytes: string): Promise<Reply> {
+  return new Promise((resolve) => {
+    const url = new URL(question.url);
+    const session = connect(`http://${question.proxy}`);
+    const failed = (error: Error): void => {
+      session.destroy();
+      resolve(replyOf(0, {}, error.message));
+    };
+    session.once('error', failed);
+    session.once('remoteSettings', () => {
+      const target = { ':scheme': 'http', ':authority': url.host, ':path': url.pathname };
+      const stream = session.request(
+        { ':method': 'CONNECT', ':protocol': 'websocket', ...target },
+        { endStream: false },
+      );
+      let headers: IncomingHttpHeaders = {};
+      let body = '';
+      const done = (): void => {
+        session.destroy();
+        resolve(replyOf(Number(headers[':status'] ?? 0), headers, body));
+      };
+      stream.once('error', failed);
+      stream.once('response', (received) => {
+        headers = { ...received };
+      });
+      stream.setEncoding('utf8');
+      stream.on('data', (chunk: string) => {
+        body += chunk;
+        if (body.length >= bytes.length) done();
+      });
+      stream.once('end', done);
+      stream.write(bytes);
+    });
+  });
+}
+
 /** Runs `task` for 0 … count − 1, some at a time. */
 export async function inParallel<T>(
   count: number,

@@ -134,9 +134,9 @@ export async function greetingThrough(proxy: string, authority: string): Promise
   return line === '' ? 'closed' : line;
 }
 
-/** Speaks TLS over a connection that is there, and reads a line. */
-export async function lineOverTls(socket: Socket, servername: string): Promise<string> {
-  const secure = connectTls({ socket, servername, rejectUnauthorized: false });
+/** Speaks TLS over a connection that is there, and reads a line; where `ca` is given only from who has its key. */
+export async function lineOverTls(socket: Socket, servername: string, ca?: string): Promise<string> {
+  const secure = connectTls({ socket, servername, ...(ca === undefined ? { rejectUnauthorized: false } : { ca }) });
   const line = await lineFrom(secure);
   secure.destroy();
   return line;

@@ -51,6 +51,8 @@ export interface Lab {
   misdirect(address: string, pod: string): void;
   /** Calls as the application of a pod, or as a stranger. */
   call(from: string, asked: Call): Promise<Answer>;
+  /** How often a request with each id arrived at a pod. */
+  arrivals(pod: string): Promise<ReadonlyMap<string, number>>;
   envoy(pod: string): RealEnvoy;
   /** Replaces a file of the folder at once. */
   write(name: string, content: string): Promise<void>;
@@ -178,6 +180,7 @@ export async function startLab(options: LabOptions): Promise<Lab> {
       network.misdirect(address, pod.replace('/', '-'));
     },
     call: (from, asked) => found(pods, from).call(asked),
+    arrivals: (pod) => found(pods, pod).arrivals(),
     envoy: (pod) => found(envoys, pod),
     write,
     stop,

@@ -29,6 +29,8 @@ export const virtual = {
   reviews: { ipv4: '10.96.0.10', ipv6: 'fd96::10' },
   bank: { ipv4: '10.96.0.11', ipv6: 'fd96::11' },
   client: { ipv4: '10.96.0.12', ipv6: 'fd96::12' },
+  /** Called by its name alone: TLS to `bank` that asks for it is led there. */
+  ledger: { ipv4: '10.96.0.14', ipv6: 'fd96::14' },
   /** Nothing stands behind it. */
   empty: { ipv4: '10.96.0.13', ipv6: 'fd96::13' },
 } as const;
@@ -96,6 +98,10 @@ const services = (family: Family): readonly string[] => [
     clusterIP: virtual.bank[family],
   }),
   service(family, {
+    ...{ name: 'ledger', app: 'reviews', ports: [['https', 8443]], pods: ['v1'] },
+    clusterIP: virtual.ledger[family],
+  }),
+  service(family, {
     ...{ name: 'empty', app: 'nobody', ports: [['http', 80]], pods: [] },
     clusterIP: virtual.empty[family],
   }),
@@ -118,6 +124,19 @@ spec:
   - backendRefs:
     - { name: reviews-${family}, port: 9080, weight: ${v1}, subset: { version: v1 } }
     - { name: reviews-${family}, port: 9080, weight: ${v2}, subset: { version: v2 } }
+`;
+
+/** A route that leads TLS to `bank` elsewhere when it asks for this name. */
+export const ledgerName = 'ledger.example.com';
+const byName = (family: Family): string => `
+apiVersion: legation.dev/v1alpha1
+kind: TrafficRoute
+metadata: { name: ledger-${family}, namespace: shop }
+spec:
+  parentRefs: [{ name: bank-${family}, port: 8443 }]
+  protocol: TLS
+  hostnames: [${ledgerName}]
+  rules: [{ name: pass, backendRefs: [{ name: ledger-${family}, port: 8443 }] }]
 `;
 
 const pods = [
@@ -144,6 +163,7 @@ export const labOptions = (envoy: string): LabOptions => ({
     'services.yaml': [...services('ipv4'), ...services('ipv6')].join('---'),
     'split-ipv4.yaml': split('ipv4', [80, 20]),
     'split-ipv6.yaml': split('ipv6', [80, 20]),
+    'names.yaml': [byName('ipv4'), byName('ipv6')].join('---'),
   },
   pods: {
     'shop/client': {
@@ -151,7 +171,13 @@ export const labOptions = (envoy: string): LabOptions => ({
       serves: [{ port: 7000, manner: 'http' }],
       redirect: { excludeOutboundPorts: [excludedPort] },
     },
-    'shop/v1': { envoy, serves: [{ port: 9080, manner: 'http' }] },
+    'shop/v1': {
+      envoy,
+      serves: [
+        { port: 9080, manner: 'http' },
+        { port: 8443, manner: 'tls' },
+      ],
+    },
     'shop/v2': { envoy, serves: [{ port: 9080, manner: 'http' }] },
     'shop/bank': {
       envoy,

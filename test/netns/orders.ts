@@ -28,9 +28,14 @@ export interface Call {
   /** Authority, or name in the handshake. */
   readonly name?: string;
   readonly path?: string;
+  /** `x-id` of a request, by which it is counted where it arrives. */
+  readonly id?: string;
   /** How long to wait for an answer; 5,000 ms unless told. */
   readonly patienceMs?: number;
 }
+
+/** What a process in a namespace is asked for: a call, or how often requests with each id arrived at it. */
+export type Asked = Call | 'arrivals';
 
 /** What came of a call. */
 export interface Answer {

@@ -17,10 +17,12 @@ function askHttp({
   port,
   name = 'localhost',
   path = '/',
+  id,
   patienceMs = usualPatienceMs,
 }: Call): Promise<Outcome> {
   return new Promise((resolve) => {
-    const options = { host: address, port, path, headers: { host: name }, agent: false, timeout: patienceMs };
+    const headers = { host: name, ...(id === undefined ? {} : { 'x-id': id }) };
+    const options = { host: address, port, path, headers, agent: false, timeout: patienceMs };
     const outgoing = request(options, (response) => {
       let text = '';
       response.setEncoding('utf8');

@@ -10,6 +10,13 @@ export const sharedKey = { identity: 'test', psk: Buffer.from('6c65676174696f6e'
 /** Ciphers with a shared key are of 1.2. */
 export const tlsOptions = { ciphers: 'PSK', minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' } as const;
 
+/** How often a request with each id arrived in this process. */
+export const arrivals = new Map<string, number>();
+
+function note({ 'x-id': id }: IncomingHttpHeaders): void {
+  if (typeof id === 'string') arrivals.set(id, (arrivals.get(id) ?? 0) + 1);
+}
+
 function echoOf(pod: string, socket: Socket, said: { name: string; headers: IncomingHttpHeaders }): string {
   const echo: Echo = { pod, from: socket.remoteAddress ?? '', to: socket.localAddress ?? '', ...said };
   return JSON.stringify(echo);
@@ -18,6 +25,7 @@ function echoOf(pod: string, socket: Socket, said: { name: string; headers: Inco
 function serverOf(pod: string, { manner }: Listening): Server {
   if (manner === 'http') {
     return createHttp(({ headers, socket }, response) => {
+      note(headers);
       response.setHeader('content-type', 'application/json');
       response.end(echoOf(pod, socket, { name: headers.host ?? '', headers }));
     });

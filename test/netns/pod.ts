@@ -3,18 +3,21 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { end } from '../envoy/processes.js';
-import type { Answer, Call, PodOrder } from './orders.js';
+import type { Answer, Asked, Call, PodOrder } from './orders.js';
 
 /** A pod whose application runs. */
 export interface RunningPod {
   /** Calls as this pod's application. */
   call(asked: Call): Promise<Answer>;
+  /** How often a request with each id arrived. */
+  arrivals(): Promise<ReadonlyMap<string, number>>;
   stop(): Promise<void>;
 }
 
 interface Message {
   readonly id: number;
   readonly answer?: Answer;
+  readonly arrivals?: readonly (readonly [string, number])[];
 }
 
 /** Starts the process in a namespace; resolves once its applications listen. */
@@ -25,26 +28,32 @@ export async function startPod(namespace: string, order: PodOrder, logFile: stri
     stdio: ['ignore', log, log, 'ipc'],
   });
   closeSync(log);
-  const waiting = new Map<number, (answer: Answer) => void>();
+  const waiting = new Map<number, (message: Message) => void>();
   let count = 0;
   await new Promise<void>((resolve, reject) => {
     child.once('error', reject);
     child.once('exit', (code) => {
       reject(new Error(`the process of ${order.name} ended with ${String(code)}; see ${logFile}`));
     });
-    child.on('message', ({ id, answer }: Message) => {
-      if (answer === undefined) resolve();
-      else waiting.get(id)?.(answer);
-      waiting.delete(id);
+    child.on('message', (message: Message) => {
+      if (message.id === 0) resolve();
+      waiting.get(message.id)?.(message);
+      waiting.delete(message.id);
     });
   });
+  const ask = (asked: Asked): Promise<Message> =>
+    new Promise((resolve) => {
+      count += 1;
+      waiting.set(count, resolve);
+      child.send({ id: count, asked });
+    });
   return {
-    call: (asked) =>
-      new Promise((resolve) => {
-        count += 1;
-        waiting.set(count, resolve);
-        child.send({ id: count, asked });
-      }),
+    call: async (asked) => {
+      const { answer } = await ask(asked);
+      if (answer === undefined) throw new Error(`${order.name} answered something else`);
+      return answer;
+    },
+    arrivals: async () => new Map((await ask('arrivals')).arrivals),
     stop: () => end(child),
   };
 }

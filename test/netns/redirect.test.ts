@@ -8,7 +8,17 @@ import { inParallel } from '../envoy/client.js';
 import { conditionOf, type StatusItem, supportedVersions } from '../envoy/harness.js';
 import { eventually } from '../support/eventually.js';
 import { type Lab, startLab } from './lab.js';
-import { addresses, excludedPort, type Family, labOptions, openPort, split, undeclaredPort, virtual } from './mesh.js';
+import {
+  addresses,
+  excludedPort,
+  type Family,
+  labOptions,
+  ledgerName,
+  openPort,
+  split,
+  undeclaredPort,
+  virtual,
+} from './mesh.js';
 import { hasIpv6, obstacleToNamespaces } from './network.js';
 import type { Answer, Call } from './orders.js';
 import { expectShare } from '../e2e/statistics.js';
@@ -61,9 +71,9 @@ describe('redirect capture', function () {
               readonly items: readonly StatusItem[];
             };
             const states = items.map((item) => conditionOf(item, 'Programmed').is);
-            return (states.length === 2 && states.every((state) => state === 'True Programmed')) || items;
+            return (states.length === 4 && states.every((state) => state === 'True Programmed')) || items;
           },
-          { what: 'both routes to be programmed' },
+          { what: 'all routes to be programmed' },
         );
         const logs = ['client', 'v1', 'bank', 'legacy'].map((pod) => running().envoy(`shop/${pod}`).log());
         expect(logs.join('')).not.to.match(/rejected|\]\[(error|critical)\]/);
@@ -135,6 +145,11 @@ describe('redirect capture', function () {
             expect(answer.echo).to.include({
               ...{ pod: 'shop/bank', name: 'vault.example.com', from: deliverySource[family] },
             });
+          });
+
+          it('TLS is led by the name with which it begins', async () => {
+            const { echo } = await fromClient({ manner: 'tls', address: bank, port: 8443, name: ledgerName });
+            expect(echo).to.include({ pod: 'shop/v1', name: ledgerName, from: deliverySource[family] });
           });
 
           it('a pod of a headless Service is called by its own address', async () => {

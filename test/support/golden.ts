@@ -18,6 +18,7 @@ import type { World } from '../../src/kinds/world.js';
 import type { Capabilities } from '../../src/features/feature.js';
 import { capabilitiesOf } from '../../src/xds/capabilities.js';
 import type { Json } from '../../src/xds/json.js';
+import { gatesOf } from '../../src/kinds/gates.js';
 import { resourceTypes, type ResourceType } from '../../src/xds/resources.js';
 import { translate, type Bundle } from '../../src/xds/translate.js';
 
@@ -35,6 +36,8 @@ export interface CaseOptions {
   readonly names?: readonly string[];
   /** Version of the Envoys; absent: the oldest supported. */
   readonly envoy?: string;
+  /** Whether the gate of extensions is open. */
+  readonly extensions?: boolean;
 }
 
 export interface GoldenCase {
@@ -98,7 +101,10 @@ const labelOf = (proxy: ProxyModel): string => {
 /** Compiles objects in the capture that the case asks for. */
 export function compileCase(golden: GoldenCase, objects: readonly Parsed[]): Compiled {
   const world = worldOf(objects);
-  const reconciled = reconcile(world, { capture: golden.options.capture ?? 'redirect' });
+  const reconciled = reconcile(world, {
+    capture: golden.options.capture ?? 'redirect',
+    gates: gatesOf({ extensions: golden.options.extensions ?? false }),
+  });
   const { model, findings } = reconciled;
   const proxies = new Map<string, ProxyModel>();
   for (const key of [...model.proxies.keys()].sort()) {
@@ -114,6 +120,7 @@ const fileOf: Readonly<Record<ResourceType, string>> = {
   secret: 'secrets.yaml',
   cluster: 'clusters.yaml',
   endpoint: 'endpoints.yaml',
+  extension: 'extensions.yaml',
   listener: 'listeners.yaml',
   scope: 'scopes.yaml',
   route: 'routes.yaml',

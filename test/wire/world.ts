@@ -3,6 +3,7 @@
 
 import { hash } from 'node:crypto';
 import { Cluster } from '../../src/gen/envoy/config/cluster/v3/cluster.js';
+import { TypedExtensionConfig } from '../../src/gen/envoy/config/core/v3/extension.js';
 import { ClusterLoadAssignment } from '../../src/gen/envoy/config/endpoint/v3/endpoint.js';
 import { Listener } from '../../src/gen/envoy/config/listener/v3/listener.js';
 import { RouteConfiguration } from '../../src/gen/envoy/config/route/v3/route.js';
@@ -46,6 +47,10 @@ const bytesOf: Readonly<Record<ResourceType, (name: string, v: number) => Uint8A
   endpoint: (name, v) =>
     ClusterLoadAssignment.encode(
       ClusterLoadAssignment.fromPartial({ clusterName: name, endpoints: [{ priority: v }] }),
+    ).finish(),
+  extension: (name, v) =>
+    TypedExtensionConfig.encode(
+      TypedExtensionConfig.fromPartial({ name, typedConfig: { typeUrl: String(v) } }),
     ).finish(),
   listener: (name, v) => Listener.encode(Listener.fromPartial({ name, statPrefix: String(v) })).finish(),
   scope: (name, v) =>

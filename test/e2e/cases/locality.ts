@@ -2,12 +2,13 @@
 
 import { expect } from 'chai';
 import { eventually } from '../../support/eventually.js';
+import type { Written } from '../../envoy/objects.js';
 import type { Answer } from '../caller.js';
 import { expectCondition } from '../expectations.js';
 import type { TestMesh } from '../mesh.js';
 import { feature, misuse } from '../registry.js';
 import { countBy, expectShares } from '../statistics.js';
-import { type BareServer, type CallerName, nodeIn, nodes, service } from '../world.js';
+import { apps, type BareServer, type CallerName, nodeIn, nodes, service } from '../world.js';
 import { upstreamPolicy } from '../written.js';
 
 const policy = (locality: string, more = ''): string =>
@@ -119,6 +120,40 @@ misuse('1.3-failover', 'where no endpoint says where it is, the policy says that
   expectShares(await zonesSeen(mesh, 'web', 100), { a: 1 / 2, b: 1 / 2 });
 });
 
+/** A pod of the workload of `web`. */
+const podOfWeb = (name: string, nodeName: string): Written => ({
+  apiVersion: 'v1',
+  kind: 'Pod',
+  metadata: {
+    name,
+    namespace: apps,
+    labels: { app: 'web' },
+    ownerReferences: [{ apiVersion: 'apps/v1', kind: 'Deployment', name: 'web', controller: true }],
+  },
+  spec: { nodeName, containers: [{ name: 'app', image: 'app', ports: [{ containerPort: 8080 }] }] },
+});
+
+/** The caller as it is, and another pod of its workload in zone b, for which nobody starts an Envoy. */
+const twoOfWeb = [podOfWeb('web-0', nodes.web), podOfWeb('web-1', servers.b)];
+
+feature('1.3-zone', 'the own zone gets as much as gives all endpoints the same', async (mesh) => {
+  const behind = await open(mesh, ['a', 'b', 'b']);
+  const eject = ', outlierDetection: { maxEjectionPercent: 100, consecutiveLocalErrors: 1 }';
+  await mesh.apply(...map, ...twoOfWeb, shop(behind), policy('mode: ZoneAware', eject));
+  // Half of the callers and a third of the endpoints are in zone a.
+  expectShares(await zonesSeen(mesh, 'web', 600), { a: 2 / 3, b: 1 / 3 });
+  await mesh.apply(...map, ...twoOfWeb, shop(behind.slice(0, 2)), policy('mode: ZoneAware', eject));
+  expect(await zonesSeen(mesh, 'web', 40)).to.deep.equal({ a: 40 });
+  await behind[0]?.stop();
+  await settles(mesh, 'b');
+});
+
+feature('1.3-zone', 'callers that are all in one zone use all endpoints alike', async (mesh) => {
+  const behind = await open(mesh, ['a', 'b', 'b', 'd']);
+  await mesh.apply(...map, shop(behind), policy('mode: ZoneAware'));
+  expectShares(await zonesSeen(mesh, 'web', 400), { a: 1 / 4, b: 1 / 2, d: 1 / 4 });
+});
+
 feature('1.3-zone', 'the own zone first, and a share of the rest once too few are left in it', async (mesh) => {
   const behind = await open(mesh, ['a', 'a', 'b', 'b']);
   await mesh.apply(...map, shop(behind), policy('mode: Failover', ', outlierDetection: { consecutiveLocalErrors: 1 }'));
@@ -129,14 +164,16 @@ feature('1.3-zone', 'the own zone first, and a share of the rest once too few ar
   expectShares(await zonesSeen(mesh, 'web', 300), { a: 0.7, b: 0.3 });
 });
 
-misuse(
-  '1.3-zone',
-  'the mode that needs a proxy that knows its zone is refused, and says what else works',
-  async (mesh) => {
-    await mesh.attempt(service('shop', ['v1']), policy('mode: ZoneAware'));
-    expectCondition(await told(mesh, 'Accepted'), 'False UnsupportedValue', "'ZoneAware'", "'Failover'");
-  },
-);
+misuse('1.3-zone', 'a mode that does not exist is named, with those that do', async (mesh) => {
+  await mesh.attempt(service('shop', ['v1']), policy('mode: ZoneAwre'));
+  expectCondition(await told(mesh, 'Accepted'), 'False Invalid', 'locality.mode', "'ZoneAwre'", "'ZoneAware'");
+});
+
+misuse('1.3-zone', 'where a hash decides, the policy says that zones have no effect', async (mesh) => {
+  const hash = ', loadBalancer: { type: RingHash, hashOn: [{ type: SourceIP }] }';
+  await mesh.attempt(...map, shop(await open(mesh, ['a', 'b'])), policy('mode: ZoneAware', hash));
+  expectCondition(await told(mesh, 'Degraded'), 'True Ignored', '`upstream.locality`', "'RingHash'");
+});
 
 feature('1.3-locality', 'shares by zone, for callers of a zone and for all others', async (mesh) => {
   const shares = '{ from: north/a, to: { north/a: "80", south/d: "20" } }, { from: "*", to: { north/b: "100" } }';

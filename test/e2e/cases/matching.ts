@@ -147,6 +147,42 @@ misuse('1.1-query-method', 'a method that does not exist is named, with those th
   expectCondition(await acceptance(mesh), 'False Invalid', 'spec.rules[0].matches[0].method', 'FETCH', 'DELETE');
 });
 
+feature('1.1-cookie', 'present or of one value, among others, quoted or not, and all of several', async (mesh) => {
+  await applyRules(mesh, {
+    none: '{}',
+    present: '{ cookies: [{ name: canary }] }',
+    exact: '{ path: { value: /x }, cookies: [{ name: canary, value: "v(2).0" }] }',
+    both: '{ cookies: [{ name: canary }, { name: user, value: me }] }',
+  });
+  const wanted = {
+    '': 'none',
+    'canary=1': 'present',
+    'canary=': 'present',
+    'a=b; canary=v(2).0; c=d': 'exact',
+    'canary="v(2).0"': 'exact',
+    'canary=v(2)x0': 'present',
+    'a=canary=1': 'none',
+    'xcanary=1': 'none',
+    'canaryx=1': 'none',
+    canary: 'none',
+    'user=me; canary=1': 'both',
+    'user=you; canary=1': 'present',
+  };
+  const web = mesh.as('web');
+  const ask = (cookie: string) => web.get('http://shop/x', cookie === '' ? {} : { cookie });
+  const seen = await Promise.all(
+    Object.keys(wanted).map(async (cookie) => [cookie, ruleOf(await ask(cookie))] as const),
+  );
+  expect(Object.fromEntries(seen)).to.deep.equal(wanted);
+});
+
+misuse('1.1-cookie', 'a name that no cookie can have is named, and so is a value that is too long', async (mesh) => {
+  await attemptRule(mesh, '{ cookies: [{ name: "a b" }] }');
+  expectCondition(await acceptance(mesh), 'False Invalid', 'spec.rules[0].matches[0].cookies[0].name', "'a b'");
+  await attemptRule(mesh, `{ cookies: [{ name: a, value: "${'.'.repeat(1024)}" }] }`);
+  expectCondition(await acceptance(mesh), 'False Invalid', 'is too long to be compared by Envoy');
+});
+
 feature('1.1-precedence', 'the most specific match wins, whatever the order of the file', async (mesh) => {
   await applyRules(mesh, {
     none: '{}',

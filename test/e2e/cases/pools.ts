@@ -77,6 +77,34 @@ misuse('1.3-pools', 'a time to connect that is too short is named', async (mesh)
   expectCondition(await accepted(mesh), 'False Invalid', 'spec.upstream.connection.connectTimeout', '10ms');
 });
 
+feature(
+  '1.2-lifetime',
+  'at the end of its life a connection gets nothing new, and answers what it has',
+  async (mesh) => {
+    const meeting = async (maxDuration: string): Promise<number> => {
+      await applyPool(mesh, `maxDuration: ${maxDuration}`, 'h2c');
+      const before = connections(mesh).length;
+      const slow = mesh.as('web').get('http://shop/', { 'x-app-delay': '1200' });
+      await clock.sleep(600);
+      await ask(mesh, 1);
+      expect((await slow).status).to.equal(200);
+      return new Set(connections(mesh).slice(before)).size;
+    };
+    expect(await meeting('1h')).to.equal(1);
+    expect(await meeting('300ms')).to.equal(2);
+  },
+);
+
+misuse('1.2-lifetime', 'a life that is no duration is named', async (mesh) => {
+  await mesh.attempt(service('shop', ['v1']), policy('maxDuration: forever'));
+  expectCondition(await accepted(mesh), 'False Invalid', 'spec.upstream.connection.maxDuration', 'forever');
+});
+
+misuse('1.3-h2-upstream', 'a version that no server can be asked in is named, with those that do', async (mesh) => {
+  await mesh.attempt(service('shop', ['v1']), policy('httpVersion: HTTP3'));
+  expectCondition(await accepted(mesh), 'False Invalid', 'spec.upstream.connection.httpVersion', 'HTTP3', "'HTTP2'");
+});
+
 feature('1.3-h2-options', 'streams share a connection, as many as allowed', async (mesh) => {
   const calls = async (connection: string): Promise<number> => {
     await applyPool(mesh, connection, 'h2c');

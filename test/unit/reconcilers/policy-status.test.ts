@@ -111,7 +111,7 @@ describe('status of a MeshPolicy', () => {
 
   it('says what is not compiled yet beside what is in force', () => {
     const status = statusesOf(service('web'), policy('part', { ...on('web'), ...slow, mtls: { mode: 'Strict' } }));
-    expect(status.of.get('part')?.blocks).to.deep.equal(['upstream: in force', 'mtls: not compiled yet']);
+    expect(status.of.get('part')?.blocks).to.deep.equal(['upstream: in force', 'mtls: not compiled']);
   });
 
   it('gives the port of a pod behind two Services to the older policy', () => {

@@ -1,6 +1,7 @@
 // Which service a name means, and what is said where it means none.
 
 import { expect } from 'chai';
+import { shutGates } from '../../../src/kinds/gates.js';
 import { indexPolicies } from '../../../src/reconcilers/policies.js';
 import { providersInReach } from '../../../src/reconcilers/providers.js';
 import { referentsOf } from '../../../src/reconcilers/references.js';
@@ -34,7 +35,7 @@ const worldOf = (raws: readonly Raw[]) => createWorlds().replace(parsedOfAll(raw
 
 function inReach(raws: readonly Raw[]) {
   const world = worldOf(raws);
-  const policies = indexPolicies(world.meshPolicies);
+  const policies = indexPolicies(world.meshPolicies, shutGates);
   const reaching = policies.reachingService('shop/', '');
   return providersInReach(reaching, referentsOf(world.services, world.referenceGrants, policies));
 }
