@@ -9,7 +9,7 @@ function metricsOf({ ref, blocks }: CompiledPolicy): readonly string[] {
   const rules = blocks.rateLimit?.rules ?? [];
   const own = `{policy="${keyOf(ref)}"}`;
   return [
-    ...(rules.some(({ scope }) => scope !== 'Global') ? [`envoy_audit_http_local_rate_limit_rate_limited${own}`] : []),
+    ...(rules.some(({ scope }) => scope !== 'Global') ? [`envoy_http_local_rate_limit_rate_limited${own}`] : []),
     ...(rules.some(({ scope }) => scope === 'Global') ? ['envoy_cluster_ratelimit_audit_over_limit'] : []),
     ...(blocks.inbound?.maxRequestBytes === undefined ? [] : [`envoy_mesh_audit_large_requests_total${own}`]),
   ];

@@ -224,7 +224,7 @@ feature('1.4-shadow-headers', 'Audit lets everything through, and counts what it
   expect(statusesOf(await mesh.as('web').many(10, 'http://shop/'))).to.deep.equal({ 200: 10 });
   expect(await counted(mesh, 'enabled')).to.deep.equal(new Map(Object.entries({ all: 10, posts: 10 })));
   expect(await counted(mesh, 'rate_limited')).to.deep.equal(new Map(Object.entries({ all: 7, posts: 0 })));
-  const metric = await series(mesh, 'v1', 'envoy_audit_http_local_rate_limit_rate_limited');
+  const metric = await series(mesh, 'v1', 'envoy_http_local_rate_limit_rate_limited');
   const own = metric.filter(({ labels }) => labels['policy'] === `${mesh.namespace}/tried`);
   expect(own.map(({ labels, value }) => [labels['rule'], value])).to.deep.equal([
     ['all', 7],
