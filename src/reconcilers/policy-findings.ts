@@ -4,7 +4,7 @@ import { describeRef } from '../api/meta.js';
 import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
 import { keptJudgement, missingRoots, redirectJudgement } from './egress-findings.js';
-import { inboundFindings } from './inbound-findings.js';
+import { askedInVain, inboundFindings } from './inbound-findings.js';
 import { auditFindings } from './audit-findings.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import { localityFindings, type LocalityContext } from './locality-findings.js';
@@ -119,6 +119,7 @@ export function policyFindings(
     ...localityFindings(policy, context),
     ...redirectJudgement(policy, context.capture),
     ...auditFindings(policy),
+    ...askedInVain(policy, context),
     ...inboundFindings(policy, context.proxies.values()),
   ];
   return judgements.map((one) => judge(policy, one));
