@@ -24,7 +24,7 @@ export const isPeer = (name: string): name is PeerName => Object.hasOwn(PEERS, n
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 /** Ours: compiles for itself, from objects made for a size. */
-export const ours = ({ services, endpoints, proxies }: Size): ContenderSpec => ({
+export const ours = ({ services, endpoints, proxies, routes }: Size): ContenderSpec => ({
   name: OURS,
   compiles: true,
   command: [
@@ -34,6 +34,7 @@ export const ours = ({ services, endpoints, proxies }: Size): ContenderSpec => (
     'tsx',
     here('ours.ts'),
     ...['--services', String(services), '--endpoints', String(endpoints), '--proxies', String(proxies)],
+    ...['--routes', String(routes)],
   ],
 });
 

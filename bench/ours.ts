@@ -104,7 +104,10 @@ const startLegation = async (objects: ObjectChange['apply']): Promise<Legation> 
 
 type Line = Op | { readonly op: 'stats' } | { readonly op: 'gc' } | { readonly op: 'quit' };
 
-const OPS: readonly string[] = ['endpoint', 'route', 'addService', 'removeService', 'stats', 'gc', 'quit'];
+const OPS: readonly string[] = [
+  ...['endpoint', 'route', 'workloadPolicy', 'meshPolicy', 'addService', 'removeService'],
+  ...['stats', 'gc', 'quit'],
+];
 
 /** The driver is trusted to fill in the rest. */
 const isLine = (value: unknown): value is Line =>
@@ -118,6 +121,7 @@ const PARAMETERS = {
   services: { type: 'string', default: '10' },
   endpoints: { type: 'string', default: '10' },
   proxies: { type: 'string', default: '10' },
+  routes: { type: 'string', default: '1' },
 } as const;
 
 /** Finer would cost CPU that the driver would count. */
@@ -136,8 +140,12 @@ const startDelayMonitor = (): (() => number) => {
 
 const main = async (): Promise<void> => {
   const { values } = parseArgs({ options: PARAMETERS });
-  const endpoints = Number(values.endpoints);
-  const size = { services: Number(values.services), endpoints, proxies: Number(values.proxies) };
+  const size = {
+    services: Number(values.services),
+    endpoints: Number(values.endpoints),
+    proxies: Number(values.proxies),
+    routes: Number(values.routes),
+  };
   const legation = await startLegation(initialObjects(size));
   const takeDelay = startDelayMonitor();
   print({ ready: true, port: legation.port, pid: process.pid, ...presentation });
@@ -150,7 +158,7 @@ const main = async (): Promise<void> => {
       continue;
     }
     if (line.op === 'gc') globalThis.gc?.();
-    else await legation.change(objectsOf(line, endpoints));
+    else await legation.change(objectsOf(line, size));
     print({ done: line.op });
   }
   await legation.stop();
