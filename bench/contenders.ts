@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { TransportName } from '../src/xds/transport.js';
 import type { ContenderSpec } from './contender.js';
 import type { Size, Tape } from './plan.js';
 import { OURS } from './report.js';
@@ -15,8 +16,14 @@ export const PEERS = { 'go-linear': 'linear', 'go-snapshot': 'snapshot' } as con
 /** The name of a peer. */
 export type PeerName = keyof typeof PEERS;
 
+/** Ours by the transport that serves it; undefined is what a user gets who asks for none. */
+const OURS_BY_TRANSPORT: Readonly<Record<string, TransportName | undefined>> = {
+  [OURS]: undefined,
+  [`${OURS}-grpc-js`]: 'grpc-js',
+};
+
 /** All contenders, ours first. */
-export const CONTENDERS: readonly string[] = [OURS, ...Object.keys(PEERS)];
+export const CONTENDERS: readonly string[] = [...Object.keys(OURS_BY_TRANSPORT), ...Object.keys(PEERS)];
 
 /** Whether a name is a peer's. */
 export const isPeer = (name: string): name is PeerName => Object.hasOwn(PEERS, name);
@@ -24,8 +31,8 @@ export const isPeer = (name: string): name is PeerName => Object.hasOwn(PEERS, n
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 /** Ours: compiles for itself, from objects made for a size. */
-export const ours = ({ services, endpoints, proxies, routes }: Size): ContenderSpec => ({
-  name: OURS,
+export const ours = ({ services, endpoints, proxies, routes }: Size, name: string = OURS): ContenderSpec => ({
+  name,
   compiles: true,
   command: [
     process.execPath,
@@ -35,6 +42,7 @@ export const ours = ({ services, endpoints, proxies, routes }: Size): ContenderS
     here('ours.ts'),
     ...['--services', String(services), '--endpoints', String(endpoints), '--proxies', String(proxies)],
     ...['--routes', String(routes)],
+    ...(OURS_BY_TRANSPORT[name] === undefined ? [] : ['--transport', OURS_BY_TRANSPORT[name]]),
   ],
 });
 

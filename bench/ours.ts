@@ -19,6 +19,8 @@ import type * as pipelines from '../src/runtime/pipeline.js';
 import type * as reading from '../src/sources/parse-object.js';
 import type { ObjectEvent, Parsed } from '../src/sources/store.js';
 import { initialObjects, objectsOf, presentation, type KubeJson, type ObjectChange } from './objects.js';
+import type * as transports from '../src/xds/transport.js';
+import type { TransportName } from '../src/xds/transport.js';
 import type { DoneLine, Op, ReadyLine } from './protocol.js';
 
 /** What is measured is what is shipped: the modules of dist/, with the types of their sources. */
@@ -29,6 +31,7 @@ const { disableFreezing } = (await import(dist('lib/deep-freeze.js'))) as typeof
 const { silentLogger } = (await import(dist('lib/logger.js'))) as typeof logger;
 const { startPipeline } = (await import(dist('runtime/pipeline.js'))) as typeof pipelines;
 const { readObject } = (await import(dist('sources/parse-object.js'))) as typeof reading;
+const { transportNames } = (await import(dist('xds/transport.js'))) as typeof transports;
 disableFreezing();
 
 /** A running Legation. */
@@ -71,11 +74,11 @@ const createMemorySource = (objects: ObjectChange['apply']) => {
   return { source, push };
 };
 
-const startLegation = async (objects: ObjectChange['apply']): Promise<Legation> => {
+const startLegation = async (objects: ObjectChange['apply'], xdsTransport: TransportName): Promise<Legation> => {
   const stopping = new AbortController();
   const { source, push } = createMemorySource(objects);
   const deps = { clock: systemClock, log: silentLogger, sources: [source] };
-  const pipeline = startPipeline({ capture: 'explicit' }, deps, stopping.signal);
+  const pipeline = startPipeline({ capture: 'explicit', xdsTransport }, deps, stopping.signal);
   await pipeline.ready;
   const server = await pipeline.serveXds('127.0.0.1:0');
   const published = (): Promise<void> =>
@@ -122,6 +125,7 @@ const PARAMETERS = {
   endpoints: { type: 'string', default: '10' },
   proxies: { type: 'string', default: '10' },
   routes: { type: 'string', default: '1' },
+  transport: { type: 'string', default: transportNames[0] },
 } as const;
 
 /** Finer would cost CPU that the driver would count. */
@@ -146,7 +150,9 @@ const main = async (): Promise<void> => {
     proxies: Number(values.proxies),
     routes: Number(values.routes),
   };
-  const legation = await startLegation(initialObjects(size));
+  const transport = transportNames.find((name) => name === values.transport);
+  if (transport === undefined) throw new Error(`unknown transport ${values.transport}`);
+  const legation = await startLegation(initialObjects(size), transport);
   const takeDelay = startDelayMonitor();
   print({ ready: true, port: legation.port, pid: process.pid, ...presentation });
   for await (const text of createInterface({ input: process.stdin })) {

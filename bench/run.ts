@@ -10,7 +10,7 @@ import { buildPeers, CONTENDERS, isPeer, ours, peer, writeWorld, type PeerProgra
 import { measure, type Measurement } from './measure.js';
 import { SIZES, type Size, type Tape } from './plan.js';
 import { findCores, pinSelf, type Cores } from './processes.js';
-import { buildRows, describeLeftOut, formatRows, OURS, type Row } from './report.js';
+import { buildRows, describeLeftOut, formatRows, type Row } from './report.js';
 import { synthesise } from './synthetic.js';
 import { canonicalise, recordTape } from './tape.js';
 
@@ -115,7 +115,7 @@ const createRunner = ({ program, cores }: Setting, { size, mode, tape }: TableSp
   const peerTape = program.kind === 'built' ? canonicalise(tape, program.path) : tape;
   const world = writeWorld(peerTape);
   const run = async (name: string): Promise<Measurement | undefined> => {
-    if (!isPeer(name)) return measure({ contender: ours(size), tape, mode, size, cores });
+    if (!isPeer(name)) return measure({ contender: ours(size, name), tape, mode, size, cores });
     if (program.kind === 'missing') return undefined;
     const contender = peer(name, program.path, { world: world.path, size, nodeId: tape.presentation.node.id });
     return measure({ contender, tape: peerTape, mode, size, cores });
@@ -125,7 +125,7 @@ const createRunner = ({ program, cores }: Setting, { size, mode, tape }: TableSp
 
 const measureTable = async (setting: Setting, spec: TableSpec): Promise<Table> => {
   const { contenders, repeat, synthetic } = setting.options;
-  const names = contenders.filter((name) => name !== OURS || !synthetic);
+  const names = contenders.filter((name) => isPeer(name) || !synthetic);
   const runs = Array.from({ length: repeat }, (_, i) => names.map((name) => ({ name, i }))).flat();
   const runner = createRunner(setting, spec);
   const measurements: Measurement[] = [];

@@ -14,7 +14,13 @@ const searchPath = [join(root, 'node_modules', '.bin'), process.env['PATH'] ?? '
 
 type Part =
   | { readonly kind: 'command'; readonly command: readonly string[] }
-  | { readonly kind: 'mocha'; readonly path: string; readonly timeoutMs: number; readonly envoys?: readonly string[] };
+  | {
+      readonly kind: 'mocha';
+      readonly path: string;
+      readonly timeoutMs: number;
+      readonly envoys?: readonly string[];
+      readonly tools?: string;
+    };
 
 const supportedEnvoys = ['1.36.4', '1.39.3', '1.40.0'];
 
@@ -34,7 +40,13 @@ const parts: Readonly<Record<string, Part>> = {
   fuzz: { kind: 'mocha', path: 'test/fuzz', timeoutMs: 20_000 },
   scaffold: { kind: 'mocha', path: 'test/scaffold', timeoutMs: 240_000 },
   envoy: { kind: 'mocha', path: 'test/envoy', timeoutMs: 120_000, envoys: supportedEnvoys },
-  'e2e-traffic': { kind: 'mocha', path: 'test/e2e', timeoutMs: 30_000, envoys: supportedEnvoys },
+  'e2e-traffic': {
+    kind: 'mocha',
+    path: 'test/e2e',
+    timeoutMs: 30_000,
+    envoys: supportedEnvoys,
+    tools: 'scripts/install-ratelimit.sh',
+  },
   'soak-traffic': { kind: 'mocha', path: 'test/soak', timeoutMs: 60_000, envoys: supportedEnvoys },
   netns: { kind: 'mocha', path: 'test/netns', timeoutMs: 60_000, envoys: supportedEnvoys },
   'fuzz-envoy': { kind: 'mocha', path: 'test/envoy/fuzz.test.ts', timeoutMs: 120_000, envoys: supportedEnvoys },
@@ -78,6 +90,8 @@ async function runPart(part: Part): Promise<Counts> {
   if (part.envoys !== undefined && (process.env['ENVOY'] ?? '') === '') {
     if ((await run(['scripts/install-envoy.sh', ...part.envoys])) !== 0) return oneFailed;
   }
+  // It says what is missing; so does each test that needs it.
+  if (part.tools !== undefined) await run([part.tools]);
   return await runSuite(files, part.timeoutMs);
 }
 

@@ -125,7 +125,12 @@ interface Fence {
 const fences: readonly Fence[] = [
   { packages: /^@kubernetes\/client-node/, allowed: /^kube\//, text: 'client-node only in kube/' },
   { packages: /^winston/, allowed: /^runtime\/logging\.ts$/, text: 'winston only in runtime/logging.ts' },
-  { packages: /^@grpc\//, allowed: /^xds\/server\.ts$/, text: 'grpc-js only in xds/server.ts' },
+  { packages: /^@grpc\//, allowed: /^xds\/grpc-transport\.ts$/, text: 'grpc-js only in xds/grpc-transport.ts' },
+  {
+    packages: /^(node:)?http2$/,
+    allowed: /^(xds\/http2-(transport|call)|sandbox\/echo-server)\.ts$/,
+    text: 'node:http2 only in the transport, xds/http2-*.ts, and in the echo application of the sandbox',
+  },
   {
     packages: /^(@peculiar\/|node-forge|reflect-metadata)/,
     allowed: /^ca\/x509\.ts$/,

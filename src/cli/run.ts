@@ -2,6 +2,7 @@
 
 import { Option } from 'commander';
 import type { RunFlags } from '../runtime/config.js';
+import { transportNames } from '../xds/transport.js';
 import { UsageError, defineCommand } from './command.js';
 import { extensionsOption } from './gates.js';
 
@@ -19,6 +20,10 @@ const options = [
   ).argParser(appended),
   new Option('--xds-listen <HOST:PORT>', 'where Envoys connect; port 0 picks a free one').default('127.0.0.1:18000'),
   new Option('--xds-insecure', 'serve plain text, without authentication; on loopback only'),
+  new Option('--xds-transport <NAME>', 'what serves Envoys: http2, or grpc-js, which is the reference and costs more')
+    .choices(transportNames)
+    .default(transportNames[0])
+    .env('LEGATION_XDS_TRANSPORT'),
   new Option('--admin-listen <HOST:PORT>', 'where status, metrics and health are').default('127.0.0.1:19000'),
   new Option('--capture <MODE>', 'how requests reach a proxy').choices(['explicit', 'redirect']).default('explicit'),
   new Option('--loopback-pods', 'replace pod addresses that are not on loopback, as the sandbox does'),

@@ -4,6 +4,7 @@ export type { CircuitBreakers_Thresholds as Thresholds } from '../gen/envoy/conf
 export type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
 export type { HealthCheck as EnvoyHealthCheck } from '../gen/envoy/config/core/v3/health_check.js';
 export type { Filter as NetworkFilter } from '../gen/envoy/config/listener/v3/listener_components.js';
+export type { RouteConfiguration } from '../gen/envoy/config/route/v3/route.js';
 export type {
   DirectResponseAction,
   RedirectAction,

@@ -12,10 +12,11 @@ import type {
   RedirectAction,
   Route,
   RouteAction,
+  RouteConfiguration,
   TcpProxy,
   WeightedBackend,
 } from './envoy-types.js';
-import type { Result } from '../lib/result.js';
+import { ok, type Result } from '../lib/result.js';
 import type { Providers } from './providers.js';
 import type { RouteDefaults } from './route-defaults.js';
 
@@ -98,6 +99,12 @@ export interface RoutePatch {
     | { readonly kind: 'respond'; readonly action: Patch<DirectResponseAction> };
 }
 
+/** What a feature knows of all routes of a port together. */
+export type RoutesContext = Pick<RouteContext, 'direction' | 'port'>;
+
+/** What a feature changes for all routes of a port together: what counts across them. */
+export type RoutesPatch = Patch<Pick<RouteConfiguration, 'typedPerFilterConfig'>>;
+
 /** What a feature knows of the cluster that it changes: a port of a Service, or some of its pods. */
 export interface ClusterContext {
   /** Full name of the Service. */
@@ -167,6 +174,7 @@ export interface Feature<Key extends string, Config, Compiled> {
   /** As close to Envoy as possible, once for each configuration. */
   compile(config: Config): Result<Compiled>;
   onRoute?(compiled: Compiled, route: RouteContext): RoutePatch;
+  onRoutes?(compiled: Compiled, routes: RoutesContext): RoutesPatch;
   /** The same for rules of TCP and TLS routes; absent: it needs requests. */
   onConnection?(compiled: Compiled, defaults: RouteDefaults): ConnectionPatch;
   /** What changes for one backend of a split. */
@@ -194,6 +202,7 @@ export interface CompiledFeature {
   onRequest(request: RequestOnTheWay): RequestOnTheWay | undefined;
   splitsMethods(defaults: RouteDefaults): boolean;
   onRoute(route: RouteContext): RoutePatch;
+  onRoutes(routes: RoutesContext): RoutesPatch;
   onConnection(defaults: RouteDefaults): ConnectionPatch;
   onBackend(): Patch<WeightedBackend>;
   onCluster(cluster: ClusterContext): ClusterPatch;
@@ -241,9 +250,13 @@ function close<Key extends string, Config, Compiled>(
     onRequest: (request) => (feature.onRequest === undefined ? request : feature.onRequest(value, request)),
     splitsMethods: (defaults) => feature.splitsMethods?.(value, defaults) ?? false,
     onRoute: (route) => feature.onRoute?.(value, route) ?? {},
+    onRoutes: (routes) => feature.onRoutes?.(value, routes) ?? {},
     onConnection: (defaults) => feature.onConnection?.(value, defaults) ?? {},
     onBackend: () => feature.onBackend?.(value) ?? {},
     onCluster: (cluster) => feature.onCluster?.(value, cluster) ?? {},
     onChain: (chain) => feature.onChain?.(value, chain) ?? {},
   };
 }
+
+/** What changes nothing. */
+export const silent: CompiledFeature = close({ key: 'silent', summary: '', compile: ok }, undefined);

@@ -1,13 +1,13 @@
 // Active health checks, for endpoints that Kubernetes does not probe. Knows no kind.
 
 import { HealthCheckEventFileSink } from '../gen/envoy/extensions/health_check/event_sinks/file/v3/file.js';
-import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
 import { CodecClientType } from '../gen/envoy/type/v3/http.js';
 import { dur } from '../api/fields.js';
 import { integer, list, object, oneOf, text, type Static } from '../api/schema.js';
 import { ok } from '../lib/result.js';
 import { packAny } from './any.js';
 import { durationOf } from './envoy-values.js';
+import { httpOptions, onlyHttp2 } from './http-options.js';
 import { defineFeature, type ClusterContext, type Patch } from './feature.js';
 import type { EnvoyHealthCheck } from './envoy-types.js';
 
@@ -88,17 +88,7 @@ function checkerOf(
 }
 
 /** gRPC checks are HTTP/2, also of endpoints that are sent bytes only. */
-const http2ForChecks = {
-  'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': packAny(
-    HttpProtocolOptions,
-    HttpProtocolOptions.fromPartial({
-      upstreamProtocolOptions: {
-        $case: 'explicitHttpConfig',
-        value: { protocolConfig: { $case: 'http2ProtocolOptions', value: {} } },
-      },
-    }),
-  ),
-};
+const http2ForChecks = httpOptions({ upstreamProtocolOptions: onlyHttp2({}) });
 
 /** `upstream.healthCheck`. An endpoint that Kubernetes takes away is gone, whatever its checks say. */
 export const healthCheck = defineFeature<'healthCheck', HealthCheck, HealthCheck>({

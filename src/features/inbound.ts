@@ -1,5 +1,5 @@
-// How the receiving proxy treats connections and requests. Merged field by field, so without stored
-// defaults. Knows no kind.
+// How the receiving proxy treats connections and requests: the schema of all of it, and what is done before routes are
+// looked at. Other members have files of their own. Merged field by field, so without stored defaults. Knows no kind.
 
 import { HttpProtocolOptions_HeadersWithUnderscoresAction as Underscores } from '../gen/envoy/config/core/v3/protocol.js';
 import { HttpConnectionManager_PathWithEscapedSlashesAction as EscapedSlashes } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.js';
@@ -29,7 +29,7 @@ export const inboundSchema = object(
     maxConnections: integer(
       { min: 1 },
       {
-        doc: 'Open connections to one proxy.',
+        doc: 'Open connections to each port of one proxy.',
         effective: 'unlimited',
         change: 'L at first use',
         envoy: 'ConnectionLimit.max_connections',
@@ -61,7 +61,7 @@ export const inboundSchema = object(
     maxRequestBytes: integer(
       { max: 1_073_741_824 },
       {
-        doc: 'Largest request body, 413 above; 0 switches it off. Bodies are buffered.',
+        doc: 'Largest request body, 413 above; 0 switches it off. Bodies are buffered; not on gRPC ports.',
         effective: '0',
         change: 'R',
         envoy: 'BufferPerRoute.buffer.max_request_bytes',
@@ -73,8 +73,8 @@ export const inboundSchema = object(
       {
         doc: 'Compression of answers at edges and on plaintext hops.',
         effective: 'none',
-        change: 'R, L at first use',
-        envoy: 'CompressorPerRoute',
+        change: 'L',
+        envoy: 'Compressor',
       },
     ),
     acceptProxyProtocol: bool({
@@ -102,7 +102,7 @@ const underscores: Readonly<Record<NonNullable<Inbound['underscoreHeaders']>, Un
   Drop: Underscores.DROP_HEADER,
 };
 
-/** `inbound`: what a port does before it looks at routes. */
+/** `inbound`: what a port does before it looks at routes. Members with features of their own are left to them. */
 export const inbound = defineFeature<'inbound', Inbound, Inbound>({
   key: 'inbound',
   summary: 'How the receiving proxy treats connections and requests.',

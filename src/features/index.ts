@@ -3,6 +3,7 @@
 
 import { accessLog } from './access-log.js';
 import { circuitBreaker } from './circuit-breaker.js';
+import { compression } from './compression.js';
 import { connection } from './connection.js';
 import { cors } from './cors.js';
 import type { CompiledFeature } from './feature.js';
@@ -11,8 +12,11 @@ import { fault } from './fault.js';
 import { requestHeaderModifier, responseHeaderModifier } from './header-modifiers.js';
 import { healthCheck } from './health-check.js';
 import { inbound } from './inbound.js';
+import { limits } from './limits.js';
 import { loadBalancer } from './load-balancer.js';
 import { locality } from './locality.js';
+import { maxConnections } from './max-connections.js';
+import { maxRequestBytes } from './max-request-bytes.js';
 import { metrics } from './metrics.js';
 import { outlierDetection } from './outlier-detection.js';
 import { requestMirror } from './request-mirror.js';
@@ -58,7 +62,10 @@ export const upstreamFeatures = [
 ] as const;
 
 /** Blocks of a MeshPolicy that hold where a pod is called. */
-export const inboundFeatures = [inbound] as const;
+export const inboundFeatures = [limits, inbound] as const;
+
+/** Members of `inbound` of a MeshPolicy that stand on their own; its `ports` say what is spoken. */
+export const inboundMembers = [maxConnections, maxRequestBytes, compression] as const;
 
 /** Members of `telemetry` of a MeshPolicy, which holds on both sides. */
 export const telemetryFeatures = [accessLog, tracing, metrics] as const;
@@ -72,6 +79,7 @@ export const features = [
   ...filterFeatures,
   ...upstreamFeatures,
   ...inboundFeatures,
+  ...inboundMembers,
   ...outboundFeatures,
   ...telemetryFeatures,
 ] as const;

@@ -1,7 +1,9 @@
 // Rate limits, local and global. Rules are a union by name. Knows no kind.
 
+import { isIP } from 'node:net';
 import { dur, label } from '../api/fields.js';
 import { bool, integer, list, object, oneOf, text, type Static } from '../api/schema.js';
+import type { Problem } from '../lib/result.js';
 
 const perSchema = list(
   object(
@@ -40,7 +42,7 @@ const perSchema = list(
 const rulesSchema = list(
   object(
     {
-      name: label({ doc: 'Name of the rule.', required: true, envoy: 'descriptor key, stat suffix' }),
+      name: label({ doc: 'Name of the rule.', required: true, envoy: 'descriptor entry `rule`' }),
       scope: oneOf(['Proxy', 'Workload', 'Global'], {
         doc: 'One bucket in each proxy, divided by ready replicas, or in an external service.',
         default: 'Proxy',
@@ -92,7 +94,7 @@ export const rateLimitSchema = object(
     provider: label({
       doc: 'Provider of the Global limits.',
       effective: 'none',
-      change: 'F',
+      change: 'L',
       envoy: 'RateLimit.rate_limit_service',
     }),
     domain: text(
@@ -100,19 +102,20 @@ export const rateLimitSchema = object(
       {
         doc: 'Domain of the Global limits.',
         effective: 'the namespace',
-        change: 'F',
+        change: 'L',
         envoy: 'RateLimit.domain',
       },
     ),
     responseHeaders: bool({
       doc: 'Whether answers carry x-ratelimit headers.',
       effective: 'false',
+      change: 'R; L with Global',
       envoy: 'RateLimit.enable_x_ratelimit_headers',
     }),
     connectionsPerSecond: integer(
       { min: 1 },
       {
-        doc: 'New connections a second to one proxy.',
+        doc: 'New connections a second to each port of one proxy.',
         effective: 'unlimited',
         change: 'L at first use',
         envoy: 'network local_ratelimit token bucket',
@@ -134,3 +137,41 @@ export const rateLimitSchema = object(
 
 /** Rate limits after defaults. */
 export type RateLimit = Static<typeof rateLimitSchema>;
+
+/** A rule of them. */
+export type RateLimitRule = NonNullable<RateLimit['rules']>[number];
+
+/** A part of the key of a rule. */
+export type Per = NonNullable<RateLimitRule['per']>[number];
+
+/** Buckets of one rule that are known beforehand. */
+const maxBuckets = 256;
+
+const problem = (path: string, message: string): Problem => ({ path, reason: 'UnsupportedValue', message });
+
+function perProblem(per: Per, path: string): Problem | undefined {
+  if (per.type === 'Namespace' && (per.values ?? []).length === 0)
+    return problem(
+      `${path}.values`,
+      `\`${path}\` of type 'Namespace' must name \`values\`: callers are known by the addresses of the pods of these namespaces`,
+    );
+  if (per.type !== 'RemoteIP') return undefined;
+  const other = per.values?.find((value) => isIP(value) === 0);
+  return other === undefined
+    ? undefined
+    : problem(`${path}.values`, `\`${path}.values\` must be addresses; '${other}' is none`);
+}
+
+function ruleProblem({ per = [] }: RateLimitRule, path: string): Problem | undefined {
+  const buckets = per.reduce((product, { values = [] }) => product * Math.max(values.length, 1), 1);
+  if (buckets > maxBuckets)
+    return problem(
+      `${path}.per`,
+      `\`${path}.per\` has ${String(buckets)} combinations of values; at most ${String(maxBuckets)} have a bucket each`,
+    );
+  return per.flatMap((one, index) => perProblem(one, `${path}.per[${String(index)}]`) ?? [])[0];
+}
+
+/** What of a block cannot be compiled: one problem for a rule. */
+export const rateLimitProblems = ({ rules = [] }: RateLimit): readonly Problem[] =>
+  rules.flatMap((rule, index) => ruleProblem(rule, `spec.rateLimit.rules[${String(index)}]`) ?? []);

@@ -33,27 +33,17 @@ const meshPolicy: readonly Unsupported[] = [
   ...fields(['egress.hosts[].tls.clientSecret'], "use `mode` 'Simple'"),
   ...only('egress.hosts[].tls.mode', ['Mutual', 'Mesh'], "use 'Simple'"),
   ...only('targetRefs[].kind', ['MeshIdentity'], 'target Services, ServiceAccounts or routes'),
-  ...only('mode', ['Audit'], 'nothing of the policy is in force'),
-  ...fields(
-    [
-      'mtls',
-      'authorization',
-      'jwt',
-      'extAuthz',
-      'inbound.ports',
-      'inbound.maxConnections',
-      'inbound.trustedHops',
-      'inbound.maxRequestBytes',
-      'inbound.compression',
-      'inbound.acceptProxyProtocol',
-      'rateLimit',
-      'telemetry.metrics.provider',
-      'scope',
-      'sidecar',
-    ],
-    builtIn,
+  ...only(
+    'rateLimit.rules[].per[].type',
+    ['Principal', 'Claim'],
+    "tell callers apart by 'Namespace', 'Header', 'RemoteIP' or 'Method'",
   ),
-  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP', 'RateLimit'], 'nothing asks it yet'),
+  ...fields(['mtls', 'authorization', 'jwt', 'extAuthz', 'telemetry.metrics.provider', 'scope', 'sidecar'], builtIn),
+  ...fields(
+    ['inbound.trustedHops', 'inbound.acceptProxyProtocol'],
+    'a sidecar takes the address of the connection, and edges are not served yet',
+  ),
+  ...only('providers[].type', ['ExtAuthzGRPC', 'ExtAuthzHTTP'], 'nothing asks it yet'),
   ...only('providers[].backendRef.kind', ['Host'], "only kind 'Service' works"),
 ];
 

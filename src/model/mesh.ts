@@ -164,6 +164,8 @@ export interface Rule {
   readonly features: readonly CompiledFeature[];
   /** What the receiving proxy would hold is held by the caller's: not everyone who receives can. */
   readonly fallsBack?: boolean;
+  /** Something that a policy on the rule says holds where its requests arrive. */
+  readonly heldByPolicy?: true;
   /** What policies on the route say where the rule says nothing, before those of the Service. */
   readonly defaults?: Partial<RouteDefaults>;
 }
@@ -244,6 +246,14 @@ export interface InboundService {
   readonly hosts: readonly HostRules[];
 }
 
+/** A rule as rate limits know it. */
+export interface RuleMark {
+  /** `namespace/route/rule`. */
+  readonly at: string;
+  /** Names of limits on the rule: others of these names do not hold for it. */
+  readonly replaces: readonly string[];
+}
+
 /** A port on which the proxy's own pod is called. */
 export interface InboundPort {
   /** Where callers call. */
@@ -253,6 +263,8 @@ export interface InboundPort {
   readonly policies: readonly PolicyInForce[];
   /** All that it is called as, if rules of one of them hold here. */
   readonly services: readonly InboundService[];
+  /** How limits know requests of the rules that they are about. */
+  readonly marks: ReadonlyMap<Rule, RuleMark>;
 }
 
 /** A class of callers: they get the same routes. Equal classes are one object, see `caller.ts`. */

@@ -14,7 +14,8 @@ export interface Arrival {
 }
 
 /** Whether something of a rule is done by the proxy that receives its requests. */
-export const isHeldAtDestination = ({ features, fallsBack }: Rule): boolean =>
+export const isHeldAtDestination = ({ features, fallsBack, heldByPolicy }: Rule): boolean =>
+  heldByPolicy === true ||
   features.some(({ heldAt }) => heldAt === 'destination' || (heldAt === 'either' && fallsBack !== true));
 
 /** Undefined: who receives such a request cannot tell that it was one. */

@@ -38,7 +38,13 @@ export function unknowable({ rule, delegate }: CompiledRule, { ref, parents }: R
   return undefined;
 }
 
-const names = (features: readonly CompiledFeature[]): string => features.map(({ key }) => `\`${key}\``).join(', ');
+const names = (keys: readonly string[]): string => keys.map((key) => `\`${key}\``).join(', ');
+
+/** What of a rule is done by the proxy that receives its requests, policies on it included. */
+const heldKeys = (rule: Rule): readonly string[] => [
+  ...atDestination(rule).map(({ key }) => key),
+  ...(rule.heldByPolicy === true ? ['rateLimit'] : []),
+];
 
 /** A rewrite makes calls that came straight to the new path or host look the same. */
 function widened(rule: Rule): string | undefined {
@@ -54,7 +60,7 @@ function widened(rule: Rule): string | undefined {
 /** A rule with the place where its features are held, or why they can be held nowhere. */
 export function holdRule(compiled: CompiledRule, route: RuleRoute): Result<CompiledRule> {
   const { rule } = compiled;
-  const held = atDestination(rule);
+  const held = heldKeys(rule);
   if (held.length === 0) return ok(compiled);
   const path = `spec.rules[${String(compiled.index)}]`;
   const notice = (message: string): Problem => ({ path, reason: 'FallbackActive', message });
@@ -64,9 +70,9 @@ export function holdRule(compiled: CompiledRule, route: RuleRoute): Result<Compi
     const message = `${names(held)} of rule '${rule.name}' also holds for ${more ?? ''}, which arrive alike`;
     return ok(more === undefined ? compiled : { ...compiled, weakened: [...compiled.weakened, notice(message)] });
   }
-  const strict = held.filter(({ heldAt }) => heldAt === 'destination');
+  const strict = atDestination(rule).filter(({ heldAt }) => heldAt === 'destination');
   if (strict.length > 0) {
-    const message = `${names(strict)} of rule '${rule.name}' holds where requests arrive, and cannot: ${why}`;
+    const message = `${names(strict.map(({ key }) => key))} of rule '${rule.name}' holds where requests arrive, and cannot: ${why}`;
     return err([{ path, reason: 'UnsupportedValue', message }]);
   }
   const message = `${names(held)} of rule '${rule.name}' holds at callers, before their retries: ${why}`;
@@ -107,9 +113,9 @@ const internVerdicts = createInterner<Verdict>(10_000);
 function weakenedBy(compiled: CompiledRule, bare: ObjectKey): CompiledRule {
   const { rule, index } = compiled;
   const held = atDestination(rule);
-  const fallsBack = held.every(({ heldAt }) => heldAt === 'either');
+  const fallsBack = rule.heldByPolicy !== true && held.every(({ heldAt }) => heldAt === 'either');
   const effect = fallsBack ? 'holds at callers, before their retries' : 'does not hold at all endpoints';
-  const message = `${names(held)} of rule '${rule.name}' ${effect}: Service '${bare}' has endpoints without a proxy`;
+  const message = `${names(heldKeys(rule))} of rule '${rule.name}' ${effect}: Service '${bare}' has endpoints without a proxy`;
   const notice: Problem = { path: `spec.rules[${String(index)}]`, reason: 'FallbackActive', message };
   return {
     ...compiled,

@@ -194,7 +194,10 @@ export function reconcile(world: World, { capture, gates = shutGates }: Reconcil
     policies,
     delegation,
     get findings() {
-      findings ??= findingsOf({ world, routes, pooled, endpoints, delegation, policies, capture });
+      findings ??= findingsOf({
+        ...{ world, routes, pooled, endpoints, delegation, policies },
+        ...{ proxies: model.proxies, capture },
+      });
       return findings;
     },
   };

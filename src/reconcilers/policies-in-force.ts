@@ -1,8 +1,15 @@
 // Merged policies to what the model carries: compiled features, each with the policy that it comes from.
 
 import { systemNamespace } from '../api/meta.js';
-import type { CompiledFeature } from '../features/feature.js';
-import { inboundFeatures, outboundFeatures, telemetryFeatures, upstreamFeatures } from '../features/index.js';
+import { silent, type CompiledFeature } from '../features/feature.js';
+import {
+  inboundFeatures,
+  inboundMembers,
+  outboundFeatures,
+  telemetryFeatures,
+  upstreamFeatures,
+} from '../features/index.js';
+import type { Limits } from '../features/limits.js';
 import { hashes } from '../features/load-balancer.js';
 import { localityOf } from '../features/locality.js';
 import { builtInDefaults, routeDefaultsOf, type RouteDefaults } from '../features/route-defaults.js';
@@ -17,12 +24,12 @@ import type { CompiledPolicy, PolicyAttachment, PolicyBlocks } from './policy.js
 
 type Listed = Result<CompiledFeature> | undefined;
 
-/** Who says most of a block: the nearest policy that has a part of it. */
-const originUnder = ({ parts }: EffectivePolicy, path: string) => {
-  const found = [...parts].find(
-    ([name]) => name === path || name.startsWith(`${path}.`) || name.startsWith(`${path}[`),
+/** Who says something of a block: policies that have a part of it, the nearest first. */
+export const originsUnder = ({ parts }: EffectivePolicy, path: string): readonly Origin[] => {
+  const found = [...parts.values()].filter(
+    (part) => part.path === path || part.path.startsWith(`${path}.`) || part.path.startsWith(`${path}[`),
   );
-  return found === undefined ? undefined : originOf(found[1].by.policy, path);
+  return [...new Set(found.map(({ by }) => by.policy))].map((policy) => originOf(policy, path));
 };
 
 interface Subject {
@@ -30,19 +37,23 @@ interface Subject {
   readonly providers: ProviderTable;
 }
 
-/** Each policy was compiled on its own before: what comes out of a merge compiles, too. */
-function inForce({ effective, providers }: Subject, path: string, compiled: Listed): readonly PolicyInForce[] {
-  const origin = originUnder(effective, path);
-  return compiled?.ok === true && origin !== undefined ? [{ origin, feature: compiled.value, providers }] : [];
+/** Those that had a part in something hear of its delivery; the first brings it. */
+function broughtBy(origins: readonly Origin[], compiled: Listed, providers: ProviderTable): readonly PolicyInForce[] {
+  if (compiled?.ok !== true) return [];
+  return origins.map((origin, index) => ({ origin, feature: index === 0 ? compiled.value : silent, providers }));
 }
+
+/** Each policy was compiled on its own before: what comes out of a merge compiles, too. */
+const inForce = ({ effective, providers }: Subject, path: string, compiled: Listed): readonly PolicyInForce[] =>
+  broughtBy(originsUnder(effective, path), compiled, providers);
 
 /** What is built in is what a mesh default would say. */
 const builtIn: Origin = { ref: { kind: 'MeshPolicy', namespace: systemNamespace, name: 'default' }, generation: 0 };
 
 /** The same for a feature that also holds where no policy says anything. */
 function always({ effective, providers }: Subject, path: string, compiled: Listed): readonly PolicyInForce[] {
-  if (compiled?.ok !== true) return [];
-  return [{ origin: originUnder(effective, path) ?? builtIn, feature: compiled.value, providers }];
+  const origins = originsUnder(effective, path);
+  return broughtBy(origins.length === 0 ? [builtIn] : origins, compiled, providers);
 }
 
 /** What the mesh default says of telemetry. */
@@ -91,22 +102,52 @@ export const ruleDefaultsOf = memoised((reaching: readonly PolicyAttachment[]): 
   return upstream === undefined ? undefined : routeDefaultsOf(upstream);
 });
 
-type SideFeature = (typeof inboundFeatures | typeof outboundFeatures)[number];
+/** Whether a policy on a route says something that holds where requests arrive. */
+export const holdsOnArrival = (reaching: readonly PolicyAttachment[]): boolean =>
+  reaching.some(({ policy }) => policy.blocks.rateLimit !== undefined);
 
-const onSide = (features: readonly SideFeature[]) =>
-  memoised((reaching: readonly PolicyAttachment[], providers: ProviderTable): readonly PolicyInForce[] => {
-    const effective = mergePolicies(reaching);
-    const telemetry = withMeshFields(effective.blocks.telemetry ?? {}, meshTelemetry(reaching));
-    return [
-      ...features.flatMap((feature) => inForce({ effective, providers }, feature.key, feature.from(effective.blocks))),
-      ...telemetryFeatures.flatMap((feature) =>
-        always({ effective, providers }, `telemetry.${feature.key}`, feature.from(telemetry)),
-      ),
-    ];
-  });
+/** Rate limits of policies, with what was looked up for them. */
+export interface LimitsInForce {
+  readonly limits?: { readonly rateLimit: Limits; readonly by: readonly Origin[] };
+}
+
+/** What policies say of telemetry, on either side. */
+function telemetryInForce(subject: Subject, reaching: readonly PolicyAttachment[]): readonly PolicyInForce[] {
+  const telemetry = withMeshFields(subject.effective.blocks.telemetry ?? {}, meshTelemetry(reaching));
+  return telemetryFeatures.flatMap((feature) => always(subject, `telemetry.${feature.key}`, feature.from(telemetry)));
+}
 
 /** What policies say of calls to a port of a pod. */
-export const inboundPoliciesOf = onSide(inboundFeatures);
+export const inboundPoliciesOf = memoised(
+  (
+    reaching: readonly PolicyAttachment[],
+    { limits }: LimitsInForce,
+    providers: ProviderTable,
+  ): readonly PolicyInForce[] => {
+    const effective = mergePolicies(reaching);
+    const blocks = { inbound: effective.blocks.inbound, rateLimit: limits?.rateLimit };
+    const ofBlocks = inboundFeatures.flatMap((feature) => {
+      const by = feature.key === 'rateLimit' ? (limits?.by ?? []) : originsUnder(effective, feature.key);
+      return broughtBy(by, feature.from(blocks), providers);
+    });
+    const members = inboundMembers.flatMap((feature) =>
+      inForce({ effective, providers }, `inbound.${feature.key}`, feature.from(blocks.inbound ?? {})),
+    );
+    return [...ofBlocks, ...members, ...telemetryInForce({ effective, providers }, reaching)];
+  },
+);
+
+type SideFeature = (typeof inboundFeatures | typeof outboundFeatures)[number];
 
 /** What policies say of the calls that a pod makes. */
-export const outboundPoliciesOf = onSide(outboundFeatures);
+export const outboundPoliciesOf = memoised(
+  (reaching: readonly PolicyAttachment[], providers: ProviderTable): readonly PolicyInForce[] => {
+    const effective = mergePolicies(reaching);
+    const { rateLimit: _held, ...blocks } = effective.blocks;
+    const features: readonly SideFeature[] = outboundFeatures;
+    return [
+      ...features.flatMap((feature) => inForce({ effective, providers }, feature.key, feature.from(blocks))),
+      ...telemetryInForce({ effective, providers }, reaching),
+    ];
+  },
+);

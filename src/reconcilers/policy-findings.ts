@@ -2,20 +2,33 @@
 
 import { describeRef } from '../api/meta.js';
 import type { Finding } from '../model/finding.js';
-import type { Capture } from '../model/mesh.js';
+import type { Capture, MeshModel } from '../model/mesh.js';
 import { keptJudgement, missingRoots, redirectJudgement } from './egress-findings.js';
+import { inboundFindings } from './inbound-findings.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import { localityFindings, type LocalityContext } from './locality-findings.js';
-import { mergePolicies } from './policy-merge.js';
+import { mergePolicies, type EffectivePolicy } from './policy-merge.js';
 import { isOverridden, outcomesOf, type PartOutcome } from './policy-outcome.js';
 import { meetingsOf, type PolicyContext } from './policy-reach.js';
-import { emptySelections, missingTargets } from './policy-targets.js';
+import { placesOf } from './policy-subjects.js';
+import { emptySelections, missingTargets, rulesOutOfReach } from './policy-targets.js';
 import type { CompiledPolicy } from './policy.js';
 import { providersNamed, resolveDeclared, resolveProvider } from './providers.js';
 import { referentsOf } from './references.js';
 
 /** What policies are judged by. */
-export interface PolicyFindingContext extends PolicyContext, LocalityContext {}
+export interface PolicyFindingContext extends PolicyContext, LocalityContext {
+  readonly proxies: MeshModel['proxies'];
+}
+
+/** What is in force where a policy holds: with a rule also what reaches its Services, which may declare what it names. */
+function mergesWith(policy: CompiledPolicy, context: PolicyContext): readonly EffectivePolicy[] {
+  const elsewhere = meetingsOf(policy, context).filter(({ use }) => use !== 'rule');
+  const ofRules = policy.attachments.flatMap(({ target }) =>
+    target.level === 'route' ? placesOf({ kind: 'route', ref: target.ref, rule: target.rule }, context) : [],
+  );
+  return [...elsewhere, ...ofRules].map(({ reaching }) => mergePolicies(reaching));
+}
 
 /** Providers that a policy declares or names, and that are not to be had. */
 function referenceFinding(policy: CompiledPolicy, context: PolicyContext): readonly Judgement[] {
@@ -25,7 +38,7 @@ function referenceFinding(policy: CompiledPolicy, context: PolicyContext): reado
   if (providers.length === 0 && named.length === 0 && roots === undefined) return [];
   const { services, referenceGrants } = context.world;
   const referents = referentsOf(services, referenceGrants, context.policies);
-  const subjects = named.length === 0 ? [] : meetingsOf(policy, context).map(({ reaching }) => mergePolicies(reaching));
+  const subjects = named.length === 0 ? [] : mergesWith(policy, context);
   const results = [
     ...providers.map((spec) => resolveDeclared(spec, policy, referents)),
     ...subjects.flatMap((effective) => named.map((one) => resolveProvider(one, effective, referents))),
@@ -83,6 +96,8 @@ function acceptance(
   }
   const kept = keptJudgement(policy, context);
   if (kept !== undefined) return [kept, ...missing];
+  const beyond = rulesOutOfReach(policy, context);
+  if (beyond !== undefined) return [beyond, ...missing];
   const places = first === undefined ? '' : ` at ${String(count - missing.length)} of ${String(count)} targets`;
   const message = `The policy is in force${places}`;
   return [{ condition: 'Accepted', status: 'True', reason: 'Accepted', message }, ...missing];
@@ -102,6 +117,7 @@ export function policyFindings(
     ...emptySelections(policy, context),
     ...localityFindings(policy, context),
     ...redirectJudgement(policy, context.capture),
+    ...inboundFindings(policy, context.proxies.values()),
   ];
   return judgements.map((one) => judge(policy, one));
 }

@@ -4,10 +4,11 @@
 import { didYouMean } from '../api/did-you-mean.js';
 import { describeRef, idOf, keyOf, type ObjectRef } from '../api/meta.js';
 import type { World } from '../kinds/world.js';
-import type { Judgement } from './judgement.js';
+import { more, type Judgement } from './judgement.js';
 import { selects } from './policies.js';
 import type { PolicyContext } from './policy-reach.js';
 import type { CompiledPolicy, PolicyAttachment, PolicyTarget } from './policy.js';
+import { describeRule, type CompiledRule } from './rule.js';
 
 type TargetContext = Pick<PolicyContext, 'world' | 'routes'>;
 
@@ -81,6 +82,25 @@ export const missingTargets = (policy: CompiledPolicy, context: TargetContext): 
     if (missing === undefined) return [];
     return [attachment.index === undefined ? missing : { ...missing, parent: attachment.index }];
   });
+
+function targetedRules({ target }: PolicyAttachment, { routes }: TargetContext): readonly CompiledRule[] {
+  if (target.level !== 'route') return [];
+  const route = routes.find(({ ref }) => idOf(ref) === idOf(target.ref));
+  return (route?.rules ?? []).filter(({ rule }) => target.rule === undefined || rule.name === target.rule);
+}
+
+/** Rules that a policy is about and that cannot be known again where their requests arrive. */
+export function rulesOutOfReach(policy: CompiledPolicy, context: TargetContext): Judgement | undefined {
+  if (policy.blocks.rateLimit === undefined) return undefined;
+  const rules = policy.attachments.flatMap((attachment) => targetedRules(attachment, context));
+  const beyond = rules.filter(({ outOfReach }) => outOfReach !== undefined);
+  const [first] = beyond;
+  if (first === undefined) return undefined;
+  const why = `${first.outOfReach ?? ''}${more(beyond.length)}`;
+  const rest = beyond.length === rules.length ? '' : '; other rules are limited';
+  const message = `\`rateLimit\` holds where requests arrive, and cannot for ${describeRule(first.rule)}: ${why}${rest}`;
+  return { condition: 'Accepted', status: 'False', reason: 'UnsupportedValue', message, path: 'spec.rateLimit' };
+}
 
 const selectorText = (labels: Readonly<Record<string, string>>): string =>
   Object.entries(labels)

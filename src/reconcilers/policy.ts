@@ -1,14 +1,13 @@
 // One MeshPolicy: what of it can be in force, and where it is attached. Other policies are not looked at.
 
 import { keyOf, refOf, systemNamespace, type ObjectKey, type ObjectRef } from '../api/meta.js';
-import { inboundFeatures, telemetryFeatures, upstreamFeatures } from '../features/index.js';
 import { gateProblems, type Gates } from '../kinds/gates.js';
 import type { MeshPolicy, MeshPolicySpec } from '../kinds/mesh-policy.js';
-import { unsupportedValues } from '../kinds/unsupported.js';
 import { memoised } from '../lib/memo.js';
-import type { Problem, Result } from '../lib/result.js';
+import type { Problem } from '../lib/result.js';
 import type { ExtensionInForce } from '../model/mesh.js';
 import { compileExtensions, type CompiledExtensions } from './extensions.js';
+import { policyProblems } from './policy-problems.js';
 
 /** What a policy is about, the nearest level first. */
 export type PolicyTarget =
@@ -77,21 +76,22 @@ function targetsOf({ spec, meta }: MeshPolicy): readonly (PolicyTarget | undefin
 }
 
 /** Blocks whose members stand on their own: one that cannot be in force leaves its neighbours alone. */
-const divisible: ReadonlySet<string> = new Set(['upstream', 'inbound', 'telemetry', 'egress', 'scope']);
+const divisible: ReadonlySet<string> = new Set(['upstream', 'inbound', 'rateLimit', 'telemetry', 'egress', 'scope']);
 
-/** The blocks without what the problems are about: a member of a divisible block, or else a block. */
+/** The blocks without what the problems are about: a rate limit, a member of a divisible block, or else a block. */
 function without(blocks: PolicyBlocks, problems: readonly Problem[]): PolicyBlocks {
-  const left = new Map<string, unknown>(Object.entries(blocks));
-  for (const { path } of problems) {
-    // Of a list of extensions those stay that compiled.
-    if (/^spec\.extensions\[/.test(path)) continue;
-    const [, block = '', member = ''] = path.replaceAll(/\[\d+\]/g, '').split('.');
-    const value = left.get(block);
-    if (divisible.has(block) && typeof value === 'object' && value !== null)
-      left.set(block, Object.fromEntries(Object.entries(value).filter(([name]) => name !== member)));
-    else left.delete(block);
-  }
-  return Object.fromEntries(left);
+  const paths = problems.map(({ path }) => path.slice('spec.'.length));
+  const rules = blocks.rateLimit?.rules?.filter((_, index) => !isAmong(`rateLimit.rules[${String(index)}]`, paths));
+  const rateLimit = rules === undefined ? blocks.rateLimit : { ...blocks.rateLimit, rules };
+  // Of lists those stay that compiled.
+  const others = paths.filter((path) => !/^(rateLimit\.rules|extensions)\[/.test(path));
+  return Object.fromEntries(
+    Object.entries({ ...blocks, rateLimit }).flatMap(([block, value]) => {
+      if (value === undefined) return [];
+      if (divisible.has(block)) return [[block, withoutMembers(block, value, others)]];
+      return isAmong(block, others) ? [] : [[block, value]];
+    }),
+  );
 }
 
 function withExtensions(blocks: PolicyBlocks, { inForce }: CompiledExtensions): PolicyBlocks {
@@ -100,29 +100,12 @@ function withExtensions(blocks: PolicyBlocks, { inForce }: CompiledExtensions): 
   return left.length === 0 ? others : { ...others, extensions: left };
 }
 
-/** What features say of a block, and the path of the block. */
-interface Judged {
-  readonly under: 'upstream.' | 'telemetry.' | '';
-  readonly result: Result<unknown> | undefined;
-}
+/** Whether one of the paths is this one, or below it. */
+const isAmong = (own: string, paths: readonly string[]): boolean =>
+  paths.some((path) => path === own || path.startsWith(`${own}.`) || path.startsWith(`${own}[`));
 
-/** What features find in a policy: each is compiled alone first, so that a merge holds only what compiles. */
-function featureProblems({ upstream = {}, telemetry = {}, ...blocks }: PolicyBlocks): readonly Problem[] {
-  const judged: readonly Judged[] = [
-    ...upstreamFeatures.map((one) => ({ under: 'upstream.' as const, result: one.from(upstream) })),
-    ...telemetryFeatures.map((one) => ({ under: 'telemetry.' as const, result: one.from(telemetry) })),
-    ...inboundFeatures.map((one) => ({ under: '' as const, result: one.from(blocks) })),
-  ];
-  return judged.flatMap(({ under, result }) =>
-    result?.ok === false ? result.error.map((problem) => inBlock(problem, under)) : [],
-  );
-}
-
-const inBlock = ({ path, message, ...rest }: Problem, under: Judged['under']): Problem => ({
-  ...rest,
-  path: `spec.${under}${path}`,
-  message: message.replace(`\`${path}\``, `\`${under}${path}\``),
-});
+const withoutMembers = (block: string, members: object, paths: readonly string[]): object =>
+  Object.fromEntries(Object.entries(members).filter(([member]) => !isAmong(`${block}.${member}`, paths)));
 
 /** Compiles a policy on its own; the same object for the same policy. */
 export const compilePolicy = memoised((policy: MeshPolicy, gates: Gates): CompiledPolicy => {
@@ -130,7 +113,7 @@ export const compilePolicy = memoised((policy: MeshPolicy, gates: Gates): Compil
   const owner = { ref: refOf(policy), generation: policy.meta.generation };
   const shut = gateProblems(policy.spec, gates);
   const extensions = shut.length > 0 ? { inForce: new Map(), problems: shut } : compileExtensions(policy.spec, owner);
-  const refused = [...unsupportedValues('MeshPolicy', policy.spec), ...extensions.problems, ...featureProblems(blocks)];
+  const refused = [...extensions.problems, ...policyProblems(policy.spec)];
   const outsideOfBlocks = refused.some(({ path }) => /^spec\.(targetRefs|workloadSelector|mode)\b/.test(path));
   const attachments: PolicyAttachment[] = [];
   const compiled: CompiledPolicy = {

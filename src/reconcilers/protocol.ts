@@ -28,6 +28,16 @@ const known: ReadonlyMap<string, Protocol> = new Map([
 /** SMTP, its relatives and databases: the server speaks first, or bytes are no requests. */
 const opaquePorts: ReadonlySet<number> = new Set([25, 465, 587, 3306, 5432, 6379, 9092, 11211, 27017]);
 
+/** As a policy says it of a port of a container. */
+export const protocolSaid = {
+  HTTP: 'http',
+  HTTP2: 'http2',
+  GRPC: 'grpc',
+  TCP: 'tcp',
+  TLS: 'tls',
+  Auto: 'auto',
+} as const satisfies Readonly<Record<string, Protocol>>;
+
 /** What of a port says what it speaks. */
 export interface NamedPort {
   readonly name: string;

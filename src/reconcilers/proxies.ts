@@ -11,26 +11,22 @@ import {
   type Capture,
   type ExtensionInForce,
   type InboundPort,
-  type InboundService,
   type MeshModel,
-  type PolicyInForce,
   type Protocol,
   type ProxyModel,
   type ServiceModel,
 } from '../model/mesh.js';
 import type { Place } from '../model/place.js';
-import type { Arrivals } from './arrivals.js';
 import { placeOfCaller } from './caller-place.js';
 import { extensionsInForce } from './extensions.js';
 import { hasProxy } from './held-rules.js';
 import { openEgress, type EgressOf } from './egress.js';
+import { inboundAt, noMarks, type Inbound, type Sources } from './inbound.js';
 import type { Placing } from './places.js';
-import type { PolicyIndex, ServicePortOfPod } from './policies.js';
-import { inboundPoliciesOf, outboundPoliciesOf } from './policies-in-force.js';
-import type { PolicyAttachment } from './policy.js';
+import type { ServicePortOfPod } from './policies.js';
+import { outboundPoliciesOf } from './policies-in-force.js';
 import { providersInReach } from './providers.js';
 import { protocolOf } from './protocol.js';
-import type { ServiceReferents } from './references.js';
 import { sourcesFor, type SourceList } from './source.js';
 
 /** One port on which the slices of a Service call a pod. */
@@ -145,6 +141,7 @@ function inboundOf(pod: Pod, called: CalledPorts): readonly InboundPort[] {
     protocol: called.get(port)?.protocol ?? declared.get(port) ?? 'auto',
     policies: [],
     services: [],
+    marks: noMarks,
   }));
 }
 
@@ -184,19 +181,7 @@ const bareProxyOf = memoised((pod: Pod, called: CalledPorts, mode: Mode): ProxyM
   return internProxies(JSON.stringify(proxy), () => proxy);
 });
 
-/** What is said of calls to one inbound port. */
-type Inbound = Pick<InboundPort, 'policies' | 'services'>;
-
-const inboundFor = memoised((policies: readonly PolicyInForce[], services: readonly InboundService[]): Inbound => ({
-  policies,
-  services,
-}));
-
 const internInbound = listInterner<Inbound>();
-
-/** A route has said that requests are sent there, whatever the port says: the proxy has to look for them. */
-const ruled = (inbound: InboundPort): InboundPort =>
-  inbound.services.length === 0 || isHttp(inbound.protocol) ? inbound : { ...inbound, protocol: 'auto' };
 
 /** What is said of the calls that a pod makes. */
 type Outgoing = Pick<ProxyModel, 'outbound' | 'egress'>;
@@ -205,7 +190,7 @@ const outgoing = memoised((outbound: Outgoing['outbound'], egress: EgressModel):
 
 const withSaid = memoised((proxy: ProxyModel, calls: Outgoing, ofPorts: readonly Inbound[]): ProxyModel => ({
   ...proxy,
-  inbound: proxy.inbound.map((inbound, index) => ruled({ ...inbound, ...ofPorts[index] })),
+  inbound: proxy.inbound.map((inbound, index) => ({ ...inbound, ...ofPorts[index] })),
   ...calls,
 }));
 
@@ -215,30 +200,20 @@ const withExtensions = memoised((proxy: ProxyModel, extensions: readonly Extensi
 }));
 
 /** What is said of calls to pods, and by them, and of the nodes that they are on. */
-interface Sources {
-  readonly policies: PolicyIndex;
-  readonly arrivals: Arrivals;
-  readonly referents: ServiceReferents;
-  readonly egressOf: EgressOf;
-  readonly pods: World['pods'];
-  readonly nodes: World['nodes'];
-}
+type Said = Sources & Pick<World, 'nodes'> & { readonly egressOf: EgressOf };
 
 const withPlace = memoised((proxy: ProxyModel, place: Place): ProxyModel => ({ ...proxy, place }));
 
-function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Sources & { mode: Mode }): ProxyModel {
-  const { policies, arrivals, referents, egressOf } = sources;
+function proxyOf(pod: Pod, called: CalledPorts, { mode, ...sources }: Said & { mode: Mode }): ProxyModel {
+  const { policies, referents, egressOf } = sources;
   const { placing } = mode;
   const everywhere = bareProxyOf(pod, called, mode);
   const bare = placing.keys.length === 0 ? everywhere : withPlace(everywhere, placeOfCaller(pod, sources, placing));
-  const providers = (reaching: readonly PolicyAttachment[]) => providersInReach(reaching, referents);
-  const ofPorts = bare.inbound.map(({ port }) => {
-    const by = called.get(port)?.by ?? [];
-    const reaching = policies.reachingPod(pod, by);
-    return inboundFor(inboundPoliciesOf(reaching, providers(reaching)), arrivals.at(by));
-  });
+  const ofPorts = bare.inbound.map((inbound) =>
+    inboundAt({ pod, inbound, by: called.get(inbound.port)?.by ?? [] }, sources),
+  );
   const reaching = policies.reachingPod(pod);
-  const inReach = providers(reaching);
+  const inReach = providersInReach(reaching, referents);
   const calls = outgoing(outboundPoliciesOf(reaching, inReach), egressOf(pod.meta.namespace, reaching));
   const proxy = withSaid(bare, calls, internInbound(ofPorts));
   const extensions = extensionsInForce(reaching, inReach);
@@ -282,16 +257,15 @@ const proxyTableOf = memoisedList(
 
 /** A proxy for every pod that has an address and a network of its own. */
 export function reconcileProxies(
-  world: Pick<World, 'endpointSlices'> & Sources & { readonly spoken: SpokenTable },
+  world: Pick<World, 'endpointSlices'> & Said & { readonly spoken: SpokenTable },
   mode: Mode,
 ): ReadonlyMap<ObjectKey, ProxyModel> {
-  const { policies, arrivals, referents, egressOf, pods, nodes } = world;
-  const called = callsIn(world.endpointSlices, world.spoken);
+  const { spoken, endpointSlices, ...said } = world;
+  const called = callsIn(endpointSlices, spoken);
   const proxies: ProxyModel[] = [];
-  for (const [key, pod] of pods) {
+  for (const [key, pod] of said.pods) {
     if (!hasProxy(pod)) continue;
-    const sources = { policies, arrivals, referents, egressOf, pods, nodes };
-    proxies.push(proxyOf(pod, called.get(key) ?? noPorts, { mode, ...sources }));
+    proxies.push(proxyOf(pod, called.get(key) ?? noPorts, { mode, ...said }));
   }
   return proxyTableOf(mode, proxies);
 }

@@ -38,6 +38,8 @@ export interface CompiledRule {
   readonly unresolved: readonly Problem[];
   /** What is in force otherwise than written. */
   readonly weakened: readonly Problem[];
+  /** Why policies on the rule cannot hold where its requests arrive; absent: none tries, or they do. */
+  readonly outOfReach?: string;
 }
 
 /** The name of a rule: as written, or by its place. */

@@ -8,10 +8,10 @@ import { listInterner, memoised, memoisedList } from '../lib/memo.js';
 import { err, type Problem, type Result } from '../lib/result.js';
 import { claimsIn, refusalOfHost } from './claims.js';
 import type { PolicyIndex } from './policies.js';
-import { ruleDefaultsOf, servicePoliciesOf } from './policies-in-force.js';
+import { holdsOnArrival, ruleDefaultsOf, servicePoliciesOf } from './policies-in-force.js';
 import type { PolicyAttachment } from './policy.js';
 import type { Referents } from './references.js';
-import { holdRule } from './held-rules.js';
+import { holdRule, unknowable } from './held-rules.js';
 import {
   hostsNamed,
   servicesNamed,
@@ -122,6 +122,16 @@ function withDefaults(compiled: CompiledRule, policies: readonly PolicyAttachmen
   return defaults === undefined ? compiled : { ...compiled, rule: { ...compiled.rule, defaults } };
 }
 
+/** The same, and whether one of them holds where requests of the rule arrive. */
+function withPolicies(plain: CompiledRule, policies: readonly PolicyAttachment[], source: RouteSource): CompiledRule {
+  const compiled = withDefaults(plain, policies);
+  if (!holdsOnArrival(policies)) return compiled;
+  const outOfReach = unknowable(compiled, source);
+  return outOfReach === undefined
+    ? { ...compiled, rule: { ...compiled.rule, heldByPolicy: true } }
+    : { ...compiled, outOfReach };
+}
+
 const compile = memoisedList((source: RouteSource, referents: readonly Referent[]): CompiledRoute => {
   const lookup = lookupIn(source, referents);
   const { ofRules } = policiesIn(referents);
@@ -129,7 +139,7 @@ const compile = memoisedList((source: RouteSource, referents: readonly Referent[
     const result = compileOne(one, source, lookup);
     return {
       one,
-      result: result.ok ? holdRule(withDefaults(result.value, ofRules[index] ?? noPolicies), source) : result,
+      result: result.ok ? holdRule(withPolicies(result.value, ofRules[index] ?? noPolicies, source), source) : result,
     };
   });
   const dropped = outcomes.flatMap(({ one, result }) =>

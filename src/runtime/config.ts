@@ -1,6 +1,7 @@
 // Flags and environment to a checked configuration. Refuses what cannot be meant, with what would be allowed.
 
 import { err, ok, type Result } from '../lib/result.js';
+import { transportNames, type TransportName } from '../xds/transport.js';
 import type { LoggingOptions } from './logging.js';
 
 /** How a control plane runs. */
@@ -10,6 +11,7 @@ export interface RunConfig {
   /** `127.0.0.1:18000`. */
   readonly xdsListen: string;
   readonly xdsInsecure: boolean;
+  readonly xdsTransport: TransportName;
   readonly adminListen: string;
   readonly capture: 'explicit' | 'redirect';
   /** Replace pod addresses that are not on loopback. */
@@ -29,6 +31,7 @@ export interface RunFlags {
   readonly source: readonly string[];
   readonly xdsListen?: string;
   readonly xdsInsecure?: boolean;
+  readonly xdsTransport?: string;
   readonly adminListen?: string;
   readonly capture?: string;
   readonly loopbackPods?: boolean;
@@ -93,6 +96,12 @@ function checkTransport(flags: RunFlags, xdsListen: string, mistakes: string[]):
   }
 }
 
+function checkAdmin(adminListen: string, mistakes: string[]): void {
+  const admin = parseAddress(adminListen);
+  if (admin === undefined) mistakes.push(`--admin-listen must be HOST:PORT; found '${adminListen}'`);
+  else if (!isLoopback(admin.host)) mistakes.push(`--admin-listen must be a loopback address; found '${admin.host}'`);
+}
+
 /** Checks flags; all mistakes at once. */
 export function parseRunConfig(flags: RunFlags): Result<RunConfig, readonly string[]> {
   const mistakes: string[] = [];
@@ -100,9 +109,10 @@ export function parseRunConfig(flags: RunFlags): Result<RunConfig, readonly stri
   const adminListen = flags.adminListen ?? '127.0.0.1:19000';
   const sources = sourcesOf(flags, mistakes);
   checkTransport(flags, xdsListen, mistakes);
-  const admin = parseAddress(adminListen);
-  if (admin === undefined) mistakes.push(`--admin-listen must be HOST:PORT; found '${adminListen}'`);
-  else if (!isLoopback(admin.host)) mistakes.push(`--admin-listen must be a loopback address; found '${admin.host}'`);
+  checkAdmin(adminListen, mistakes);
+  const [ofChoice] = transportNames;
+  const xdsTransport =
+    choice({ flag: 'xds-transport', value: flags.xdsTransport }, transportNames, mistakes) ?? ofChoice;
   const capture = choice({ flag: 'capture', value: flags.capture }, captures, mistakes) ?? 'explicit';
   const logLevel = choice({ flag: 'log-level', value: flags.logLevel }, levels, mistakes) ?? 'info';
   const logFormat = choice({ flag: 'log-format', value: flags.logFormat }, formats, mistakes) ?? 'json';
@@ -111,6 +121,7 @@ export function parseRunConfig(flags: RunFlags): Result<RunConfig, readonly stri
     sources,
     xdsListen,
     xdsInsecure: flags.xdsInsecure === true,
+    xdsTransport,
     adminListen,
     capture,
     loopbackPods: flags.loopbackPods === true,

@@ -50,11 +50,12 @@ function createGate(): { readonly opened: Promise<void>; readonly open: () => vo
 }
 
 /** What of a configuration the pipeline heeds. */
-type PipelineConfig = Pick<RunConfig, 'capture'> & Partial<Pick<RunConfig, 'enableExtensions'>>;
+type PipelineConfig = Pick<RunConfig, 'capture' | 'xdsTransport'> & Partial<Pick<RunConfig, 'enableExtensions'>>;
 
 /** Wires everything and starts reading. Ends when `signal` aborts. */
 export function startPipeline(config: PipelineConfig, deps: PipelineDeps, signal: AbortSignal): Pipeline {
   const { clock, log } = deps;
+  const { capture, xdsTransport: transport } = config;
   const store = createStore();
   const cache = createCache();
   const metrics = createMetrics();
@@ -72,7 +73,7 @@ export function startPipeline(config: PipelineConfig, deps: PipelineDeps, signal
   const outputs = { cache, tracker, quarantine, status, metrics };
   const builder = createBuilder({
     ...{ store, ...outputs, log },
-    capture: config.capture,
+    capture,
     gates: gatesOf({ extensions: config.enableExtensions === true }),
     fleet: fleet.levels,
   });
@@ -95,7 +96,7 @@ export function startPipeline(config: PipelineConfig, deps: PipelineDeps, signal
   const served = fleet.noting(cache, () => {
     if (store.synced()) builder.build();
   });
-  const toServer = { ...listen, cache: served, clock, log: log.child({ room: 'xds' }), yieldToLoop: soon };
+  const toServer = { ...listen, cache: served, clock, log: log.child({ room: 'xds' }), yieldToLoop: soon, transport };
   return {
     store,
     cache,

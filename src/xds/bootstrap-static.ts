@@ -12,8 +12,8 @@ import { DnsLookupFamily } from '../gen/envoy/extensions/clusters/common/dns/v3/
 import { DnsCluster } from '../gen/envoy/extensions/clusters/dns/v3/dns_cluster.js';
 import { Router } from '../gen/envoy/extensions/filters/http/router/v3/router.js';
 import { HttpConnectionManager } from '../gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.js';
-import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
 import { packAny } from '../features/any.js';
+import { httpOptions, onlyHttp2 } from '../features/http-options.js';
 
 /** How a proxy reaches the control plane. Plain text is for loopback only. */
 export interface XdsPeer {
@@ -29,25 +29,17 @@ const adminClusterName = 'admin';
 
 /** The cluster that ADS goes through: HTTP/2 with keepalive, so that a silent death is noticed. */
 export function xdsCluster(peer: XdsPeer): Cluster {
-  const http2ProtocolOptions = {
+  const http2 = {
     connectionKeepalive: { interval: { seconds: 30n }, timeout: { seconds: 5n } },
     initialStreamWindowSize: 1024 * 1024,
     initialConnectionWindowSize: 4 * 1024 * 1024,
   };
-  const protocol = HttpProtocolOptions.fromPartial({
-    upstreamProtocolOptions: {
-      $case: 'explicitHttpConfig',
-      value: { protocolConfig: { $case: 'http2ProtocolOptions', value: http2ProtocolOptions } },
-    },
-  });
   return Cluster.fromPartial({
     name: xdsClusterName,
     connectTimeout: { seconds: 2n },
     clusterDiscoveryType: discoveryOf(peer.address),
     loadAssignment: assignment(xdsClusterName, socketAddress(peer.address, peer.port)),
-    typedExtensionProtocolOptions: {
-      'envoy.extensions.upstreams.http.v3.HttpProtocolOptions': packAny(HttpProtocolOptions, protocol),
-    },
+    typedExtensionProtocolOptions: httpOptions({ upstreamProtocolOptions: onlyHttp2(http2) }),
   });
 }
 

@@ -5,6 +5,7 @@ import { Http2ProtocolOptions } from '../gen/envoy/config/core/v3/protocol.js';
 import { HttpProtocolOptions } from '../gen/envoy/extensions/upstreams/http/v3/http_protocol_options.js';
 import { HealthStatus } from '../gen/envoy/config/core/v3/health_check.js';
 import type { ClusterPatch } from '../features/feature.js';
+import { httpOptions, onlyHttp2 } from '../features/http-options.js';
 import { balancing, leastRequest } from '../features/load-balancer.js';
 import { detection, usualDetection } from '../features/outlier-detection.js';
 import type { Origin } from '../model/delivery.js';
@@ -17,14 +18,11 @@ import {
   type Target,
 } from '../model/mesh.js';
 import { failsOver } from '../model/place.js';
-import { packAny } from '../features/any.js';
 import { durationOfSeconds, endpointsFromAds, socketAddress, unlimited } from './config-source.js';
 import { mergePatches, overridden } from './merge.js';
 import { byDns } from './external-endpoints.js';
 import { clusterDomain, nameOfCluster, nameOfInbound } from './names.js';
 import type { Resource } from './resources.js';
-
-export const httpOptionsName = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
 const http2Options = Http2ProtocolOptions.fromPartial({
   maxConcurrentStreams: 1_024,
@@ -37,12 +35,7 @@ const wantsHttp2 = (protocol: Protocol): boolean => protocol === 'http2' || prot
 
 /** What callers speak is spoken on, unless the Service says that it wants HTTP/2. */
 function upstreamProtocol(protocol: Protocol): HttpProtocolOptions['upstreamProtocolOptions'] {
-  if (wantsHttp2(protocol)) {
-    return {
-      $case: 'explicitHttpConfig',
-      value: { protocolConfig: { $case: 'http2ProtocolOptions', value: http2Options } },
-    };
-  }
+  if (wantsHttp2(protocol)) return onlyHttp2(http2Options);
   const value = HttpProtocolOptions.fromPartial({
     upstreamProtocolOptions: {
       $case: 'useDownstreamProtocolConfig',
@@ -54,16 +47,13 @@ function upstreamProtocol(protocol: Protocol): HttpProtocolOptions['upstreamProt
 
 /** Idle connections end before the server's own hour does, so that none is reused as it closes. */
 export const outboundHttpOptions = (protocol: Protocol, patch: ClusterPatch['http']) =>
-  packAny(
-    HttpProtocolOptions,
-    HttpProtocolOptions.fromPartial(
-      overridden(
-        {
-          commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(300) },
-          upstreamProtocolOptions: upstreamProtocol(protocol),
-        },
-        patch,
-      ),
+  httpOptions(
+    overridden(
+      {
+        commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(300) },
+        upstreamProtocolOptions: upstreamProtocol(protocol),
+      },
+      patch,
     ),
   );
 
@@ -136,9 +126,7 @@ function outboundCluster(target: Target, port: PortModel, externalName: string |
     // Who is far is asked once it is known that those who are near fail.
     ...(failsOver(port.preference) ? detection(usualDetection) : {}),
     circuitBreakers: { thresholds: [limits(patch.thresholds)] },
-    typedExtensionProtocolOptions: isHttp(port.protocol)
-      ? { [httpOptionsName]: outboundHttpOptions(port.protocol, patch.http) }
-      : {},
+    typedExtensionProtocolOptions: isHttp(port.protocol) ? outboundHttpOptions(port.protocol, patch.http) : {},
   } as const;
   return Cluster.fromPartial(overridden(base, patch.cluster));
 }
@@ -159,17 +147,12 @@ export const buildClusters = (service: ServiceModel): readonly Resource<'cluster
 export const buildInstanceClusters = (service: ServiceModel): readonly Resource<'cluster'>[] =>
   service.ports.flatMap((port) => service.instances.map((instance) => clusterOf(service, port, { instance })));
 
-const inboundHttpOptions = {
-  [httpOptionsName]: packAny(
-    HttpProtocolOptions,
-    HttpProtocolOptions.fromPartial({
-      upstreamProtocolOptions: {
-        $case: 'useDownstreamProtocolConfig',
-        value: { httpProtocolOptions: { acceptHttp10: true }, http2ProtocolOptions: { allowConnect: true } },
-      },
-    }),
-  ),
-};
+const inboundHttpOptions = httpOptions({
+  upstreamProtocolOptions: {
+    $case: 'useDownstreamProtocolConfig',
+    value: { httpProtocolOptions: { acceptHttp10: true }, http2ProtocolOptions: { allowConnect: true } },
+  },
+});
 
 const inboundBreakers = {
   thresholds: [

@@ -14,8 +14,9 @@ import { shortNameOf, typeOfUrl, type EncodedResource } from './resources.js';
 import { newStream, reduce } from './stream.js';
 import type { StreamEffect, StreamInput, StreamState } from './stream-state.js';
 import type { RequestReader } from './requests.js';
+import type { Call, FailureCode } from './transport.js';
 import type { RawRequest } from './wire-read.js';
-import { createWriter, type Call, type FailureCode } from './writer.js';
+import { createWriter } from './writer.js';
 
 export interface ConnectionDeps {
   readonly cache: Cache;

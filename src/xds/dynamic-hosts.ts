@@ -18,7 +18,7 @@ import { packAny } from '../features/any.js';
 import type { ChainPatch } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import { isWildcard, type EgressModel, type ExternalPort } from '../model/egress.js';
-import { httpOptionsName, noBreakers, outboundHttpOptions } from './clusters.js';
+import { noBreakers, outboundHttpOptions } from './clusters.js';
 import { durationOfSeconds } from './config-source.js';
 import { requestsTo, routesOf } from './external.js';
 import { tlsSocket } from './external-tls.js';
@@ -84,12 +84,10 @@ function dynamicCluster(name: string, origins: readonly Origin[], port?: Externa
     connectTimeout: durationOfSeconds(5),
     circuitBreakers: { thresholds: [noBreakers] },
     ...(secure === undefined ? {} : { transportSocket: tlsSocket({ ...secure, sni: '' }) }),
-    typedExtensionProtocolOptions: {
-      // The name that was called is the one that is asked for, and the one that must be shown.
-      [httpOptionsName]: outboundHttpOptions('http', {
-        upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true },
-      }),
-    },
+    // The name that was called is the one that is asked for, and the one that must be shown.
+    typedExtensionProtocolOptions: outboundHttpOptions('http', {
+      upstreamHttpProtocolOptions: { autoSni: true, autoSanValidation: true },
+    }),
   });
   return { type: 'cluster', name, message, origins };
 }

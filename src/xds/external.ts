@@ -9,7 +9,7 @@ import { builtInDefaults } from '../features/route-defaults.js';
 import { balancing, leastRequest } from '../features/load-balancer.js';
 import type { EgressModel, ExternalPort } from '../model/egress.js';
 import { isWildcard } from '../model/egress.js';
-import { httpOptionsName, noBreakers, outboundHttpOptions } from './clusters.js';
+import { noBreakers, outboundHttpOptions } from './clusters.js';
 import { durationOfSeconds } from './config-source.js';
 import { byAddresses, byDns } from './external-endpoints.js';
 import { tlsSocket } from './external-tls.js';
@@ -41,8 +41,7 @@ function clusterOf(port: ExternalPort): Resource<'cluster'> {
     commonLbConfig: { healthyPanicThreshold: { value: 0 } },
     circuitBreakers: { thresholds: [noBreakers] },
     ...(port.tls === undefined ? {} : { transportSocket: tlsSocket(port.tls) }),
-    typedExtensionProtocolOptions:
-      port.protocol === 'HTTP' ? { [httpOptionsName]: outboundHttpOptions('http', undefined) } : {},
+    typedExtensionProtocolOptions: port.protocol === 'HTTP' ? outboundHttpOptions('http', undefined) : {},
   });
   return { type: 'cluster', name, message, origins: port.origins };
 }

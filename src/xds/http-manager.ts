@@ -3,6 +3,7 @@
 
 import { HeaderMutation as EarlyHeaderMutation } from '../gen/envoy/extensions/http/early_header_mutation/header_mutation/v3/header_mutation.js';
 import { HeaderValueOption_HeaderAppendAction as AppendAction } from '../gen/envoy/config/core/v3/base.js';
+import { Buffer } from '../gen/envoy/extensions/filters/http/buffer/v3/buffer.js';
 import { Cors } from '../gen/envoy/extensions/filters/http/cors/v3/cors.js';
 import { HTTPFault } from '../gen/envoy/extensions/filters/http/fault/v3/fault.js';
 import { FilterConfig as GrpcStats } from '../gen/envoy/extensions/filters/http/grpc_stats/v3/config.js';
@@ -96,6 +97,8 @@ const rateLimit = slot(
   typed(packAny(LocalRateLimit, LocalRateLimit.fromPartial({ statPrefix: 'lrl' }))),
   true,
 );
+// Envoy wants a bound also where routes bring their own.
+const buffer = slot('mesh.buffer', typed(packAny(Buffer, Buffer.fromPartial({ maxRequestBytes: 1 }))), true);
 const headerMutation = slot(
   'mesh.header_mutation',
   typed(packAny(HeaderMutation, HeaderMutation.fromPartial({}))),
@@ -111,7 +114,7 @@ const router = slot(
 /** Slots that are always there, so that a policy fills one through the route, and no listener changes. */
 const atRest: Readonly<Record<Direction, ReadonlyMap<string, HttpFilter>>> = {
   outbound: byName([fault, rateLimit, headerMutation, session, grpcStats, router]),
-  inbound: byName([cors, fault, rateLimit, headerMutation, grpcStats, router]),
+  inbound: byName([cors, fault, rateLimit, buffer, headerMutation, grpcStats, router]),
 };
 
 function byName(filters: readonly HttpFilter[]): ReadonlyMap<string, HttpFilter> {
@@ -129,9 +132,13 @@ const slotOrder = [
   'mesh.rbac.audit',
   fault.name,
   rateLimit.name,
+  'mesh.local_ratelimit.audit',
   'mesh.ratelimit',
-  'mesh.buffer',
-  'mesh.compressor',
+  'mesh.ratelimit.audit',
+  buffer.name,
+  'mesh.compressor.gzip',
+  'mesh.compressor.brotli',
+  'mesh.compressor.zstd',
   headerMutation.name,
   session.name,
   grpcStats.name,

@@ -3,7 +3,8 @@
 
 import { RouteConfiguration } from '../gen/envoy/config/route/v3/route.js';
 import { Route, RouteAction, VirtualHost } from '../gen/envoy/config/route/v3/route_components.js';
-import type { CompiledFeature, RouteContext, RoutePatch } from '../features/feature.js';
+import type { CompiledFeature, RouteContext, RoutePatch, RoutesPatch } from '../features/feature.js';
+import { metadataOf } from '../features/rate-limit-keys.js';
 import { builtInDefaults } from '../features/route-defaults.js';
 import type { Origin } from '../model/delivery.js';
 import { compareMatches } from '../model/match-order.js';
@@ -84,10 +85,12 @@ function ruleRoute({ match, rule }: RouteEntry, inbound: InboundPort): Route {
     ({ heldAt }) => heldAt === 'destination' || (heldAt === 'either' && !rule.fallsBack),
   );
   const patch = patchOf(inbound, held, context);
+  const mark = inbound.marks.get(rule);
   return Route.fromPartial({
     ...patch.route,
     name,
     match: buildMatch(match, false),
+    ...(mark === undefined ? {} : { metadata: { filterMetadata: metadataOf(mark) } }),
     action: delivery(inbound, patch, match.method === 'CONNECT' ? forwardedTunnel : {}),
   });
 }
@@ -156,6 +159,12 @@ function virtualHosts(inbound: InboundPort): readonly VirtualHost[] {
   );
 }
 
+const onRoutes = ({ policies, port }: InboundPort): RoutesPatch =>
+  mergePatches(
+    policies.map(({ feature }) => feature.onRoutes({ direction: 'inbound', port })),
+    'routes',
+  ) ?? {};
+
 /** The route configuration of a port of the proxy's own pod. */
 export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resource<'route'> {
   const name = nameOfInbound(inbound.port);
@@ -166,6 +175,7 @@ export function buildInboundRoutes(inbound: InboundPort, origin: Origin): Resour
     type: 'route',
     name,
     message: RouteConfiguration.fromPartial({
+      ...onRoutes(inbound),
       name,
       ...(inbound.services.length === 0 ? {} : { ignorePortInHostMatching: true }),
       virtualHosts: virtualHosts(inbound),

@@ -1,20 +1,18 @@
-// The gRPC binding: performs what the stream reducer decides and reports deliveries. Bytes in, bytes out.
+// The ADS server: joins a transport to the streams, and reports deliveries. Knows neither gRPC nor sockets.
 // It is woken by: 1. a request, 2. a publication of the cache, 3. a timer that a reducer asked for,
 // 4. the once-a-second sweep for streams that are old.
 
-import * as grpc from '@grpc/grpc-js';
 import type { Clock } from '../lib/clock.js';
 import type { Logger } from '../lib/logger.js';
-import { OperationalError } from '../lib/result.js';
 import type { Delivery } from '../model/delivery.js';
 import type { Cache } from './cache.js';
 import { createConnection, type Connection, type Refusal } from './connection.js';
 import { createOutbox } from './outbox.js';
-import { createPace, type Pace } from './pace.js';
+import { createPace } from './pace.js';
 import type { Protocol } from './plan.js';
 import { createRequestReader } from './requests.js';
-import { createSpokesman, createStreams } from './streams.js';
-import type { Call } from './writer.js';
+import { createSpokesman, createStreams, type Streams } from './streams.js';
+import type { Listen, Open, TransportName } from './transport.js';
 
 /** What the server needs. */
 export interface ServerDeps {
@@ -25,6 +23,7 @@ export interface ServerDeps {
   readonly onRefused: (refusal: Refusal) => void;
   /** Lets other work run between slices of a large publication. */
   readonly yieldToLoop: (next: () => void) => void;
+  readonly transport: TransportName;
 }
 
 /** A listening ADS server. */
@@ -35,102 +34,22 @@ export interface Server {
   stop(): Promise<void>;
 }
 
-const servicePath = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
-const passBytes = (bytes: Buffer): Buffer => bytes;
-
-const method = (name: string): grpc.MethodDefinition<Buffer, Buffer> => ({
-  path: `${servicePath}/${name}`,
-  requestStream: true,
-  responseStream: true,
-  requestSerialize: passBytes,
-  requestDeserialize: passBytes,
-  responseSerialize: passBytes,
-  responseDeserialize: passBytes,
-});
-
-const options: grpc.ServerOptions = {
-  'grpc.enable_channelz': 0,
-  'grpc.keepalive_time_ms': 30_000,
-  'grpc.keepalive_timeout_ms': 10_000,
-  'grpc.max_receive_message_length': 16 * 1024 * 1024,
-  'grpc.max_concurrent_streams': 16,
-};
-
 const budgetBytes = 24 * 1024 * 1024;
 const streamAgeMs = 30 * 60_000;
 const closuresPerSecond = 20;
 
-/** Messages that may be on their way before a stream waits. */
-const underwayAllowed = 16;
-
-function callOf(call: grpc.ServerInterceptingCallInterface): Call {
-  let underway = 0;
-  let drained: (() => void) | undefined;
-  return {
-    write: (bytes, done) => {
-      underway++;
-      call.sendMessage(bytes, () => {
-        underway--;
-        done?.();
-        if (underway > 0 || drained === undefined) return;
-        const resume = drained;
-        drained = undefined;
-        resume();
-      });
-      return underway < underwayAllowed;
-    },
-    onDrain: (resume) => {
-      drained = resume;
-    },
-    fail: (code, message) => {
-      call.sendStatus({ code: grpc.status[code], details: message });
-    },
-  };
-}
-
-/** Opens a connection on a call. */
-type Open = (call: Call) => Connection & { readonly gone: () => void };
-
-/**
- * Takes a call over from grpc-js before it makes a stream of it: streams of objects, with their events and buffers,
- * would cost more than all that we do with a message. The handler of the method is never called.
- */
-const takingOver =
-  (open: Open, pace: Pace) =>
-  (call: grpc.ServerInterceptingCallInterface): grpc.ServerInterceptingCall => {
-    const start = (): void => {
-      const connection = open(callOf(call));
-      call.start({
-        onReceiveMetadata: () => {
-          call.startRead();
-        },
-        onReceiveMessage: (bytes: Buffer) => {
-          pace(() => {
-            connection.receive(bytes);
-            call.startRead();
-          });
-        },
-        onReceiveHalfClose: () => {
-          call.sendStatus({ code: grpc.status.OK, details: '' });
-        },
-        onCancel: connection.gone,
-      });
-    };
-    return new grpc.ServerInterceptingCall(call, { start });
-  };
-
-const neverCalled = (call: grpc.ServerDuplexStream<Buffer, Buffer>): void => {
-  call.emit('error', { code: grpc.status.INTERNAL });
+/** Only the one in use is loaded. */
+const transports: Readonly<Record<TransportName, () => Promise<Listen>>> = {
+  http2: async () => (await import('./http2-transport.js')).listenHttp2,
+  'grpc-js': async () => (await import('./grpc-transport.js')).listenGrpc,
 };
 
-/** Serves ADS in plain text. Throws OperationalError when the address cannot be bound. */
-export async function startServer(deps: ServerDeps, address: string): Promise<Server> {
-  const { clock } = deps;
-  const streams = createStreams(deps);
+/** Opens a connection for each call of a protocol. */
+function createOpening(deps: ServerDeps, streams: Streams): (protocol: Protocol) => Open {
   const outbox = createOutbox(budgetBytes);
   const deliver = createSpokesman(deps.onDelivery);
-
-  const opening = (protocol: Protocol): Open => {
+  const pace = createPace(deps.yieldToLoop);
+  return (protocol) => {
     const read = createRequestReader(protocol);
     return (call) => {
       const onDelivery = (delivery: Delivery): void => {
@@ -138,37 +57,40 @@ export async function startServer(deps: ServerDeps, address: string): Promise<Se
       };
       const connection = createConnection({ ...deps, outbox, protocol, call, read, moved: streams.moved, onDelivery });
       streams.add(connection);
-      const gone = (): void => {
-        streams.remove(connection);
-        connection.ended();
+      return {
+        receive: (message, next) => {
+          pace(() => {
+            connection.receive(message);
+            next();
+          });
+        },
+        gone: () => {
+          streams.remove(connection);
+          connection.ended();
+        },
       };
-      return { ...connection, gone };
     };
   };
-  const pace = createPace(deps.yieldToLoop);
-  const takeOver = { delta: takingOver(opening('delta'), pace), sotw: takingOver(opening('sotw'), pace) };
+}
 
-  const server = new grpc.Server({
-    ...options,
-    interceptors: [({ path }, call) => takeOver[path.endsWith('/DeltaAggregatedResources') ? 'delta' : 'sotw'](call)],
-  });
-  server.addService(
-    {
-      StreamAggregatedResources: method('StreamAggregatedResources'),
-      DeltaAggregatedResources: method('DeltaAggregatedResources'),
-    },
-    { StreamAggregatedResources: neverCalled, DeltaAggregatedResources: neverCalled },
-  );
-  const port = await bind(server, address);
+/** Serves ADS in plain text. Throws OperationalError when the address cannot be bound. */
+export async function startServer(deps: ServerDeps, address: string): Promise<Server> {
+  const { clock, log } = deps;
+  const streams = createStreams(deps);
+  const opening = createOpening(deps, streams);
+  const listen = await transports[deps.transport]();
+  const opens = { delta: opening('delta'), sotw: opening('sotw') };
+  const transport = await listen({ opens, clock, log }, address);
   const sweep = new AbortController();
   const sweeping = closeOld({ clock, connections: streams.all, signal: sweep.signal });
   return {
-    address: `${address.slice(0, address.lastIndexOf(':'))}:${String(port)}`,
+    address: `${address.slice(0, address.lastIndexOf(':'))}:${String(transport.port)}`,
     connections: () => streams.all.size,
     stop: async () => {
       streams.stop();
       sweep.abort();
-      server.forceShutdown();
+      for (const connection of streams.all) connection.close('UNAVAILABLE', 'the control plane stops');
+      await transport.stop();
       await sweeping;
     },
   };
@@ -186,14 +108,4 @@ async function closeOld(deps: {
     const old = [...deps.connections].filter((one) => one.isOld(now, streamAgeMs));
     for (const connection of old.slice(0, closuresPerSecond)) connection.close('UNAVAILABLE', 'stream age reached');
   }
-}
-
-function bind(server: grpc.Server, address: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    server.bindAsync(address, grpc.ServerCredentials.createInsecure(), (error, port) => {
-      if (error === null) resolve(port);
-      else
-        reject(new OperationalError('AddressInUse', `cannot listen on ${address}: ${error.message}`, { cause: error }));
-    });
-  });
 }

@@ -1,6 +1,21 @@
-// Hand-written protobuf for the responses of a stream, which are concatenations of what was encoded before.
+// Hand-written protobuf for the responses of a stream, which are concatenations of what was encoded before. They are made
+// behind the prefix of gRPC, so that what many streams send is framed once and never copied.
 // `test/unit/xds/wire.test.ts` proves equality with the generated code. Field numbers:
 // envoy/service/discovery/v3/discovery.proto.
+
+/** Before each message: a flag, which says that it is not compressed, and its length in four bytes. */
+export const prefixBytes = 5;
+
+/** A buffer for a message of this length, behind the prefix that gRPC asks for. */
+function frameFor(length: number): Buffer {
+  const target = Buffer.allocUnsafeSlow(prefixBytes + length);
+  target[0] = 0;
+  target.writeUInt32BE(length, 1);
+  return target;
+}
+
+/** The message in a frame. */
+export const messageIn = (framed: Buffer): Buffer => framed.subarray(prefixBytes);
 
 function varintSize(number: number): number {
   let size = 1;
@@ -47,7 +62,7 @@ export function resourceFrame(input: { name: string; version: string; typeUrl: s
   return { frame, anyStart, anyEnd: anyStart + anySize };
 }
 
-/** A DeltaDiscoveryResponse {system_version_info 1, resources 2, type_url 4, nonce 5, removed_resources 6}. */
+/** A framed DeltaDiscoveryResponse {system_version_info 1, resources 2, type_url 4, nonce 5, removed_resources 6}. */
 export function encodeDeltaResponse(response: {
   systemVersion: string;
   frames: readonly Buffer[];
@@ -69,8 +84,8 @@ export function encodeDeltaResponse(response: {
     fieldSize(texts.url.length) +
     fieldSize(texts.nonce.length) +
     removedSize;
-  const target = Buffer.allocUnsafeSlow(size);
-  let at = writeBytes(target, 0, { number: 1, bytes: texts.version });
+  const target = frameFor(size);
+  let at = writeBytes(target, prefixBytes, { number: 1, bytes: texts.version });
   for (const frame of response.frames) {
     target.set(frame, at);
     at += frame.length;
@@ -81,7 +96,7 @@ export function encodeDeltaResponse(response: {
   return target;
 }
 
-/** A DiscoveryResponse {version_info 1, resources 2, type_url 4, nonce 5}. */
+/** A framed DiscoveryResponse {version_info 1, resources 2, type_url 4, nonce 5}. */
 export function encodeSotwResponse(response: {
   version: string;
   anys: readonly Buffer[];
@@ -98,8 +113,8 @@ export function encodeSotwResponse(response: {
     response.anys.reduce((sum, any) => sum + fieldSize(any.length), 0) +
     fieldSize(texts.url.length) +
     fieldSize(texts.nonce.length);
-  const target = Buffer.allocUnsafeSlow(size);
-  let at = writeBytes(target, 0, { number: 1, bytes: texts.version });
+  const target = frameFor(size);
+  let at = writeBytes(target, prefixBytes, { number: 1, bytes: texts.version });
   for (const any of response.anys) at = writeBytes(target, at, { number: 2, bytes: any });
   at = writeBytes(target, at, { number: 4, bytes: texts.url });
   writeBytes(target, at, { number: 5, bytes: texts.nonce });

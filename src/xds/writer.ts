@@ -1,23 +1,13 @@
 // Writes the responses of one stream in order, no faster than the client reads.
 
 import { isSmall, type Outbox } from './outbox.js';
-
-/** The status codes of gRPC that we close with. */
-export type FailureCode = 'INVALID_ARGUMENT' | 'NOT_FOUND' | 'RESOURCE_EXHAUSTED' | 'UNIMPLEMENTED' | 'UNAVAILABLE';
-
-/** The server's side of a call, as far as a stream needs it. */
-export interface Call {
-  /** False: wait for `onDrain` before the next. `done` is called once the bytes have left. */
-  write(bytes: Buffer, done?: () => void): boolean;
-  onDrain(resume: () => void): void;
-  /** Ends the call with a status, after what was written. */
-  fail(code: FailureCode, message: string): void;
-}
+import type { Call } from './transport.js';
 
 /** A response that is made when it can leave. */
 export interface Outgoing {
   /** About how many bytes it has. */
   readonly size: number;
+  /** The message, framed. */
   encode(): Buffer;
 }
 

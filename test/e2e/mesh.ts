@@ -18,7 +18,7 @@ import {
   sharedObjects,
   sharedPods,
 } from './world.js';
-import { type Input, isForeign, keyOf, keysOf, markOf, objectsOf } from './written.js';
+import { checksHealth, type Input, leavesTrace, keyOf, keysOf, markOf, objectsOf } from './written.js';
 
 /** A condition as `True Programmed`; empty when the object has none of this type. */
 export interface SeenCondition {
@@ -81,12 +81,14 @@ function createWriter(mesh: Mesh, namespace: string) {
   let marks = 0;
   let mark = '';
   let leavesTraces = false;
+  let checks = false;
 
   /** Resolves to the statuses of all that was written, once each is judged. */
   async function write(inputs: readonly Input[]): Promise<readonly StatusItem[]> {
     mark = `mark-${String(marks++)}`;
     const objects = objectsOf([...inputs, markOf(mark)], namespace);
-    leavesTraces ||= objects.some((object) => isForeign(object, namespace));
+    leavesTraces ||= objects.some((object) => leavesTrace(object, namespace));
+    checks ||= objects.some(checksHealth);
     const keys = keysOf(objects);
     let own: readonly StatusItem[] = [];
     await mesh.write(file, fileOf(objects));
@@ -108,6 +110,16 @@ function createWriter(mesh: Mesh, namespace: string) {
     const key = `${namespace}/${mark}`;
     await eventually(async () => (await mesh.statusOf('TrafficRoute', key)) === undefined, {
       what: 'the objects of a test to be gone',
+    });
+    if (checks) await Promise.all(sharedPods.map(unchecked));
+  }
+
+  /** Clusters are kept for a while; their health checks are requests that the next test would count. */
+  async function unchecked(pod: string): Promise<void> {
+    const own = new RegExp(`^cluster\\.o/${namespace}/`);
+    await eventually(async () => (await mesh.envoy(pod).stats(own)).size === 0, {
+      what: `the health checks of ${pod} to end`,
+      deadlineMs: 20_000,
     });
   }
 

@@ -95,6 +95,7 @@ const table = {
   '1.4-per-caller': must('how often', 'Local rate limit per caller: namespace or address'),
   '1.4-per-route': must('how often', 'Local rate limit per route'),
   '1.4-connections': should('how often', 'Rate limit of connections'),
+  '1.4-open-connections': should('how often', 'Limit of open connections'),
   '1.4-global': should('how often', 'Global rate limit by a rate limit service'),
   '1.4-shadow-headers': should('bytes', 'Shadow mode and RateLimit headers'),
 
@@ -107,6 +108,7 @@ const table = {
   '1.5-external-name': must('who', 'ExternalName Services'),
   '1.5-protocol': must('bytes', 'Protocol by appProtocol and by the name of the port'),
   '1.5-detection': must('when', 'Detection of the protocol, bounded in time, where nothing names it'),
+  '1.5-protocol-policy': should('bytes', 'Protocol of a port of a pod, said by a policy'),
   '1.5-server-first': must('bytes', 'Protocols in which the server speaks first'),
   '1.5-ipv6': should('who', 'IPv6'),
 

@@ -40,9 +40,12 @@ const metadataOf = (object: Written): { readonly namespace?: string; readonly na
 export const keysOf = (objects: readonly Written[]): ReadonlySet<string> =>
   new Set(objects.map((object) => keyOf(String(object['kind']), metadataOf(object))));
 
-/** Whether an object is outside of a test's own namespaces, where other tests could see it. */
-export const isForeign = (object: Written, namespace: string): boolean =>
-  metadataOf(object).namespace?.startsWith(namespace) !== true;
+/** Whether other tests could see an object: one outside of a test's own namespaces, or a policy, as pods are shared. */
+export const leavesTrace = (object: Written, namespace: string): boolean =>
+  object['kind'] === 'MeshPolicy' || metadataOf(object).namespace?.startsWith(namespace) !== true;
+
+/** Whether an object has proxies check the health of pods. */
+export const checksHealth = ({ spec }: Written): boolean => JSON.stringify(spec ?? {}).includes('"healthCheck"');
 
 /** A TrafficRoute with these rules, in YAML, on one Service of the test. */
 export const route = (name: string, parent: string, rules: string): string => `

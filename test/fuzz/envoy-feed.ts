@@ -15,6 +15,7 @@ import { bootstrapToJson, buildBootstrap } from '../../src/xds/bootstrap.js';
 import { createCache, type Publication, type Section } from '../../src/xds/cache.js';
 import type { EncodedResource } from '../../src/xds/resources.js';
 import { startServer } from '../../src/xds/server.js';
+import { transportNames } from '../../src/xds/transport.js';
 import { envoyBinary } from '../envoy/harness.js';
 import { end, isAlive, launch } from '../envoy/processes.js';
 import { capabilitiesOf } from '../../src/xds/capabilities.js';
@@ -93,6 +94,7 @@ export async function startEnvoyFeed(versions: readonly string[], capture: Captu
       clock,
       log: silentLogger,
       yieldToLoop: soon,
+      transport: transportNames[0],
       onDelivery: (delivery) => {
         if (delivery.kind === 'settled') settled.set(delivery.proxy, delivery.revision);
         woken();

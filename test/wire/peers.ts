@@ -6,6 +6,8 @@ import { createCache } from '../../src/xds/cache.js';
 import type { Protocol } from '../../src/xds/plan.js';
 import { typeOfUrl } from '../../src/xds/resources.js';
 import { startServer } from '../../src/xds/server.js';
+import type { TransportName } from '../../src/xds/transport.js';
+import { messageIn } from '../../src/xds/wire.js';
 import { newStream, reduce } from '../../src/xds/stream.js';
 import type { StreamInput } from '../../src/xds/stream-state.js';
 import { decodeRequest } from '../../src/xds/wire-read.js';
@@ -44,7 +46,7 @@ export function createReducerPeer(protocol: Protocol): Peer {
     const { state: next, effects } = reduce(state, input);
     state = next;
     for (const effect of effects) {
-      if (effect.kind === 'send') peer.received.push(readResponse(protocol, effect.push.encode()));
+      if (effect.kind === 'send') peer.received.push(readResponse(protocol, messageIn(effect.push.encode())));
       else if (effect.kind === 'settled') peer.settled.push(effect.revision);
       else if (effect.kind === 'refused') peer.refused.push(effect.culprit.resource.name);
       else if (effect.kind === 'wake') {
@@ -99,7 +101,7 @@ const pass = (bytes: Buffer): Buffer => bytes;
 const methodOf = { delta: 'DeltaAggregatedResources', sotw: 'StreamAggregatedResources' } as const;
 
 /** A real server and a real client, with a clock that is moved by hand. */
-export async function createSocketPeer(protocol: Protocol): Promise<Peer> {
+export async function createSocketPeer(protocol: Protocol, transport: TransportName): Promise<Peer> {
   const cache = createCache();
   const clock = createFakeClock();
   const listeners = new Set<() => void>();
@@ -126,6 +128,7 @@ export async function createSocketPeer(protocol: Protocol): Promise<Peer> {
       yieldToLoop: (next) => {
         next();
       },
+      transport,
     },
     '127.0.0.1:0',
   );

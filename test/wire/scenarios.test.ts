@@ -1,5 +1,6 @@
-// Every scenario twice: with the pure reducer, and over a real socket.
+// Every scenario with the pure reducer, and over a real socket with each transport.
 
+import { transportNames } from '../../src/xds/transport.js';
 import { createReducerPeer, createSocketPeer, type Peer } from './peers.js';
 import { scenarios } from './scenarios.js';
 import { play } from './script.js';
@@ -11,14 +12,16 @@ describe('wire scenarios', () => {
     for (const protocol of protocols.filter((one) => (scenario.only ?? one) === one)) {
       it(`${scenario.name} (${protocol}, reducer)`, () => play(scenario, protocol, createReducerPeer(protocol)));
 
-      it(`${scenario.name} (${protocol}, socket)`, async () => {
-        const peer: Peer = await createSocketPeer(protocol);
-        try {
-          await play(scenario, protocol, peer);
-        } finally {
-          await peer.close();
-        }
-      });
+      for (const transport of transportNames) {
+        it(`${scenario.name} (${protocol}, ${transport})`, async () => {
+          const peer: Peer = await createSocketPeer(protocol, transport);
+          try {
+            await play(scenario, protocol, peer);
+          } finally {
+            await peer.close();
+          }
+        });
+      }
     }
   }
 });

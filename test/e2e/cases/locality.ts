@@ -104,8 +104,10 @@ feature('1.3-failover', 'what the Service says where no policy does: its zone, o
 
 misuse('1.3-failover', 'without ejection nobody would ever fail over', async (mesh) => {
   const off = ', outlierDetection: { consecutive5xx: 0, consecutiveLocalErrors: 0 }';
-  await mesh.attempt(service('shop', ['v1']), policy('mode: Failover', off));
-  expectCondition(await told(mesh, 'Accepted'), 'False Invalid', "`locality.mode` 'Failover'", '`consecutive5xx`');
+  for (const mode of ['Failover', 'ZoneAware']) {
+    await mesh.attempt(service('shop', ['v1']), policy(`mode: ${mode}`, off));
+    expectCondition(await told(mesh, 'Accepted'), 'False Invalid', `\`locality.mode\` '${mode}'`, '`consecutive5xx`');
+  }
 });
 
 misuse('1.3-failover', 'where no endpoint says where it is, the policy says that it has no effect', async (mesh) => {

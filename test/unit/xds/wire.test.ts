@@ -11,7 +11,7 @@ import {
 } from '../../../src/gen/envoy/service/discovery/v3/discovery.js';
 import { createRequestReader } from '../../../src/xds/requests.js';
 import { decodeRequest, eachVersion, type RawNames, type RawVersions } from '../../../src/xds/wire-read.js';
-import { encodeDeltaResponse, encodeSotwResponse, resourceFrame } from '../../../src/xds/wire.js';
+import { encodeDeltaResponse, encodeSotwResponse, messageIn, resourceFrame } from '../../../src/xds/wire.js';
 
 const text = fc.string({ unit: 'binary', maxLength: 200 });
 // The generated maps are plain objects, which cannot hold this key.
@@ -112,7 +112,7 @@ describe('wire', () => {
       fc.property(meta, fc.array(resource, { maxLength: 8 }), names, (said, resources, removed) => {
         const frames = resources.map((one) => resourceFrame(one).frame);
         const read = DeltaDiscoveryResponse.decode(
-          encodeDeltaResponse({ ...said, systemVersion: said.nonce, frames, removed }),
+          messageIn(encodeDeltaResponse({ ...said, systemVersion: said.nonce, frames, removed })),
         );
         expect(read).to.include({ typeUrl: said.typeUrl, nonce: said.nonce, systemVersionInfo: said.nonce });
         expect(read.removedResources).to.deep.equal(removed);
@@ -135,7 +135,7 @@ describe('wire', () => {
           const { frame, anyStart, anyEnd } = resourceFrame(one);
           return frame.subarray(anyStart, anyEnd);
         });
-        const read = DiscoveryResponse.decode(encodeSotwResponse({ ...said, version: said.nonce, anys }));
+        const read = DiscoveryResponse.decode(messageIn(encodeSotwResponse({ ...said, version: said.nonce, anys })));
         expect(read).to.include({ typeUrl: said.typeUrl, nonce: said.nonce, versionInfo: said.nonce });
         expect(read.resources.map((one) => [one.typeUrl, ...one.value])).to.deep.equal(
           resources.map((one) => [one.typeUrl, ...one.bytes]),
