@@ -38,7 +38,7 @@ const meshPolicy: readonly Unsupported[] = [
     ['Principal', 'Claim'],
     "tell callers apart by 'Namespace', 'Header', 'RemoteIP' or 'Method'",
   ),
-  ...fields(['mtls', 'authorization', 'jwt', 'extAuthz', 'telemetry.metrics.provider', 'scope', 'sidecar'], builtIn),
+  ...fields(['mtls', 'authorization', 'jwt', 'extAuthz', 'scope', 'sidecar'], builtIn),
   ...fields(
     ['inbound.trustedHops', 'inbound.acceptProxyProtocol'],
     'a sidecar takes the address of the connection, and edges are not served yet',
