@@ -1,13 +1,14 @@
 // What is said of calls to a port of a pod: by policies that reach it, by rules whose requests arrive there, and by
 // policies on those rules. Equal answers are one object.
 
+import { silent } from '../features/feature.js';
 import type { Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised } from '../lib/memo.js';
 import { isHttp, type InboundPort, type InboundService, type PolicyInForce, type Protocol } from '../model/mesh.js';
 import type { Rule, RuleMark } from '../model/mesh.js';
 import type { Arrivals } from './arrivals.js';
-import { limitedRule, limitsAt, providerReach, type LimitedRule } from './limits.js';
+import { limitedRule, limitsAt, type LimitedRule } from './limits.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
 import { inboundPoliciesOf } from './policies-in-force.js';
 import { mergePolicies } from './policy-merge.js';
@@ -73,7 +74,9 @@ function protocolAt(
 
 /** Streams of gRPC never begin where bodies are buffered. */
 const fitting = memoised((policies: readonly PolicyInForce[], { protocol }: Speaks): readonly PolicyInForce[] =>
-  protocol === 'grpc' ? policies.filter(({ feature }) => feature.key !== 'maxRequestBytes') : policies,
+  protocol === 'grpc'
+    ? policies.map((one) => (one.feature.key === 'maxRequestBytes' ? { ...one, feature: silent } : one))
+    : policies,
 );
 
 type Particulars = Pick<InboundPort, 'marks' | 'protocol'>;
@@ -100,11 +103,11 @@ export function inboundAt({ pod, inbound, by }: PortOfPod, sources: Sources): In
   const services = arrivals.at(by);
   const rules = rulesUnderPolicy(services);
   const limited = internLimited(rules.map((rule) => limitedRule(rule, policies.onRoute(rule.origin.ref, rule.name))));
-  const providers = providersInReach(providerReach(reaching, limited), referents);
+  const providers = providersInReach(reaching, referents);
   const protocol = protocolAt(inbound, reaching, services);
   const spoken = speaks(protocol, () => ({ protocol }));
   return inboundFor(
-    fitting(inboundPoliciesOf(reaching, limitsAt(reaching, limited, { pod, pods }), providers), spoken),
+    fitting(inboundPoliciesOf(reaching, limitsAt(reaching, limited, { pod, pods, referents }), providers), spoken),
     services,
     particularsOf(rules.length === 0 ? noMarks : marksOf(rules, limited), spoken),
   );

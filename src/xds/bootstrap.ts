@@ -72,6 +72,12 @@ const keptStatistics = {
   ],
 } as const;
 
+/** Counters of rate limits in mode Audit, `audit/shop/tried/all.http_local_rate_limit.…`: whose they are is no part of the name. */
+const auditTags = [
+  { tagName: 'policy', tagValue: { $case: 'regex', value: '^audit(/([^/]+/[^/]+))/[^/.]+\\.' } },
+  { tagName: 'rule', tagValue: { $case: 'regex', value: '^audit/[^/]+/[^/]+(/([^/.]+))\\.' } },
+] as const;
+
 /** Series of `mesh.` that nobody used for so long are forgotten; a multiple of the flush interval. */
 const evictionInterval = '3600s';
 
@@ -103,8 +109,8 @@ export function buildBootstrap(options: BootstrapOptions): Bootstrap {
     statsFlushInterval: { seconds: 10n },
     statsSinks: push.sinks,
     statsConfig: {
-      statsTags: push.tags,
       statsMatcher: { statsMatcher: { $case: 'inclusionList', value: { patterns: statisticsPatterns() } } },
+      statsTags: [...auditTags, ...push.tags],
       histogramBucketSettings: [
         { match: { matchPattern: { $case: 'contains', value: 'upstream_rq_time' } }, buckets: latencyBucketsMs },
         { match: { matchPattern: { $case: 'contains', value: 'request_duration_ms' } }, buckets: latencyBucketsMs },

@@ -147,11 +147,15 @@ const slotOrder = [
   router.name,
 ] as const;
 
+/** Several filters may share a slot: each is called by it and, after a slash, by what is its own. */
+const slotOf = (name: string): string => name.split('/')[0] ?? name;
+
 function filtersOf(direction: Direction, brought: ChainPatch['slots'] = {}): readonly HttpFilter[] {
   const known: ReadonlySet<string> = new Set(slotOrder);
-  const stranger = Object.keys(brought).find((name) => !known.has(name));
+  const bySlot = Map.groupBy(Object.values(brought), (filter) => slotOf(filter.name));
+  const stranger = [...bySlot.keys()].find((name) => !known.has(name));
   if (stranger !== undefined) throw new Error(`no slot is called ${stranger}`);
-  return slotOrder.flatMap((name) => brought[name] ?? atRest[direction].get(name) ?? []);
+  return slotOrder.flatMap((name) => bySlot.get(name) ?? atRest[direction].get(name) ?? []);
 }
 
 /** What extensions stand before, by their stage. */
