@@ -31,7 +31,7 @@ export const isPeer = (name: string): name is PeerName => Object.hasOwn(PEERS, n
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
 /** Ours: compiles for itself, from objects made for a size. */
-export const ours = ({ services, endpoints, proxies }: Size, name: string = OURS): ContenderSpec => ({
+export const ours = ({ services, endpoints, proxies, routes }: Size, name: string = OURS): ContenderSpec => ({
   name,
   compiles: true,
   command: [
@@ -41,6 +41,7 @@ export const ours = ({ services, endpoints, proxies }: Size, name: string = OURS
     'tsx',
     here('ours.ts'),
     ...['--services', String(services), '--endpoints', String(endpoints), '--proxies', String(proxies)],
+    ...['--routes', String(routes)],
     ...(OURS_BY_TRANSPORT[name] === undefined ? [] : ['--transport', OURS_BY_TRANSPORT[name]]),
   ],
 });
