@@ -22,7 +22,7 @@ const fields = (paths: readonly string[], instead: string): readonly Unsupported
   paths.map((path) => ({ path, instead }));
 
 const trafficRoute: readonly Unsupported[] = [
-  ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
+  ...only('parentRefs[].kind', ['MeshIdentity'], "kinds 'Service', 'Host' and 'TrafficRoute' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
   ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
 ];

@@ -140,7 +140,15 @@ interface Interned {
 }
 
 const internLimits = createInterner<Interned>(10_000);
-const nothing: LimitsInForce = {};
+
+/** Where there are none. */
+export const noLimits: LimitsInForce = {};
+
+/** Whether policies limit something. */
+export const limitSomething = memoised((reaching: readonly PolicyAttachment[]): { readonly yes: boolean } => {
+  const { blocks, tried } = mergePolicies(reaching);
+  return { yes: blocks.rateLimit !== undefined || tried.blocks.rateLimit !== undefined };
+});
 
 const withProviders = memoised((limits: Interned, providers: ProviderTable): LimitsInForce => ({
   limits: { ...limits, providers },
@@ -164,7 +172,6 @@ export function limitsAt(
     isTried: true,
   };
   const origins = [...originsOf(enforced), ...originsOf(tried)];
-  if (origins.length === 0) return nothing;
   const rateLimit: Limits = {
     rules: [...rulesOf(enforced, place), ...rulesOf(tried, place)],
     responseHeaders: [own, ...enforced.ofRules.map(({ merged }) => merged)].some(
@@ -175,6 +182,6 @@ export function limitsAt(
     triedService: serviceOf(tried),
   };
   const by = [...new Map(origins.map((origin) => [keyOf(origin.ref), origin])).values()];
-  const limits = internLimits(JSON.stringify({ rateLimit, by }), () => ({ rateLimit, by }));
-  return withProviders(limits, providersInReach(providerReach(reaching, ofRules), place.referents));
+  const interned = internLimits(JSON.stringify({ rateLimit, by }), () => ({ rateLimit, by }));
+  return withProviders(interned, providersInReach(providerReach(reaching, ofRules), place.referents));
 }
