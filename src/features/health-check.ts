@@ -80,7 +80,8 @@ function checkerOf(
     $case: 'httpHealthCheck',
     value: {
       host,
-      path: path ?? '/',
+      // An empty path is the root's (RFC 9110, 4.2.3).
+      path: path === undefined || path === '' ? '/' : path,
       expectedStatuses: config.statuses.map((status) => ({ start: BigInt(status), end: BigInt(status + 1) })),
       codecClientType: wantsHttp2 ? CodecClientType.HTTP2 : CodecClientType.HTTP1,
     },

@@ -2,7 +2,8 @@
 // not count, and what follows the prefix keeps exactly one slash before it.
 
 import type { RegexMatchAndSubstitute } from '../gen/envoy/type/matcher/v3/regex.js';
-import { escapeRegex } from './envoy-values.js';
+import { err, ok, type Result } from '../lib/result.js';
+import { breaksHeader, escapeRegex } from './envoy-values.js';
 import type { Patch } from './feature.js';
 
 /** Envoy's prefix rewrite where it does the right thing, else a regular expression. */
@@ -12,6 +13,26 @@ export type PrefixReplacement =
 
 /** A path begins with a slash, also where the author left it out. */
 export const rooted = (path: string): string => (path.startsWith('/') ? path : `/${path}`);
+
+/** The texts that a new path is made of. */
+interface NewPath {
+  readonly replaceFullPath?: string;
+  readonly replacePrefixMatch?: string;
+  readonly substitution?: string;
+}
+
+/** `config` unless its new path would end the header that it stands in; `feature` begins the path in messages. */
+export function withSoundPath<Config extends { readonly path?: NewPath }>(
+  feature: string,
+  config: Config,
+): Result<Config> {
+  const { replaceFullPath, replacePrefixMatch, substitution } = config.path ?? {};
+  const texts = Object.entries({ replaceFullPath, replacePrefixMatch, substitution });
+  const broken = texts.find(([, value = '']) => breaksHeader(value));
+  if (broken === undefined) return ok(config);
+  const message = `\`${broken[0]}\` must not hold a line break or a NUL character`;
+  return err([{ path: `${feature}.path.${broken[0]}`, reason: 'Invalid', message }]);
+}
 
 /** How to replace the matched prefix. */
 export function prefixReplacement(

@@ -4,9 +4,8 @@ import {
   RedirectAction_RedirectResponseCode as ResponseCode,
   type RedirectAction,
 } from '../gen/envoy/config/route/v3/route_components.js';
-import { ok } from '../lib/result.js';
 import { defineFeature, type Patch } from './feature.js';
-import { prefixReplacement, rooted } from './path-rewrite.js';
+import { prefixReplacement, rooted, withSoundPath } from './path-rewrite.js';
 import { exactDns, port } from '../api/fields.js';
 import { unionRule } from '../api/rules.js';
 import { integer, object, oneOf, text, type Static } from '../api/schema.js';
@@ -119,7 +118,7 @@ function pathOf(
 export const requestRedirect = defineFeature<'requestRedirect', RequestRedirect, RequestRedirect>({
   key: 'requestRedirect',
   summary: 'Answer with a redirect.',
-  compile: (config) => ok(config),
+  compile: (config) => withSoundPath('requestRedirect', config),
   onRoute: (config, route) => {
     const responseCode = responseCodes[config.statusCode] ?? ResponseCode.FOUND;
     const scheme: Patch<RedirectAction> =

@@ -2,10 +2,10 @@
 
 import type { RouteAction } from '../gen/envoy/config/route/v3/route_components.js';
 import { RE2JS } from 're2js';
-import { err, ok, type Result } from '../lib/result.js';
+import { err, type Result } from '../lib/result.js';
 import { escapeSubstitution } from './envoy-values.js';
 import { defineFeature, type Patch, type RequestOnTheWay } from './feature.js';
-import { prefixReplacement, rooted } from './path-rewrite.js';
+import { prefixReplacement, rooted, withSoundPath } from './path-rewrite.js';
 import { exactDns, re2 } from '../api/fields.js';
 import { object, oneOf, text, type Static } from '../api/schema.js';
 
@@ -103,12 +103,12 @@ function rewritten({ path: config }: UrlRewrite, path: RequestOnTheWay['path']):
 /** Envoy takes a substitution of groups that are not there, and then rewrites nothing. */
 function checked(config: UrlRewrite): Result<UrlRewrite> {
   const { pattern, substitution } = config.path ?? {};
-  if (pattern === undefined || substitution === undefined) return ok(config);
+  if (pattern === undefined || substitution === undefined) return withSoundPath('urlRewrite', config);
   const groups = RE2JS.compile(pattern).groupCount();
   const odd = [...substitution.matchAll(/\\(.?)/gs)].find(
     ([, escaped = '']) => escaped !== '\\' && !(/[0-9]/.test(escaped) && Number(escaped) <= groups),
   );
-  if (odd === undefined) return ok(config);
+  if (odd === undefined) return withSoundPath('urlRewrite', config);
   const allowed = groups === 0 ? '\\0' : `\\0 to \\${String(groups)}`;
   const message = `\`substitution\` must not hold '${odd[0]}'; \`pattern\` allows ${allowed}, and \\\\ for a backslash`;
   return err([{ path: 'urlRewrite.path.substitution', reason: 'Invalid', message }]);

@@ -1,7 +1,7 @@
 // Replacing a prefix: Gateway API's own table, run through what Envoy would do with the answer.
 
 import { expect } from 'chai';
-import { prefixReplacement } from '../../../src/features/path-rewrite.js';
+import { prefixReplacement, withSoundPath } from '../../../src/features/path-rewrite.js';
 
 /** What Envoy makes of a path that matched. */
 function rewritten(path: string, matched: string, replacement: string): string {
@@ -41,5 +41,21 @@ describe('prefix replacement', () => {
     expect(result)
       .to.have.nested.property('value.pattern.regex')
       .that.matches(/^\(\?i\)/);
+  });
+});
+
+describe('new paths', () => {
+  for (const broken of ['\0', 'a\nb', 'a\rb']) {
+    it(`must not hold ${JSON.stringify(broken)}, which would end a header`, () => {
+      const result = withSoundPath('requestRedirect', { path: { replaceFullPath: broken } });
+      expect(result.ok).to.equal(false);
+      if (result.ok) return;
+      expect(result.error.map(({ path }) => path)).to.deep.equal(['requestRedirect.path.replaceFullPath']);
+    });
+  }
+
+  it('may hold anything else', () => {
+    expect(withSoundPath('urlRewrite', { path: { replacePrefixMatch: '/a b?c=ü' } }).ok).to.equal(true);
+    expect(withSoundPath('urlRewrite', {}).ok).to.equal(true);
   });
 });
