@@ -37,7 +37,7 @@ const nodeFlags = (): readonly string[] => {
 };
 
 /** Ours: compiles for itself, from objects made for a size. */
-export const ours = ({ services, endpoints, proxies }: Size, name: string = OURS): ContenderSpec => ({
+export const ours = ({ services, endpoints, proxies, routes }: Size, name: string = OURS): ContenderSpec => ({
   name,
   compiles: true,
   command: [
@@ -48,6 +48,7 @@ export const ours = ({ services, endpoints, proxies }: Size, name: string = OURS
     'tsx',
     here('ours.ts'),
     ...['--services', String(services), '--endpoints', String(endpoints), '--proxies', String(proxies)],
+    ...['--routes', String(routes)],
     ...(OURS_BY_TRANSPORT[name] === undefined ? [] : ['--transport', OURS_BY_TRANSPORT[name]]),
   ],
 });

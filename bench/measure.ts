@@ -3,7 +3,7 @@ import { systemClock } from '../src/lib/clock.js';
 import type { Mode } from './clients/responses.js';
 import { startContender, type Contender, type ContenderSpec } from './contender.js';
 import { startFleet, type Fleet } from './fleet.js';
-import type { Scenario, Size, Step, Tape } from './plan.js';
+import { clientOf, type Scenario, type Size, type Step, type Tape } from './plan.js';
 import { cpuSeconds, memoryMib, settle, type Cores } from './processes.js';
 import { monotonicMs } from './protocol.js';
 
@@ -15,6 +15,14 @@ export interface Round {
   readonly bytes: number;
   /** CPU of the clients: where it is near the time, they are what was measured. */
   readonly clientsCpuSeconds: number;
+  /** Of the resources that changed, in all clients whom they concern. */
+  readonly changedBytes: number;
+}
+
+/** A scenario that a contender was not taken through. */
+export interface LeftOut {
+  readonly scenario: Scenario;
+  readonly reason: string;
 }
 
 /** Resident memory in MiB. */
@@ -39,6 +47,7 @@ export interface Measurement {
   readonly memory: Memory;
   /** By scenario, where the contender says it. */
   readonly eventLoopDelayP99Ms: Readonly<Record<string, number>>;
+  readonly leftOut: readonly LeftOut[];
   /** Empty when every client equalled the oracle after every step. */
   readonly faults: readonly string[];
 }
@@ -68,7 +77,11 @@ const describeFault = async (fleet: Fleet, where: string): Promise<string> => {
 };
 
 /** Does `cause`, waits for all clients, lets the contender settle. */
-const measureRound = async (running: Running, cause: () => Promise<void>, limitMs: number): Promise<Round> => {
+const measureRound = async (
+  running: Running,
+  cause: () => Promise<void>,
+  limitMs: number,
+): Promise<Omit<Round, 'changedBytes'>> => {
   const { contender, fleet } = running;
   const cpuBefore = cpuSeconds(contender.pid);
   const clientsBefore = cpuSeconds(fleet.pid);
@@ -76,7 +89,8 @@ const measureRound = async (running: Running, cause: () => Promise<void>, limitM
   await cause();
   const { times, bytes } = await fleet.untilComplete(limitMs);
   const cpuAfter = await settle(contender.pid);
-  const sorted = times.toSorted((a, b) => a - b);
+  // Whom a change does not concern has had everything before.
+  const sorted = times.filter((time) => time >= begin).toSorted((a, b) => a - b);
   return {
     firstMs: (sorted[0] ?? begin) - begin,
     lastMs: (sorted.at(-1) ?? begin) - begin,
@@ -90,11 +104,24 @@ const applyOps = async ({ contender }: Running, step: Step): Promise<void> => {
   for (const { op, change } of step.ops) await contender.apply(op, change);
 };
 
-const runStep = async (running: Running, step: Step): Promise<Round> => {
+const bytesOf = ({ ops }: Step, proxies: number): number =>
+  ops.reduce((sum, { op, change }) => {
+    const concerned = clientOf(op) === undefined ? proxies : 1;
+    return sum + concerned * change.upsert.reduce((bytes, { value }) => bytes + value.length, 0);
+  }, 0);
+
+const tellOracle = async ({ fleet }: Running, { ops }: Step): Promise<void> => {
+  for (const { op, change } of ops) {
+    const client = clientOf(op);
+    await fleet.tell({ kind: 'oracle', change, ...(client === undefined ? {} : { client }) });
+  }
+};
+
+const runStep = async (running: Running, step: Step): Promise<Omit<Round, 'changedBytes'>> => {
   const { fleet } = running;
   const isReconnect = step.scenario === 'reconnect';
   if (isReconnect) await fleet.tell({ kind: 'drop' });
-  for (const { change } of step.ops) await fleet.tell({ kind: 'oracle', change });
+  await tellOracle(running, step);
   if (isReconnect) {
     // The changes that happen meanwhile tell when a client is up to date again; they are not timed.
     await applyOps(running, step);
@@ -117,13 +144,13 @@ const checkAll = async ({ fleet, faults }: Running, where: string): Promise<void
 
 const runSteps = async (
   running: Running,
-  steps: readonly Step[],
+  { steps, proxies }: { readonly steps: readonly Step[]; readonly proxies: number },
   delays: Record<string, number>,
 ): Promise<Partial<Record<Scenario, Round[]>>> => {
   const rounds: Partial<Record<Scenario, Round[]>> = {};
   for (const [i, step] of steps.entries()) {
     const list = (rounds[step.scenario] ??= []);
-    list.push(await runStep(running, step));
+    list.push({ ...(await runStep(running, step)), changedBytes: bytesOf(step, proxies) });
     if (steps[i + 1]?.scenario === step.scenario) continue;
     await checkAll(running, step.scenario);
     await noteDelay(running.contender, step.scenario, delays);
@@ -136,9 +163,21 @@ const noteDelay = async (contender: Contender, scenario: string, delays: Record<
   if (eventLoopDelayP99Ms !== undefined) delays[scenario] = eventLoopDelayP99Ms;
 };
 
-/** See `ContenderSpec.partialScopes`; such a contender cannot remove a scope, so that the last step is left out. */
+/** See `ContenderSpec.partialScopes`. */
 const hasPartialScopes = ({ contender, mode, tape }: RunSpec): boolean =>
   mode === 'sotw' && tape.scopes && contender.partialScopes === true;
+
+/** Why a contender cannot do a step. */
+function obstacleTo({ ops, scenario }: Step, spec: RunSpec): string | undefined {
+  if (scenario === 'remove' && hasPartialScopes(spec)) return 'its responses cannot take a scope away';
+  const isForOne = ops.some(({ op }) => clientOf(op) !== undefined);
+  return isForOne && !spec.contender.compiles ? 'it has one set of resources for all proxies' : undefined;
+}
+
+function leftOutOf(spec: RunSpec): readonly LeftOut[] {
+  const all = spec.tape.steps.map((step) => [step.scenario, obstacleTo(step, spec)] as const);
+  return [...new Map(all)].flatMap(([scenario, reason]) => (reason === undefined ? [] : [{ scenario, reason }]));
+}
 
 const measureRunning = async (running: Running, spec: RunSpec): Promise<Measurement> => {
   const { tape, mode, size } = spec;
@@ -157,18 +196,19 @@ const measureRunning = async (running: Running, spec: RunSpec): Promise<Measurem
   const afterCold = memoryMib(contender.pid).now;
   await systemClock.sleep(MEMORY_SETTLE_MS);
   const settled = memoryMib(contender.pid).now;
-  const steps = hasPartialScopes(spec) ? tape.steps.filter(({ scenario }) => scenario !== 'remove') : tape.steps;
-  const rounds = await runSteps(running, steps, delays);
+  const steps = tape.steps.filter((step) => obstacleTo(step, spec) === undefined);
+  const rounds = await runSteps(running, { steps, proxies: size.proxies }, delays);
   await contender.collectGarbage();
   const { now: collected, peak } = memoryMib(contender.pid);
   return {
     contender: contender.name,
     mode,
     size,
-    cold,
+    cold: { ...cold, changedBytes: size.proxies * tape.base.reduce((sum, { value }) => sum + value.length, 0) },
     rounds,
     memory: { idle, afterCold, settled, collected, peak },
     eventLoopDelayP99Ms: delays,
+    leftOut: leftOutOf(spec),
     faults,
   };
 };

@@ -1,6 +1,7 @@
-// The Kubernetes objects behind our own contender: Services, EndpointSlices, Pods and TrafficRoutes, as JSON.
+// The Kubernetes objects behind our own contender: Services, EndpointSlices, Pods, TrafficRoutes, policies, as JSON.
 //
 // All in one namespace: every proxy sees every Service. The first Pods are the proxies; addresses need no Pod.
+import type { Size } from './plan.js';
 import type { Op, Presentation } from './protocol.js';
 
 /** A Kubernetes object as the API server would give it. */
@@ -13,11 +14,7 @@ export interface ObjectChange {
 }
 
 /** How big the world is. */
-export interface WorldSize {
-  readonly services: number;
-  readonly endpoints: number;
-  readonly proxies: number;
-}
+export type WorldSize = Omit<Size, 'name'>;
 
 const NAMESPACE = 'bench';
 const WORKLOAD = 'client';
@@ -68,13 +65,17 @@ const slice = (i: number, endpoints: number, first: number): KubeJson => ({
   })),
 });
 
+/** The first Pod can be selected alone. */
+const alone = { alone: 'yes' };
+const labelsOf = (i: number): object => ({ app: WORKLOAD, 'pod-template-hash': HASH, ...(i === 0 ? alone : {}) });
+
 const pod = (i: number): KubeJson => {
   const ip = `10.64.${i >> 8}.${i & 255}`;
   const owner = { apiVersion: 'apps/v1', kind: 'ReplicaSet', name: `${WORKLOAD}-${HASH}`, uid: 'rs', controller: true };
   return {
     apiVersion: 'v1',
     kind: 'Pod',
-    metadata: meta(nameOfPod(i), { labels: { app: WORKLOAD, 'pod-template-hash': HASH }, ownerReferences: [owner] }),
+    metadata: meta(nameOfPod(i), { labels: labelsOf(i), ownerReferences: [owner] }),
     spec: {
       serviceAccountName: WORKLOAD,
       nodeName: 'node-0',
@@ -84,15 +85,17 @@ const pod = (i: number): KubeJson => {
   };
 };
 
-const trafficRoute = (i: number, weight: number): KubeJson => ({
+/** The first route of a service is for what its others leave. */
+const trafficRoute = (i: number, nth: number, weight: number): KubeJson => ({
   apiVersion: 'legation.dev/v1alpha1',
   kind: 'TrafficRoute',
-  metadata: meta(nameOfService(i)),
+  metadata: meta(nth === 0 ? nameOfService(i) : `${nameOfService(i)}-${nth}`),
   spec: {
     parentRefs: [{ kind: 'Service', name: nameOfService(i), port: PORT }],
     rules: [
       {
         name: 'main',
+        ...(nth === 0 ? {} : { matches: [{ path: { value: `/part-${nth}` } }] }),
         timeouts: { request: '3s' },
         backendRefs: [
           { name: nameOfService(i), port: PORT, weight },
@@ -103,28 +106,54 @@ const trafficRoute = (i: number, weight: number): KubeJson => ({
   },
 });
 
-const everythingOf = (i: number, endpoints: number): readonly KubeJson[] => [
+const everythingOf = (i: number, { endpoints, routes }: WorldSize): readonly KubeJson[] => [
   service(i),
   slice(i, endpoints, 1),
-  trafficRoute(i, 100),
+  ...Array.from({ length: routes }, (_, nth) => trafficRoute(i, nth, 100)),
 ];
 
+const policy = (metadata: object, spec: object): KubeJson => ({
+  apiVersion: 'legation.dev/v1alpha1',
+  kind: 'MeshPolicy',
+  metadata,
+  spec,
+});
+
+const SLASHES = ['Reject', 'UnescapeAndRedirect', 'UnescapeAndForward'] as const;
+
+/** Changes the inbound listener of the first Pod. */
+const workloadPolicy = (n: number): KubeJson =>
+  policy(meta('alone'), {
+    workloadSelector: { matchLabels: alone },
+    inbound: { escapedSlashes: SLASHES[n % SLASHES.length] },
+  });
+
+/** Changes every cluster. */
+const meshPolicy = (n: number): KubeJson =>
+  policy(meta('default', { namespace: 'legation-system' }), {
+    upstream: { circuitBreaker: { maxConnections: 1_000 + n } },
+  });
+
 /** All objects at the start. */
-export const initialObjects = ({ services, endpoints, proxies }: WorldSize): readonly KubeJson[] => [
-  ...Array.from({ length: proxies }, (_, i) => pod(i)),
-  ...Array.from({ length: services }, (_, i) => everythingOf(i, endpoints)).flat(),
+export const initialObjects = (size: WorldSize): readonly KubeJson[] => [
+  ...Array.from({ length: size.proxies }, (_, i) => pod(i)),
+  ...Array.from({ length: size.services }, (_, i) => everythingOf(i, size)).flat(),
 ];
 
 /** The objects that an op changes. */
-export const objectsOf = (op: Op, endpoints: number): ObjectChange => {
+export const objectsOf = (op: Op, size: WorldSize): ObjectChange => {
   switch (op.op) {
     case 'endpoint':
-      return { apply: [slice(op.service, endpoints, op.n + 20)], remove: [] };
+      return { apply: [slice(op.service, size.endpoints, op.n + 20)], remove: [] };
     case 'route':
-      return { apply: [trafficRoute(op.service, op.n)], remove: [] };
+      return { apply: [trafficRoute(op.service, 0, op.n)], remove: [] };
+    case 'workloadPolicy':
+      return { apply: [workloadPolicy(op.n)], remove: [] };
+    case 'meshPolicy':
+      return { apply: [meshPolicy(op.n)], remove: [] };
     case 'addService':
-      return { apply: everythingOf(op.index, endpoints), remove: [] };
+      return { apply: everythingOf(op.index, size), remove: [] };
     case 'removeService':
-      return { apply: [], remove: everythingOf(op.index, endpoints) };
+      return { apply: [], remove: everythingOf(op.index, size) };
   }
 };

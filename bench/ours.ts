@@ -107,7 +107,10 @@ const startLegation = async (objects: ObjectChange['apply'], xdsTransport: Trans
 
 type Line = Op | { readonly op: 'stats' } | { readonly op: 'gc' } | { readonly op: 'quit' };
 
-const OPS: readonly string[] = ['endpoint', 'route', 'addService', 'removeService', 'stats', 'gc', 'quit'];
+const OPS: readonly string[] = [
+  ...['endpoint', 'route', 'workloadPolicy', 'meshPolicy', 'addService', 'removeService'],
+  ...['stats', 'gc', 'quit'],
+];
 
 /** The driver is trusted to fill in the rest. */
 const isLine = (value: unknown): value is Line =>
@@ -121,6 +124,7 @@ const PARAMETERS = {
   services: { type: 'string', default: '10' },
   endpoints: { type: 'string', default: '10' },
   proxies: { type: 'string', default: '10' },
+  routes: { type: 'string', default: '1' },
   transport: { type: 'string', default: transportNames[0] },
 } as const;
 
@@ -140,8 +144,12 @@ const startDelayMonitor = (): (() => number) => {
 
 const main = async (): Promise<void> => {
   const { values } = parseArgs({ options: PARAMETERS });
-  const endpoints = Number(values.endpoints);
-  const size = { services: Number(values.services), endpoints, proxies: Number(values.proxies) };
+  const size = {
+    services: Number(values.services),
+    endpoints: Number(values.endpoints),
+    proxies: Number(values.proxies),
+    routes: Number(values.routes),
+  };
   const transport = transportNames.find((name) => name === values.transport);
   if (transport === undefined) throw new Error(`unknown transport ${values.transport}`);
   const legation = await startLegation(initialObjects(size), transport);
@@ -156,7 +164,7 @@ const main = async (): Promise<void> => {
       continue;
     }
     if (line.op === 'gc') globalThis.gc?.();
-    else await legation.change(objectsOf(line, endpoints));
+    else await legation.change(objectsOf(line, size));
     print({ done: line.op });
   }
   await legation.stop();

@@ -42,6 +42,7 @@ export interface ReadyLine extends Partial<Presentation> {
 /** A change, as ours gets it; peers get a `WireChange` with the same `op`. */
 export type Op =
   | { readonly op: 'endpoint' | 'route'; readonly service: number; readonly n: number }
+  | { readonly op: 'workloadPolicy' | 'meshPolicy'; readonly n: number }
   | { readonly op: 'addService' | 'removeService'; readonly index: number };
 
 /** The answer of a contender to a line; `stats` may carry the figures. */
@@ -63,7 +64,8 @@ export interface ClientsInit extends Presentation {
 /** Driver to clients. Each but `exit` is answered by a `ClientsReply` of the same kind. */
 export type ClientsCommand =
   | ClientsInit
-  | { readonly kind: 'oracle'; readonly change: WireChange }
+  /** `client`: what changes, changes for this one alone. */
+  | { readonly kind: 'oracle'; readonly change: WireChange; readonly client?: number }
   | { readonly kind: 'dial' }
   | { readonly kind: 'drop' }
   /** Answers when every client equals the oracle. */

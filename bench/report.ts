@@ -32,7 +32,7 @@ const median = (values: readonly number[]): number | undefined => quantile(value
 const mean = (values: readonly number[]): number | undefined =>
   values.length === 0 ? undefined : values.reduce((sum, value) => sum + value, 0) / values.length;
 
-type StepScenario = 'endpoint' | 'route' | 'service' | 'reconnect' | 'remove';
+type StepScenario = 'endpoint' | 'route' | 'workload' | 'mesh' | 'service' | 'reconnect' | 'remove';
 
 const over =
   (scenario: StepScenario, pick: (round: Round) => number, fold: (values: readonly number[]) => number | undefined) =>
@@ -73,8 +73,9 @@ const stepFigures = (scenario: StepScenario, label: string, must: StepMust): rea
   },
 ];
 
-const perThousand = (measurement: Measurement, mib: number): number =>
-  ((mib - measurement.memory.idle) * 1000) / measurement.size.proxies;
+/** What a few proxies add says nothing of a thousand. */
+const perThousand = ({ memory, size }: Measurement, mib: number): number | undefined =>
+  size.proxies < 100 ? undefined : ((mib - memory.idle) * 1000) / size.proxies;
 
 const FIGURES: readonly Figure[] = [
   { label: 'cold start, last proxy', unit: 's', must: 4, of: ({ cold }) => cold.lastMs / 1000 },
@@ -83,6 +84,14 @@ const FIGURES: readonly Figure[] = [
   { label: 'cold start, CPU of the clients', unit: 's', of: ({ cold }) => cold.clientsCpuSeconds },
   ...stepFigures('endpoint', 'endpoint change', { p99: 70, cpu: 55 }),
   ...stepFigures('route', 'route change', { cpu: 66, kilobytes: 700 }),
+  ...stepFigures('workload', 'policy on one workload', { p99: 10 }),
+  ...stepFigures('mesh', 'mesh-wide policy', {}),
+  {
+    label: 'mesh-wide policy, bytes per byte of what changed',
+    unit: '',
+    must: 1.3,
+    of: over('mesh', ({ bytes, changedBytes }) => bytes / changedBytes, median),
+  },
   ...stepFigures('service', 'new service', { p99: 150, cpu: 140 }),
   { label: 'reconnect, last proxy', unit: 's', must: 2, of: over('reconnect', (r) => r.lastMs / 1000, median) },
   { label: 'reconnect, CPU', unit: 's', must: 1.9, of: over('reconnect', (r) => r.cpuSeconds, median) },
@@ -90,11 +99,12 @@ const FIGURES: readonly Figure[] = [
   { label: 'reconnect, bytes', unit: 'kB', of: over('reconnect', kilobytes, median) },
   { label: 'service removed, last proxy', unit: 'ms', of: over('remove', lastMs, median) },
   { label: 'RSS idle, no proxies', unit: 'MiB', of: ({ memory }) => memory.idle },
+  { label: 'RSS settled', unit: 'MiB', of: ({ memory }) => memory.settled },
   { label: 'RSS above idle per 1,000, cold start done', unit: 'MiB', of: (m) => perThousand(m, m.memory.afterCold) },
   { label: 'RSS above idle per 1,000, settled', unit: 'MiB', must: 60, of: (m) => perThousand(m, m.memory.settled) },
   { label: 'RSS above idle per 1,000, end, after GC', unit: 'MiB', of: (m) => perThousand(m, m.memory.collected) },
   { label: 'RSS peak above idle per 1,000', unit: 'MiB', of: (m) => perThousand(m, m.memory.peak) },
-  ...['cold', 'endpoint', 'route', 'service', 'reconnect'].map((scenario): Figure => ({
+  ...['cold', 'endpoint', 'route', 'workload', 'mesh', 'service', 'reconnect'].map((scenario): Figure => ({
     label: `event-loop delay p99, ${scenario}`,
     unit: 'ms',
     of: (measurement) => measurement.eventLoopDelayP99Ms[scenario],
@@ -136,6 +146,15 @@ export const buildRows = (measurements: readonly Measurement[]): readonly Row[] 
   }
   return FIGURES.map((figure) => buildRow(figure, byContender)).filter((row) => Object.keys(row.values).length > 0);
 };
+
+/** What contenders were not taken through, and why: their rows are empty. */
+export const describeLeftOut = (measurements: readonly Measurement[]): readonly string[] => [
+  ...new Set(
+    measurements.flatMap(({ contender, leftOut }) =>
+      leftOut.map(({ scenario, reason }) => `not with ${contender}: ${scenario}, since ${reason}`),
+    ),
+  ),
+];
 
 const formatNumber = (value: number | undefined): string => {
   if (value === undefined) return '–';

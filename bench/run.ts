@@ -10,13 +10,14 @@ import { buildPeers, CONTENDERS, isPeer, ours, peer, writeWorld, type PeerProgra
 import { measure, type Measurement } from './measure.js';
 import { SIZES, type Size, type Tape } from './plan.js';
 import { findCores, pinSelf, type Cores } from './processes.js';
-import { buildRows, formatRows, type Row } from './report.js';
+import { buildRows, describeLeftOut, formatRows, type Row } from './report.js';
 import { synthesise } from './synthetic.js';
 import { canonicalise, recordTape } from './tape.js';
 
 const HELP = `usage: bench [options]
-  --size=S,M            XS 10x10, S 100x100, M 1,000 proxies x 1,000 services (10 endpoints each); default S,M
-  --mode=delta,sotw     default: M delta, others both
+  --size=S,M,G          XS 10x10, S 100x100, M 1,000 proxies x 1,000 services (10 endpoints each), G 10 proxies with
+                        10,000 routes on 1,000 services; default S,M,G
+  --mode=delta,sotw     default: M and G delta, others both
   --contenders=NAMES    of ${CONTENDERS.join(', ')}; default all
   --world=recorded      recorded from ours, or synthetic (peers only, ours is not needed)
   --repeat=1            runs of every contender; the table shows medians
@@ -25,7 +26,7 @@ const HELP = `usage: bench [options]
   --gate                exit 1 when a must figure is missed`;
 
 const PARAMETERS = {
-  size: { type: 'string', default: 'S,M' },
+  size: { type: 'string', default: 'S,M,G' },
   mode: { type: 'string' },
   contenders: { type: 'string', default: CONTENDERS.join(',') },
   world: { type: 'string', default: 'recorded' },
@@ -139,8 +140,8 @@ const measureTable = async (setting: Setting, spec: TableSpec): Promise<Table> =
   return { size: spec.size.name, mode: spec.mode, rows: buildRows(measurements), measurements, failures };
 };
 
-const printTable = ({ size, mode, rows, failures }: Table): void => {
-  say(`\n${size}, ${mode}\n${formatRows(rows)}`);
+const printTable = ({ size, mode, rows, measurements, failures }: Table): void => {
+  say([`\n${size}, ${mode}`, formatRows(rows), ...describeLeftOut(measurements)].join('\n'));
   const isCorrect = failures.length === 0;
   say(isCorrect ? 'correct: every proxy equalled the oracle after every step' : `WRONG:\n${failures.join('\n')}`);
 };
@@ -153,7 +154,7 @@ const writeResults = (result: object): string => {
   return path;
 };
 
-const defaultModes = (size: Size): readonly Mode[] => (size.name === 'M' ? ['delta'] : MODES);
+const defaultModes = (size: Size): readonly Mode[] => (['M', 'G'].includes(size.name) ? ['delta'] : MODES);
 
 const describePinning = (cores: Cores | undefined): string =>
   cores === undefined ? 'not pinned' : `control plane on core ${cores.server}, clients on core ${cores.clients}`;

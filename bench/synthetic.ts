@@ -19,9 +19,9 @@ const resource = (type: number, name: string, value: Buffer): WireResource => ({
 
 const serviceName = (i: number): string => `o/bench/service-${String(i)}/8080`;
 
-const cluster = (i: number): WireResource => {
+const cluster = (i: number, limit = 1024): WireResource => {
   const name = serviceName(i);
-  const limits = message(varintField(1, 0), ...[2, 3, 4, 5].map((field) => bytesField(field, varintField(1, 1024))));
+  const limits = message(varintField(1, 0), ...[2, 3, 4, 5].map((field) => bytesField(field, varintField(1, limit))));
   return resource(
     TYPE.cluster,
     name,
@@ -53,12 +53,14 @@ const assignment = (i: number, endpoints: number, n: number): WireResource => {
 const weighted = (name: string, weight: number): Buffer =>
   message(stringField(1, name), bytesField(2, varintField(1, weight)));
 
-const routes = (i: number, weight: number): WireResource => {
+const routes = (i: number, count: number, weight: number): WireResource => {
   const name = serviceName(i);
   const split = message(bytesField(1, weighted(name, weight)), bytesField(1, weighted(serviceName(0), 100)));
   const action = message(bytesField(3, split), bytesField(8, seconds(15)));
-  const route = message(bytesField(1, stringField(1, '/')), bytesField(2, action), stringField(14, 'bench/main'));
-  const host = message(stringField(1, name), stringField(2, '*'), bytesField(3, route));
+  const route = (path: string): Buffer =>
+    message(bytesField(1, stringField(1, path)), bytesField(2, action), stringField(14, 'bench/main'));
+  const all = Array.from({ length: count }, (_, nth) => (nth === count - 1 ? '/' : `/part-${String(nth)}`));
+  const host = message(stringField(1, name), stringField(2, '*'), ...all.map((path) => bytesField(3, route(path))));
   return resource(TYPE.route, name, message(stringField(1, name), bytesField(2, host)));
 };
 
@@ -95,10 +97,10 @@ const listener = (): WireResource => {
   );
 };
 
-const service = (i: number, endpoints: number): readonly WireResource[] => [
+const service = (i: number, size: Size): readonly WireResource[] => [
   cluster(i),
-  assignment(i, endpoints, 1),
-  routes(i, 100),
+  assignment(i, size.endpoints, 1),
+  routes(i, size.routes, 100),
   ...scopes(i),
 ];
 
@@ -107,11 +109,16 @@ const changeOf = (op: Op, size: Size): WireChange => {
     case 'endpoint':
       return { upsert: [assignment(op.service, size.endpoints, op.n + 20)], remove: [] };
     case 'route':
-      return { upsert: [routes(op.service, op.n)], remove: [] };
+      return { upsert: [routes(op.service, size.routes, op.n)], remove: [] };
+    case 'workloadPolicy':
+      // For peers alone, who cannot do it.
+      return { upsert: [], remove: [] };
+    case 'meshPolicy':
+      return { upsert: Array.from({ length: size.services }, (_, i) => cluster(i, 2_000 + op.n)), remove: [] };
     case 'addService':
-      return { upsert: service(op.index, size.endpoints), remove: [] };
+      return { upsert: service(op.index, size), remove: [] };
     case 'removeService':
-      return { upsert: [], remove: service(op.index, size.endpoints) };
+      return { upsert: [], remove: service(op.index, size) };
   }
 };
 
@@ -119,7 +126,7 @@ const changeOf = (op: Op, size: Size): WireChange => {
 export const synthesise = (size: Size): Tape => ({
   presentation: { node: { id: 'proxy-{i}', cluster: 'bench', metadata: {} }, headers: {}, routes: [] },
   scopes: true,
-  base: [listener(), ...Array.from({ length: size.services }, (_, i) => service(i, size.endpoints)).flat()],
+  base: [listener(), ...Array.from({ length: size.services }, (_, i) => service(i, size)).flat()],
   steps: planSteps(size.services).map(({ scenario, ops }) => ({
     scenario,
     ops: ops.map((op) => ({ op, change: changeOf(op, size) })),

@@ -24,7 +24,15 @@ interface Fleet {
   /** When each client became complete; 0 while it is not. */
   readonly times: Float64Array;
   readonly closed: string[];
+  /** What one client alone must have, until the oracle changes for all. */
+  readonly own: { client: number; wanted: readonly OwnContent[] };
   readonly counters: { complete: number; lastHandledMs: number; bytesAtOracle: number; awaited: boolean };
+}
+
+interface OwnContent {
+  readonly type: number;
+  readonly name: number;
+  readonly content: number;
 }
 
 const reply = (message: ClientsReply): void => {
@@ -40,8 +48,16 @@ const answerIfComplete = (fleet: Fleet): void => {
   reply({ kind: 'await', times: [...times], bytes: totalBytes(fleet) - counters.bytesAtOracle });
 };
 
-const noteHandled = (fleet: Fleet, index: number, isComplete: boolean): void => {
+const hasOwn = ({ own, catalog, envoys }: Fleet, index: number): boolean =>
+  own.client !== index ||
+  own.wanted.every(({ type, name, content }) => {
+    const variant = envoys[index]?.state.types[type]?.variants[name] ?? 0;
+    return catalog[type]?.variants[variant]?.content === content;
+  });
+
+const noteHandled = (fleet: Fleet, index: number, equals: boolean): void => {
   const { counters, times } = fleet;
+  const isComplete = equals && hasOwn(fleet, index);
   counters.lastHandledMs = monotonicMs();
   const wasComplete = (times[index] ?? 0) > 0;
   if (isComplete === wasComplete) return;
@@ -85,14 +101,36 @@ const createFleet = (init: ClientsInit): Fleet => {
     envoys,
     times: new Float64Array(init.proxies),
     closed,
+    own: { client: -1, wanted: [] },
     counters: { complete: 0, lastHandledMs: monotonicMs(), bytesAtOracle: 0, awaited: false },
   };
   return fleet;
 };
 
+const noteAll = (fleet: Fleet): void => {
+  fleet.counters.bytesAtOracle = totalBytes(fleet);
+  fleet.reader.forget();
+  fleet.envoys.forEach((envoy, index) => {
+    noteHandled(fleet, index, envoy.isComplete());
+  });
+};
+
+/** For one client alone; nothing that others have may change. */
+const changeOwn = (fleet: Fleet, client: number, { upsert }: WireChange): void => {
+  fleet.own.client = client;
+  fleet.own.wanted = upsert.flatMap(({ type, name, value }): readonly OwnContent[] => {
+    const entry = fleet.catalog[typeOf(type)];
+    return entry === undefined
+      ? []
+      : [{ type: typeOf(type), name: internName(entry, name), content: internContent(value) }];
+  });
+  noteAll(fleet);
+};
+
 /** Every client is compared with the new oracle at once; those that it puts behind lose their time. */
 const changeOracle = (fleet: Fleet, change: WireChange): void => {
   const { catalog, envoys, init } = fleet;
+  fleet.own.client = -1;
   const perProxy = init.perProxy === undefined ? undefined : new RegExp(init.perProxy);
   const set = (type: number, name: string, content: number): void => {
     const entry = catalog[type];
@@ -108,11 +146,7 @@ const changeOracle = (fleet: Fleet, change: WireChange): void => {
     set(typeOf(type), name, isFree ? ANY_CONTENT : internContent(value));
   }
   for (const { type, name } of change.remove) set(typeOf(type), name, 0);
-  fleet.counters.bytesAtOracle = totalBytes(fleet);
-  fleet.reader.forget();
-  envoys.forEach((envoy, index) => {
-    noteHandled(fleet, index, envoy.isComplete());
-  });
+  noteAll(fleet);
 };
 
 const dump = (fleet: Fleet): readonly WireResource[] => {
@@ -138,7 +172,7 @@ const explain = (fleet: Fleet, envoy: Envoy): readonly string[] =>
   });
 
 const status = (fleet: Fleet): ClientsStatus => {
-  const wrong = fleet.envoys.filter((envoy) => !verify(fleet.catalog, envoy.state));
+  const wrong = fleet.envoys.filter((envoy, index) => !verify(fleet.catalog, envoy.state) || !hasOwn(fleet, index));
   return {
     kind: 'status',
     wrong: wrong.length,
@@ -159,7 +193,8 @@ const dial = (fleet: Fleet): void => {
 const act = (fleet: Fleet, command: Exclude<ClientsCommand, ClientsInit | { readonly kind: 'exit' }>): void => {
   switch (command.kind) {
     case 'oracle':
-      changeOracle(fleet, command.change);
+      if (command.client === undefined) changeOracle(fleet, command.change);
+      else changeOwn(fleet, command.client, command.change);
       reply({ kind: 'oracle' });
       return;
     case 'dial':

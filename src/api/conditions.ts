@@ -10,6 +10,7 @@ export const conditionTypes = {
   PartiallyInvalid: 'Some rules were dropped, the rest is live. Present only while True.',
   Conflicted: 'Lost some or all of its ground to an older or more specific object. Present only while True.',
   Degraded: 'Live, but weaker than written. Present only while True.',
+  Auditing: 'Evaluated and counted, not enforced. Present only while True.',
   Reconciling: 'Progress is expected. Present only while True.',
   Stalled: 'Needs a human. Present only while True.',
 } as const;
@@ -36,6 +37,7 @@ export const reasons = {
     'The Rollout or Canary of `weightsFrom` is not there, or splits between other Services; weights of the spec are in force.',
   ProviderNotFound: 'No provider of that name and of a fitting type is in reach; what names it is not in force.',
   FallbackActive: 'What is written is not possible here; the message says what holds in its place.',
+  NotEnforced: 'The policy is in mode Audit; the message names the metrics of proxies that count what it would refuse.',
   Programmed: 'All proxies in reach acknowledged this generation.',
   PartiallyProgrammed: 'Almost all proxies acknowledged; a few are silent.',
   NoProxies: 'No connected proxy needs this object.',

@@ -30,12 +30,15 @@ export type KindName =
   | 'Rollout'
   | 'Canary';
 
+/** What can be named: objects, and hosts outside of the cluster, of which nothing is stored. */
+export type RefKind = KindName | 'Host';
+
 /** `namespace/name`; cluster-scoped objects have an empty namespace: `/name`. */
 export type ObjectKey = string;
 
 /** Names one object. */
 export interface ObjectRef {
-  readonly kind: KindName;
+  readonly kind: RefKind;
   readonly namespace: string;
   readonly name: string;
 }

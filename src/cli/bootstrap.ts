@@ -19,7 +19,7 @@ interface BootstrapFlags {
   readonly output: 'yaml' | 'json';
 }
 
-type Identity = Pick<BootstrapOptions, 'nodeId' | 'cluster' | 'bindAddress'>;
+type Identity = Pick<BootstrapOptions, 'nodeId' | 'cluster' | 'bindAddress' | 'metricsTo'>;
 
 /** Longer paths do not fit into the kernel's socket address. */
 const maxSocketPath = 107;
@@ -66,7 +66,9 @@ async function identityFromMesh({
   const { findProxy, proxiesOf, unknownProxy } = await import('./proxies.js');
   const { remarkLine } = await import('./remarks.js');
   const { capture, loopbackPods: loopback = false } = options;
-  const { reconciled, remarks } = await readMesh({ paths: args, capture, loopback }, cli);
+  const { metricsProviderIn } = await import('../reconcilers/metrics-provider.js');
+  const { configOf } = await import('../xds/providers.js');
+  const { world, reconciled, remarks } = await readMesh({ paths: args, capture, loopback }, cli);
   for (const remark of remarks) say(remarkLine(remark));
   const proxies = proxiesOf(reconciled.model);
   const proxy = findProxy(proxies, options.proxy);
@@ -77,7 +79,9 @@ async function identityFromMesh({
   const [first] = proxy.addresses;
   const own = capture === 'explicit' ? (first ?? anyAddress) : anyAddressLike(first);
   const bindAddress = options.address === undefined ? own : addressOf(options.address);
-  return { nodeId: `${proxy.name}.${proxy.namespace}`, cluster: proxy.workload, bindAddress };
+  const provider = metricsProviderIn(world);
+  const push = provider === undefined ? {} : { metricsTo: configOf(provider) };
+  return { nodeId: `${proxy.name}.${proxy.namespace}`, cluster: proxy.workload, bindAddress, ...push };
 }
 
 function socketOf(flag: string | undefined, identity: Identity, temporary: string): string {
@@ -151,7 +155,7 @@ export const bootstrapCommand = defineCommand<BootstrapFlags>({
   summary: 'print a bootstrap for an Envoy that you run yourself',
   description: [
     'Prints everything that a stock Envoy needs to be configured by Legation: who it is, where the control plane is, readiness and metrics.',
-    'With PATH, the proxy is looked up in the mesh. Without, --address says where it listens, and --workload what its pod belongs to.',
+    'With PATH, the proxy is looked up in the mesh, and pushes its metrics where the mesh default says. Without, --address says where it listens, and --workload what its pod belongs to.',
   ],
   arguments: [{ name: '[PATH...]', doc: 'files, folders, or - for standard input' }],
   options: [

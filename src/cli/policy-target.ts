@@ -2,7 +2,7 @@
 // kubectl knows them by. Pure.
 
 import { closest, didYouMean } from '../api/did-you-mean.js';
-import { keyOf, type KindName } from '../api/meta.js';
+import { keyOf, type RefKind } from '../api/meta.js';
 import type { World } from '../kinds/world.js';
 import { err, ok, type Result } from '../lib/result.js';
 import { namespacesIn, type PolicySubject } from '../reconcilers/policy-subjects.js';
@@ -98,7 +98,7 @@ export function parseTarget(text: string): Result<PolicySubject, string> {
 
 const routeTables = { TrafficRoute: 'trafficRoutes', HTTPRoute: 'httpRoutes', GRPCRoute: 'grpcRoutes' } as const;
 
-const isRouteTable = (kind: KindName): kind is keyof typeof routeTables => kind in routeTables;
+const isRouteTable = (kind: RefKind): kind is keyof typeof routeTables => kind in routeTables;
 
 /** Keys of all objects of the subject's kind. */
 function keysFor(subject: PolicySubject, world: World): Iterable<string> {

@@ -17,7 +17,8 @@ function inline(value: unknown): string {
 
 /** `MeshPolicy shop/reviews-limits (Service)`. */
 function originText(origin: LineOrigin): string {
-  if ('policy' in origin) return `MeshPolicy ${origin.policy} (${origin.level})`;
+  if ('policy' in origin)
+    return `MeshPolicy ${origin.policy} (${origin.level}${origin.audit === true ? ', Audit' : ''})`;
   return 'rule' in origin ? origin.rule : 'built-in';
 }
 

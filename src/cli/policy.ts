@@ -2,10 +2,11 @@
 
 import { Option } from 'commander';
 import { type ExitCode, type Invocation, UsageError, defineCommand } from './command.js';
+import { extensionsOption, type GateFlags } from './gates.js';
 import { renderJson, renderYaml } from './output.js';
 import type { PolicyView } from '../reconcilers/policy-view.js';
 
-interface PolicyOptions {
+interface PolicyOptions extends GateFlags {
   readonly output: 'table' | 'json' | 'yaml';
 }
 
@@ -22,7 +23,8 @@ async function render(
 }
 
 async function effective(invocation: Invocation<PolicyOptions>): Promise<ExitCode> {
-  const { args, cli, say } = invocation;
+  const { args, options, cli, say } = invocation;
+  const { enableExtensions = false } = options;
   const [, target = '', ...paths] = args;
   const { parseTarget, unknownTarget } = await import('./policy-target.js');
   const subject = parseTarget(target);
@@ -30,7 +32,7 @@ async function effective(invocation: Invocation<PolicyOptions>): Promise<ExitCod
   const { readMesh } = await import('./mesh.js');
   const { remarkLine } = await import('./remarks.js');
   const { effectivePolicy } = await import('../reconcilers/policy-view.js');
-  const { world, reconciled, remarks } = await readMesh({ paths, capture: 'redirect' }, cli);
+  const { world, reconciled, remarks } = await readMesh({ paths, capture: 'redirect', enableExtensions }, cli);
   for (const remark of remarks) say(remarkLine(remark));
   const { policies, routes } = reconciled;
   const views = effectivePolicy(subject.value, { world, policies, routes });
@@ -58,7 +60,10 @@ export const policyCommand = defineCommand<PolicyOptions>({
     },
     { name: '<PATH...>', doc: 'files, folders, or - for standard input' },
   ],
-  options: [new Option('-o, --output <FORMAT>', 'how to print').choices(['table', 'json', 'yaml']).default('table')],
+  options: [
+    extensionsOption(),
+    new Option('-o, --output <FORMAT>', 'how to print').choices(['table', 'json', 'yaml']).default('table'),
+  ],
   examples: [
     {
       line: 'legation policy effective svc/levels/echo examples/policies/levels',

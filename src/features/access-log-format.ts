@@ -1,6 +1,9 @@
 // What a line of an access log says, as text or as JSON. The names are a contract: people search for them.
 
+import type { AccessLogFilter } from '../gen/envoy/config/accesslog/v3/accesslog.js';
+import { ExpressionFilter } from '../gen/envoy/extensions/access_loggers/filters/cel/v3/cel.js';
 import type { SubstitutionFormatString } from '../gen/envoy/config/core/v3/substitution_format_string.js';
+import { packAny } from './any.js';
 import { literal } from './envoy-values.js';
 import type { ChainContext, Patch } from './feature.js';
 
@@ -66,6 +69,17 @@ export function formatOf(format: 'JSON' | 'Text', options: LineOptions): Patch<S
     format: { $case: 'textFormatSource', value: { specifier: { $case: 'inlineString', value: inlineString } } },
   };
 }
+
+/** Lines of requests and connections that an expression is true for. */
+export const matching = (expression: string): Patch<AccessLogFilter> => ({
+  filterSpecifier: {
+    $case: 'extensionFilter',
+    value: {
+      name: 'envoy.access_loggers.extension_filters.cel',
+      configType: { $case: 'typedConfig', value: packAny(ExpressionFilter, { expression }) },
+    },
+  },
+});
 
 /** Command operators that take no argument. */
 const bare: ReadonlySet<string> = new Set([

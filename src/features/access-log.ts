@@ -9,12 +9,11 @@ import {
   type AccessLogFilter,
 } from '../gen/envoy/config/accesslog/v3/accesslog.js';
 import { ApiVersion } from '../gen/envoy/config/core/v3/config_source.js';
-import { ExpressionFilter } from '../gen/envoy/extensions/access_loggers/filters/cel/v3/cel.js';
 import { HttpGrpcAccessLogConfig, TcpGrpcAccessLogConfig } from '../gen/envoy/extensions/access_loggers/grpc/v3/als.js';
 import { OpenTelemetryAccessLogConfig } from '../gen/envoy/extensions/access_loggers/open_telemetry/v3/logs_service.js';
 import { StdoutAccessLog } from '../gen/envoy/extensions/access_loggers/stream/v3/stream.js';
 import { err, ok, type Problem } from '../lib/result.js';
-import { formatOf, lineOf, unknownOperator, type LineOptions } from './access-log-format.js';
+import { formatOf, lineOf, matching, unknownOperator, type LineOptions } from './access-log-format.js';
 import { packAny } from './any.js';
 import { shareOf } from './envoy-values.js';
 import { defineFeature, type ChainContext, type ChainPatch, type Patch, type ProviderConfig } from './feature.js';
@@ -79,15 +78,6 @@ const serverError = filter({
 /** Hops of one request agree: the choice hangs on its id. */
 const sampled = (percent: number): Filter =>
   filter({ $case: 'runtimeFilter', value: { runtimeKey: 'mesh.al.sample', percentSampled: shareOf(percent) } });
-
-const matching = (expression: string): Filter =>
-  filter({
-    $case: 'extensionFilter',
-    value: {
-      name: 'envoy.access_loggers.extension_filters.cel',
-      configType: { $case: 'typedConfig', value: packAny(ExpressionFilter, { expression }) },
-    },
-  });
 
 /** All conditions that a line must meet; undefined: none. */
 function filterOf(config: AccessLogConfig, http: boolean): Filter | undefined {

@@ -26,7 +26,7 @@ const stageOf = (audit: boolean): number => (audit ? 1 : 0);
 
 /** How a proxy makes the keys that it asks about. */
 export const keysToAsk = (rules: readonly LimitRule[]): readonly Patch<KeyOfRequest>[] =>
-  rules.map((rule) => ({ stage: stageOf(rule.audit), actions: actionsFor(rule) }));
+  rules.map((rule) => ({ stage: stageOf(rule.triedBy !== undefined), actions: actionsFor(rule) }));
 
 interface Question {
   readonly provider: ProviderConfig;

@@ -7,7 +7,7 @@ import { packAny } from './any.js';
 import { defineFeature, type ChainContext, type ChainPatch, type ProviderOf, type RoutesPatch } from './feature.js';
 import type { HttpFilter } from './envoy-types.js';
 import { askingFilter, keysToAsk, type LimitService } from './global-rate-limit.js';
-import { auditFilter, connectionRate, localLimits, type LimitRule } from './local-rate-limit.js';
+import { connectionRate, localLimits, triedLimits, type LimitRule } from './local-rate-limit.js';
 
 /** Rate limits of a port: those of all its requests, and those of rules of routes. */
 export interface Limits {
@@ -16,6 +16,8 @@ export interface Limits {
   readonly connectionsPerSecond?: number | undefined;
   /** Who counts for limits of scope Global. */
   readonly service?: LimitService | undefined;
+  /** The same for those in mode Audit. */
+  readonly triedService?: LimitService | undefined;
 }
 
 const isGlobal = ({ scope }: LimitRule): boolean => scope === 'Global';
@@ -35,30 +37,34 @@ const addressOfPeer = {
 const isByAddress = ({ per = [] }: LimitRule): boolean =>
   per.some(({ type }) => type === 'RemoteIP' || type === 'Namespace');
 
+const isTried = ({ triedBy }: LimitRule): boolean => triedBy !== undefined;
+
 function routesPatch({ rules, responseHeaders }: Limits): RoutesPatch {
   const local = rules.filter((rule) => !isGlobal(rule));
-  const enforced = local.filter(({ audit }) => !audit);
-  const audited = local.filter(({ audit }) => audit);
+  const enforced = local.filter((rule) => !isTried(rule));
+  const tried = triedLimits(local.filter(isTried)).map(({ filter, ofRoutes }) => [filter.name, ofRoutes] as const);
   const typedPerFilterConfig: Readonly<Record<string, Any>> = {
-    ...(enforced.length === 0
-      ? {}
-      : { 'mesh.local_ratelimit': localLimits(enforced, { audit: false, responseHeaders }) }),
-    ...(audited.length === 0 ? {} : { [auditFilter.name]: localLimits(audited, { audit: true, responseHeaders }) }),
+    ...(enforced.length === 0 ? {} : { 'mesh.local_ratelimit': localLimits(enforced, responseHeaders) }),
+    ...Object.fromEntries(tried),
   };
   return { typedPerFilterConfig };
 }
 
 /** A service that does not resolve is not asked, which status says. */
-function askingFilters({ rules, service, responseHeaders }: Limits, providerOf: ProviderOf): readonly HttpFilter[] {
-  const provider = service === undefined ? undefined : providerOf(service.provider);
-  if (service === undefined || provider?.type !== 'RateLimit') return [];
-  const audits = [...new Set(rules.filter(isGlobal).map(({ audit }) => audit))];
-  return audits.map((audit) => askingFilter({ provider, domain: service.domain, audit, responseHeaders }));
+function askingFilters(limits: Limits, providerOf: ProviderOf): readonly HttpFilter[] {
+  const { rules, service, triedService, responseHeaders } = limits;
+  const asked = new Set(rules.filter(isGlobal).map(isTried));
+  return [...asked].flatMap((audit): readonly HttpFilter[] => {
+    const who = audit ? triedService : service;
+    const provider = who === undefined ? undefined : providerOf(who.provider);
+    if (who === undefined || provider?.type !== 'RateLimit') return [];
+    return [askingFilter({ provider, domain: who.domain, audit, responseHeaders })];
+  });
 }
 
 function slotsOf(limits: Limits, providerOf: ProviderOf): Readonly<Record<string, HttpFilter>> {
-  const audits = limits.rules.some((rule) => rule.audit && !isGlobal(rule));
-  const filters = [...(audits ? [auditFilter] : []), ...askingFilters(limits, providerOf)];
+  const counting = triedLimits(limits.rules.filter((rule) => isTried(rule) && !isGlobal(rule)));
+  const filters = [...counting.map(({ filter }) => filter), ...askingFilters(limits, providerOf)];
   return Object.fromEntries(filters.map((filter) => [filter.name, filter]));
 }
 

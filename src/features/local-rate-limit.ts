@@ -15,8 +15,8 @@ import { actionsFor, keysOf, type KeyedRule } from './rate-limit-keys.js';
 
 /** A rule with all that a proxy has to know to hold it. */
 export interface LimitRule extends KeyedRule {
-  /** Counted, and never refused. */
-  readonly audit: boolean;
+  /** The policy `shop/tried` that has it counted in mode Audit, where nothing is refused. */
+  readonly triedBy: string | undefined;
   /** Proxies that share its number. */
   readonly shares: number;
 }
@@ -38,43 +38,54 @@ const maxDynamicDescriptors = 1024;
 
 const share = (numerator: number) => ({ defaultValue: { numerator, denominator: Denominator.HUNDRED } });
 
-interface Options {
-  readonly audit: boolean;
-  readonly responseHeaders: boolean;
-}
-
-/** Names of the statistics: `http_local_rate_limit.rate_limited` below them. */
-const statPrefix = (audit: boolean): string => (audit ? 'lrl_audit' : 'lrl');
+/** What all rules that share a filter have in common. */
+const common = (rules: readonly LimitRule[]) => ({
+  tokenBucket: unlimited,
+  alwaysConsumeDefaultTokenBucket: false,
+  filterEnabled: share(100),
+  rateLimits: rules.map((rule) => KeyOfRequest.fromPartial({ actions: actionsFor(rule) })),
+  descriptors: rules.flatMap((rule) => keysOf(rule).map((entries) => ({ entries, tokenBucket: bucketOf(rule) }))),
+  maxDynamicDescriptors,
+});
 
 /** What the routes of a port say to the filter, all together: a bucket counts across them. */
-export function localLimits(rules: readonly LimitRule[], { audit, responseHeaders }: Options): Any {
+export function localLimits(rules: readonly LimitRule[], responseHeaders: boolean): Any {
   const names = rules.map(({ name }) => name).join(', ');
   const config = LocalRateLimit.fromPartial({
-    statPrefix: statPrefix(audit),
-    tokenBucket: unlimited,
-    alwaysConsumeDefaultTokenBucket: false,
-    filterEnabled: share(100),
-    filterEnforced: share(audit ? 0 : 100),
+    ...common(rules),
+    statPrefix: 'lrl',
+    filterEnforced: share(100),
     rateLimitedAsResourceExhausted: true,
-    rateLimits: rules.map((rule) => KeyOfRequest.fromPartial({ actions: actionsFor(rule) })),
-    descriptors: rules.flatMap((rule) => keysOf(rule).map((entries) => ({ entries, tokenBucket: bucketOf(rule) }))),
-    maxDynamicDescriptors,
-    ...(audit ? {} : { responseHeadersToAdd: [{ header: { key: 'x-ratelimit-rule', value: names } }] }),
-    ...(responseHeaders && !audit ? { enableXRatelimitHeaders: Headers.DRAFT_VERSION_03 } : {}),
+    responseHeadersToAdd: [{ header: { key: 'x-ratelimit-rule', value: names } }],
+    ...(responseHeaders ? { enableXRatelimitHeaders: Headers.DRAFT_VERSION_03 } : {}),
   });
   return packAny(LocalRateLimit, config);
 }
 
-/** The filter that counts for rules in mode Audit, beside the one that refuses. It waits for what routes say. */
-export const auditFilter: HttpFilter = {
-  name: 'mesh.local_ratelimit.audit',
-  configType: {
-    $case: 'typedConfig',
-    value: packAny(LocalRateLimit, LocalRateLimit.fromPartial({ statPrefix: statPrefix(true) })),
-  },
-  isOptional: false,
-  disabled: true,
-};
+/** A filter that counts for one rule in mode Audit, with statistics of its own. It waits for what routes say. */
+export interface TriedLimit {
+  readonly filter: HttpFilter;
+  readonly ofRoutes: Any;
+}
+
+function triedLimit(of: string, rules: readonly LimitRule[]): TriedLimit {
+  const statPrefix = `audit/${of}`;
+  const atRest = LocalRateLimit.fromPartial({ statPrefix });
+  const counting = LocalRateLimit.fromPartial({ ...common(rules), statPrefix, filterEnforced: share(0) });
+  return {
+    filter: {
+      name: `mesh.local_ratelimit.audit/${of}`,
+      configType: { $case: 'typedConfig', value: packAny(LocalRateLimit, atRest) },
+      isOptional: false,
+      disabled: true,
+    },
+    ofRoutes: packAny(LocalRateLimit, counting),
+  };
+}
+
+/** Filters for rules in mode Audit: of one rule of a policy there is one, wherever it holds. */
+export const triedLimits = (rules: readonly LimitRule[]): readonly TriedLimit[] =>
+  [...Map.groupBy(rules, ({ triedBy, name }) => `${triedBy ?? ''}/${name}`)].map(([of, own]) => triedLimit(of, own));
 
 /** Closes new connections beyond so many a second. */
 export function connectionRate(perSecond: number): NetworkFilter {

@@ -20,8 +20,8 @@ export interface KeyedRule extends RateLimitRule {
   readonly addresses: AddressesOf;
   /** The rule of a route that it is about, as `namespace/route/rule`; undefined: all. */
   readonly at?: string | undefined;
-  /** Whether some rule of a route has a limit of the same name. */
-  readonly replaced: boolean;
+  /** Some rules of routes have a limit of their own in its place; this is what they say so by. */
+  readonly replacedAs: string | undefined;
 }
 
 /** A part of a key; an empty value is any value. */
@@ -107,10 +107,10 @@ const ofRoute = (key: string, path: readonly string[], defaultValue: string): So
 });
 
 /** Limits of one rule of a route hold there alone; limits of all routes not where a rule has its own of the same name. */
-function partsOfPlace({ name, at, replaced }: KeyedRule): readonly KeyPart[] {
+function partsOfPlace({ at, replacedAs }: KeyedRule): readonly KeyPart[] {
   if (at !== undefined) return [{ key: 'at', source: ofRoute('at', ['at'], ''), values: [at] }];
-  if (!replaced) return [];
-  return [{ key: 'replaced', source: ofRoute('replaced', ['replaced', name], 'no'), values: ['no'] }];
+  if (replacedAs === undefined) return [];
+  return [{ key: 'replaced', source: ofRoute('replaced', ['replaced', replacedAs], 'no'), values: ['no'] }];
 }
 
 /** The parts of the key of a rule: its name, where it holds, and then what it says. */

@@ -11,6 +11,8 @@ const refuse = (path: string, protocol: string, advice: string): Problem => ({
   message: `\`${path}\` may not be used in a ${protocol} route; ${advice}`,
 });
 
+const hostAdvice = 'list the host in `egress.hosts`';
+
 const onlyConnecting = 'only connecting is retried';
 
 /** Members that need requests, by path below the rule, with what holds instead. */
@@ -45,7 +47,13 @@ export function connectionRuleProblems(
 }
 
 /** What is wrong outside of rules: the whole route is refused. */
-export const connectionRouteProblems = (spec: TrafficRouteSpec): readonly Problem[] =>
-  spec.protocol === 'TCP' && spec.hostnames !== undefined && spec.hostnames.length > 0
+export const connectionRouteProblems = (spec: TrafficRouteSpec): readonly Problem[] => [
+  ...(spec.protocol === 'TCP' && spec.hostnames !== undefined && spec.hostnames.length > 0
     ? [refuse('spec.hostnames', 'TCP', "a name shows in TLS alone, with protocol 'TLS'")]
-    : [];
+    : []),
+  ...(isForConnections(spec)
+    ? spec.parentRefs.flatMap(({ kind }, index) =>
+        kind === 'Host' ? [refuse(`spec.parentRefs[${String(index)}].kind`, spec.protocol, hostAdvice)] : [],
+      )
+    : []),
+];

@@ -22,7 +22,7 @@ const fields = (paths: readonly string[], instead: string): readonly Unsupported
   paths.map((path) => ({ path, instead }));
 
 const trafficRoute: readonly Unsupported[] = [
-  ...only('parentRefs[].kind', ['Host', 'MeshIdentity'], "only kinds 'Service' and 'TrafficRoute' work"),
+  ...only('parentRefs[].kind', ['MeshIdentity'], "kinds 'Service', 'Host' and 'TrafficRoute' work"),
   ...only('distribution', ['Namespace'], "use 'Learned' or 'Mesh'"),
   ...fields(['rules[].matches[].claims'], 'all other conditions of `matches` work'),
 ];
@@ -38,7 +38,7 @@ const meshPolicy: readonly Unsupported[] = [
     ['Principal', 'Claim'],
     "tell callers apart by 'Namespace', 'Header', 'RemoteIP' or 'Method'",
   ),
-  ...fields(['mtls', 'authorization', 'jwt', 'extAuthz', 'telemetry.metrics.provider', 'scope', 'sidecar'], builtIn),
+  ...fields(['mtls', 'authorization', 'jwt', 'extAuthz', 'scope', 'sidecar'], builtIn),
   ...fields(
     ['inbound.trustedHops', 'inbound.acceptProxyProtocol'],
     'a sidecar takes the address of the connection, and edges are not served yet',

@@ -59,6 +59,9 @@ export interface EgressModel {
   readonly unknownBy: { readonly policy: ObjectKey; readonly origin: Origin } | undefined;
 }
 
+/** Ports on which redirected connections are asked for the name that TLS carries. */
+export const namedPorts: readonly number[] = [443, 8443];
+
 /** Whether a name is a host, or below a wildcard. */
 export const covers = (pattern: string, host: string): boolean =>
   pattern === host || (pattern.startsWith('*.') && host.endsWith(pattern.slice(1)));

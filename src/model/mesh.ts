@@ -305,6 +305,8 @@ export interface MeshModel {
   readonly services: ReadonlyMap<ObjectKey, ServiceModel>;
   readonly endpoints: ReadonlyMap<ObjectKey, readonly EndpointSet[]>;
   readonly proxies: ReadonlyMap<ObjectKey, ProxyModel>;
+  /** Hosts outside of the cluster that routes are attached to, with their rules, by name. */
+  readonly hosts: ReadonlyMap<string, ServiceModel>;
 }
 
 /** A Service whose clusters are made of other parts of policies, or of fewer. */
@@ -324,7 +326,7 @@ export type ModelPart = Rule | PolicyInForce | ExtensionInForce;
 
 /** All rules, parts of policies and extensions that some proxy may be given. */
 export function partsIn(model: MeshModel): ReadonlySet<ModelPart> {
-  const ports = [...model.services.values()].flatMap((service) => service.ports);
+  const ports = [...model.services.values(), ...model.hosts.values()].flatMap((service) => service.ports);
   const hosts = ports.flatMap((port) => [...port.hosts, ...[...port.consumers.values()].flat()]);
   return new Set<ModelPart>([
     ...hosts.flatMap(({ entries }) => entries.map(({ rule }) => rule)),

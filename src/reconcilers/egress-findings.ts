@@ -5,6 +5,7 @@ import type { Problem } from '../lib/result.js';
 import { claimsIn, refusalOfHost } from './claims.js';
 import { rootsOf } from './egress.js';
 import { more, refusal, type Judgement } from './judgement.js';
+import { namedPorts } from '../model/egress.js';
 import type { Capture } from '../model/mesh.js';
 import type { PolicyIndex } from './policies.js';
 import type { CompiledPolicy } from './policy.js';
@@ -52,11 +53,18 @@ export function missingRoots(
     }));
 }
 
-/** Redirected connections to the outside pass as they are: only hosts that routes name are reached as the policy says. */
-export function redirectJudgement({ blocks }: CompiledPolicy, capture: Capture): readonly Judgement[] {
-  const said = blocks.egress?.defaultAction === 'Deny' || (blocks.egress?.hosts ?? []).length > 0;
-  if (capture === 'explicit' || !said) return [];
-  const message =
-    '`egress` holds for requests that routes send to a Host; what applications call themselves passes unchecked where connections are redirected';
-  return [{ condition: 'Degraded', status: 'True', reason: 'UnsupportedValue', message, path: 'spec.egress' }];
+/** Connections that are redirected have an address; only some tell their name. */
+export function redirectJudgement(policy: CompiledPolicy, capture: Capture): readonly Judgement[] {
+  if (capture === 'explicit') return [];
+  const nameless = listedIn(policy).flatMap(({ host, protocol, ports, addresses = [] }, index) =>
+    protocol === 'TLS' && addresses.length === 0
+      ? ports.filter((port) => !namedPorts.includes(port)).map((port) => ({ host, port, index }))
+      : [],
+  );
+  const [first] = nameless;
+  if (first === undefined) return [];
+  const fact = `Redirected connections to host '${first.host}' on port ${String(first.port)} are not told apart`;
+  const message = `${fact}${more(nameless.length)}: TLS is asked for its name on ports ${namedPorts.join(' and ')} only; set \`addresses\``;
+  const path = `spec.egress.hosts[${String(first.index)}].ports`;
+  return [{ condition: 'Degraded', status: 'True', reason: 'UnsupportedValue', message, path }];
 }

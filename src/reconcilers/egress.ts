@@ -6,7 +6,15 @@ import type { Egress } from '../features/egress.js';
 import type { DataObject, Table } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { memoised } from '../lib/memo.js';
-import type { EgressModel, ExternalPort, ExternalTls, HostBackend, Trust } from '../model/egress.js';
+import {
+  covers,
+  isWildcard,
+  type EgressModel,
+  type ExternalPort,
+  type ExternalTls,
+  type HostBackend,
+  type Trust,
+} from '../model/egress.js';
 import { claimsIn, refusalOfHost, type Claims } from './claims.js';
 import type { PolicyIndex } from './policies.js';
 import { mergePolicies, originOf, type EffectivePolicy } from './policy-merge.js';
@@ -30,7 +38,7 @@ export const rootsOf = (
 interface Inputs {
   readonly claims: Claims;
   readonly configMaps: Table<DataObject<'ConfigMap'>>;
-  readonly routed: readonly HostBackend[];
+  readonly routed: readonly RoutedHost[];
 }
 
 /** Roots that are not there trust nobody: the host is not called rather than believed. */
@@ -61,10 +69,30 @@ function portsOf(listed: ListedHost, by: CompiledPolicy, inputs: Inputs & { name
   }));
 }
 
-const routedPort = ({ host, port }: HostBackend): ExternalPort => ({
-  ...{ host, port, protocol: 'HTTP', addresses: [], tls: undefined, origins: [] },
-  access: 'routed',
-});
+/** The longest wildcard that holds for requests to a host says how it is reached. */
+function wildcardOver({ host, port }: HostBackend, { blocks, parts }: EffectivePolicy) {
+  const above = (blocks.egress?.hosts ?? [])
+    .filter(
+      (one) => isWildcard(one.host) && one.protocol === 'HTTP' && covers(one.host, host) && one.ports.includes(port),
+    )
+    .sort((left, right) => right.host.length - left.host.length)[0];
+  const by = above === undefined ? undefined : parts.get(`egress.hosts[${above.host}]`)?.by.policy;
+  return above === undefined || by === undefined ? undefined : { listed: { ...above, host, ports: [port] }, by };
+}
+
+/** A host that a route names; one that a route is attached to is called by its name. */
+function routedPorts(
+  routed: RoutedHost,
+  effective: EffectivePolicy,
+  inputs: Inputs & { namespace: string },
+): ExternalPort[] {
+  const { host, port, called } = routed;
+  const above = wildcardOver(routed, effective);
+  if (above !== undefined) return portsOf(above.listed, above.by, inputs);
+  const kept = refusalOfHost(inputs.claims, { host, namespace: inputs.namespace, path: '' }) !== undefined;
+  const access = called && kept ? 'kept' : called ? 'listed' : 'routed';
+  return [{ ...{ host, port, protocol: 'HTTP', addresses: [], tls: undefined, origins: [] }, access }];
+}
 
 const byName = (left: ExternalPort, right: ExternalPort): number =>
   compareText(left.host, right.host) || left.port - right.port;
@@ -91,7 +119,9 @@ function build(effective: EffectivePolicy, inputs: Inputs & { namespace: string 
     return by === undefined ? [] : portsOf(one, by, inputs);
   });
   const known = new Set(listed.map(({ host, port }) => `${host}:${String(port)}`));
-  const routed = inputs.routed.filter(({ host, port }) => !known.has(`${host}:${String(port)}`)).map(routedPort);
+  const routed = inputs.routed
+    .filter(({ host, port }) => !known.has(`${host}:${String(port)}`))
+    .flatMap((one) => routedPorts(one, effective, inputs));
   const ports = [...listed, ...routed].sort(byName);
   const content = { ports, ...unknownOf(effective, inputs) };
   const key = JSON.stringify(content, withoutGeneration);
@@ -106,19 +136,33 @@ export const openEgress: EgressModel = intern('', () => ({
   unknownBy: undefined,
 }));
 
-/** Hosts to which routes send, by namespace. */
-export type RoutedHosts = ReadonlyMap<string, readonly HostBackend[]>;
+/** A host that a route names. */
+interface RoutedHost extends HostBackend {
+  /** Whether a route is attached to it, so that callers call it. */
+  readonly called: boolean;
+}
+
+/** Hosts that routes name, by namespace. */
+export type RoutedHosts = ReadonlyMap<string, readonly RoutedHost[]>;
 
 const internRouted = createInterner<RoutedHosts>(100);
 
 /** The same table while routes name the same hosts. */
 export const routedIn = memoised((routes: readonly CompiledRoute[]): RoutedHosts => {
-  const all = routes.flatMap(({ rules }) =>
+  const sentTo = routes.flatMap(({ rules }) =>
     rules.flatMap(({ rule }) => [
       ...rule.backends.flatMap((backend) => (backend.kind === 'host' ? [backend.host] : [])),
       ...rule.hosts,
     ]),
   );
+  const attachedTo = routes.flatMap(({ parents, ref: { namespace } }) =>
+    parents.flatMap(({ ref, port, problem }): readonly RoutedHost[] =>
+      ref.kind !== 'Host' || port === undefined || problem !== undefined
+        ? []
+        : [{ host: ref.name, port, namespace, called: true }],
+    ),
+  );
+  const all = [...sentTo.map((one): RoutedHost => ({ ...one, called: false })), ...attachedTo];
   const distinct = new Map(all.map((one) => [`${one.namespace} ${one.host} ${String(one.port)}`, one]));
   const key = JSON.stringify([...distinct].sort(([left], [right]) => compareText(left, right)));
   return internRouted(key, () => Map.groupBy(distinct.values(), ({ namespace }) => namespace));

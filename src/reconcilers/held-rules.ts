@@ -27,6 +27,11 @@ export function unknowable({ rule, delegate }: CompiledRule, { ref, parents }: R
   const above = parents.find((parent) => parent.ref.kind === 'TrafficRoute');
   if (above !== undefined)
     return `the route stands below a rule of ${describeRef(above.ref)}, whose requests cannot be told there`;
+  const outside = [
+    ...parents.flatMap(({ ref: to }) => (to.kind === 'Host' ? [to.name] : [])),
+    ...rule.backends.flatMap((backend) => (backend.kind === 'host' ? [backend.host.host] : [])),
+  ][0];
+  if (outside !== undefined) return `no proxy of the mesh receives requests for Host '${outside}'`;
   const foreign = parents.find((parent) => parent.ref.namespace !== ref.namespace);
   if (foreign !== undefined)
     return `the route is for callers of namespace '${ref.namespace}' alone, whom ${describeRef(foreign.ref)} cannot tell from others`;
@@ -82,7 +87,7 @@ export function holdRule(compiled: CompiledRule, route: RuleRoute): Result<Compi
 /** Whether a proxy of ours stands beside a pod. */
 export const hasProxy = (pod: Pod): boolean => pod.ips.length > 0 && !pod.hostNetwork;
 
-type Tables = Pick<World, 'endpointSlices' | 'pods'>;
+type Tables = Pick<World, 'services' | 'endpointSlices' | 'pods'>;
 
 const isIn = (subset: Target['subset'], pod: Pod | undefined): boolean =>
   Object.entries(subset ?? {}).every(([key, value]) => pod?.meta.labels[key] === value);
@@ -95,10 +100,13 @@ function isBare({ pod: key }: Endpoint, target: Target, { pods }: Tables): boole
 /** The first Service that a rule sends to and that has endpoints without a proxy. */
 function bareService({ backends }: Rule, tables: Tables): ObjectKey | undefined {
   const targets = backends.flatMap((backend) => (backend.kind === 'service' ? [backend.target] : []));
-  const bare = targets.find((target) =>
-    (tables.endpointSlices.get(keyOf(target)) ?? []).some(({ endpoints }) =>
-      endpoints.some((endpoint) => isBare(endpoint, target, tables)),
-    ),
+  const isOutside = (target: Target): boolean => tables.services.get(keyOf(target))?.externalName !== undefined;
+  const bare = targets.find(
+    (target) =>
+      isOutside(target) ||
+      (tables.endpointSlices.get(keyOf(target)) ?? []).some(({ endpoints }) =>
+        endpoints.some((endpoint) => isBare(endpoint, target, tables)),
+      ),
   );
   return bare === undefined ? undefined : keyOf(bare);
 }

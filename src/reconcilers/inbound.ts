@@ -1,15 +1,16 @@
 // What is said of calls to a port of a pod: by policies that reach it, by rules whose requests arrive there, and by
 // policies on those rules. Equal answers are one object.
 
+import { silent } from '../features/feature.js';
 import type { Pod, World } from '../kinds/world.js';
 import { createInterner } from '../lib/intern.js';
 import { listInterner, memoised } from '../lib/memo.js';
 import { isHttp, type InboundPort, type InboundService, type PolicyInForce, type Protocol } from '../model/mesh.js';
 import type { Rule, RuleMark } from '../model/mesh.js';
 import type { Arrivals } from './arrivals.js';
-import { limitedRule, limitsAt, providerReach, type LimitedRule } from './limits.js';
+import { limitedRule, limitsAt, limitSomething, noLimits, type LimitedRule } from './limits.js';
 import type { PolicyIndex, ServicePortOfPod } from './policies.js';
-import { inboundPoliciesOf } from './policies-in-force.js';
+import { inboundPoliciesOf, type LimitsInForce } from './policies-in-force.js';
 import { mergePolicies } from './policy-merge.js';
 import type { PolicyAttachment } from './policy.js';
 import { protocolSaid } from './protocol.js';
@@ -73,7 +74,9 @@ function protocolAt(
 
 /** Streams of gRPC never begin where bodies are buffered. */
 const fitting = memoised((policies: readonly PolicyInForce[], { protocol }: Speaks): readonly PolicyInForce[] =>
-  protocol === 'grpc' ? policies.filter(({ feature }) => feature.key !== 'maxRequestBytes') : policies,
+  protocol === 'grpc'
+    ? policies.map((one) => (one.feature.key === 'maxRequestBytes' ? { ...one, feature: silent } : one))
+    : policies,
 );
 
 type Particulars = Pick<InboundPort, 'marks' | 'protocol'>;
@@ -91,6 +94,36 @@ const inboundFor = memoised(
   }),
 );
 
+/** Who calls a port, and what can be asked about its calls. */
+interface Calls {
+  readonly services: readonly InboundService[];
+  readonly referents: ServiceReferents;
+}
+
+const callsOf = memoised((services: Calls['services'], referents: ServiceReferents): Calls => ({
+  services,
+  referents,
+}));
+
+/** What is said of a port, but for its limits. */
+interface Around extends Calls {
+  readonly inbound: PortOfPod['inbound'];
+  readonly reaching: readonly PolicyAttachment[];
+}
+
+function saidOf(around: Around, limits: LimitsInForce, marks: InboundPort['marks']): Inbound {
+  const { inbound, reaching, services, referents } = around;
+  const protocol = protocolAt(inbound, reaching, services);
+  const spoken = speaks(protocol, () => ({ protocol }));
+  const policies = inboundPoliciesOf(reaching, limits, providersInReach(reaching, referents));
+  return inboundFor(fitting(policies, spoken), services, particularsOf(marks, spoken));
+}
+
+/** Most ports have no limits: they are known at once. */
+const unlimited = memoised((inbound: Around['inbound'], reaching: Around['reaching'], calls: Calls): Inbound =>
+  saidOf({ inbound, reaching, ...calls }, noLimits, noMarks),
+);
+
 const internLimited = listInterner<LimitedRule>();
 
 /** Everything that is said of a port. */
@@ -99,13 +132,10 @@ export function inboundAt({ pod, inbound, by }: PortOfPod, sources: Sources): In
   const reaching = policies.reachingPod(pod, by);
   const services = arrivals.at(by);
   const rules = rulesUnderPolicy(services);
+  if (rules.length === 0 && !limitSomething(reaching).yes)
+    return unlimited(inbound, reaching, callsOf(services, referents));
   const limited = internLimited(rules.map((rule) => limitedRule(rule, policies.onRoute(rule.origin.ref, rule.name))));
-  const providers = providersInReach(providerReach(reaching, limited), referents);
-  const protocol = protocolAt(inbound, reaching, services);
-  const spoken = speaks(protocol, () => ({ protocol }));
-  return inboundFor(
-    fitting(inboundPoliciesOf(reaching, limitsAt(reaching, limited, { pod, pods }), providers), spoken),
-    services,
-    particularsOf(rules.length === 0 ? noMarks : marksOf(rules, limited), spoken),
-  );
+  const limits = limitsAt(reaching, limited, { pod, pods, referents });
+  const marks = rules.length === 0 ? noMarks : marksOf(rules, limited);
+  return saidOf({ inbound, reaching, services, referents }, limits, marks);
 }

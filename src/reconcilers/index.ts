@@ -13,6 +13,7 @@ import { delegationOf, type Delegation } from './delegation.js';
 import { egressIn, routedIn, type EgressOf } from './egress.js';
 import { reconcileEndpoints, type ServiceEndpoints } from './endpoints.js';
 import { findingsOf } from './findings.js';
+import { hostModels, poolHosts } from './hosts.js';
 import { placeRoutes } from './held-rules.js';
 import { instancesIn, type InstanceList } from './instances.js';
 import { indexPolicies, type PolicyIndex } from './policies.js';
@@ -174,6 +175,7 @@ export function reconcile(world: World, { capture, gates = shutGates }: Reconcil
   const pooled = pooledServices(services, routes, context);
   const behind = endpointTables(services, world.endpointSlices, podTables(world.pods, world.nodes));
   const models = modelsOf(pooled);
+  const hosts = poolHosts(routes, policies);
   const preferences = preferencesIn(models);
   const endpoints = endpointsOf(behind, usesIn(routes), preferences);
   const placing = placingOf(preferences);
@@ -186,6 +188,7 @@ export function reconcile(world: World, { capture, gates = shutGates }: Reconcil
     services: models,
     endpoints: setsOf(endpoints),
     proxies: proxiesOf(podTables(world.pods, placing.keys.length === 0 ? noNodes : world.nodes), calls, mode),
+    hosts: hostModels(hosts),
   };
   let findings: readonly Finding[] | undefined;
   return {
@@ -195,7 +198,7 @@ export function reconcile(world: World, { capture, gates = shutGates }: Reconcil
     delegation,
     get findings() {
       findings ??= findingsOf({
-        ...{ world, routes, pooled, endpoints, delegation, policies },
+        ...{ world, routes, pooled, hosts, endpoints, delegation, policies },
         ...{ proxies: model.proxies, capture },
       });
       return findings;

@@ -50,7 +50,7 @@ function obstaclesAt(policy: CompiledPolicy, key: string, context: LocalityConte
 /** What is said of a policy that prefers near endpoints in vain. */
 export function localityFindings(policy: CompiledPolicy, context: LocalityContext): readonly Judgement[] {
   if (!grades(policy.blocks.upstream?.locality?.mode)) return [];
-  const found = [...context.pooled.keys()].flatMap((key) => obstaclesAt(policy, key, context));
+  const found = [...context.pooled.keys()].sort().flatMap((key) => obstaclesAt(policy, key, context));
   const [first] = found;
   if (first === undefined) return [];
   const message = `\`upstream.locality\` has no effect on ${first}${more(found.length)}`;

@@ -1,6 +1,6 @@
 // Merged policies to what the model carries: compiled features, each with the policy that it comes from.
 
-import { systemNamespace } from '../api/meta.js';
+import { keyOf, systemNamespace } from '../api/meta.js';
 import { silent, type CompiledFeature } from '../features/feature.js';
 import {
   inboundFeatures,
@@ -12,6 +12,7 @@ import {
 import type { Limits } from '../features/limits.js';
 import { hashes } from '../features/load-balancer.js';
 import { localityOf } from '../features/locality.js';
+import { maxRequestBytes } from '../features/max-request-bytes.js';
 import { builtInDefaults, routeDefaultsOf, type RouteDefaults } from '../features/route-defaults.js';
 import { withMeshFields } from '../features/telemetry.js';
 import type { Upstream } from '../features/upstream.js';
@@ -19,13 +20,13 @@ import { memoised } from '../lib/memo.js';
 import type { Result } from '../lib/result.js';
 import type { Origin } from '../model/delivery.js';
 import type { PolicyInForce, ProviderTable, ServicePolicies } from '../model/mesh.js';
-import { mergePolicies, originOf, type EffectivePolicy } from './policy-merge.js';
+import { mergePolicies, originOf, type Merged } from './policy-merge.js';
 import type { CompiledPolicy, PolicyAttachment, PolicyBlocks } from './policy.js';
 
 type Listed = Result<CompiledFeature> | undefined;
 
 /** Who says something of a block: policies that have a part of it, the nearest first. */
-export const originsUnder = ({ parts }: EffectivePolicy, path: string): readonly Origin[] => {
+export const originsUnder = ({ parts }: Merged, path: string): readonly Origin[] => {
   const found = [...parts.values()].filter(
     (part) => part.path === path || part.path.startsWith(`${path}.`) || part.path.startsWith(`${path}[`),
   );
@@ -33,7 +34,7 @@ export const originsUnder = ({ parts }: EffectivePolicy, path: string): readonly
 };
 
 interface Subject {
-  readonly effective: EffectivePolicy;
+  readonly effective: Merged;
   readonly providers: ProviderTable;
 }
 
@@ -108,13 +109,23 @@ export const holdsOnArrival = (reaching: readonly PolicyAttachment[]): boolean =
 
 /** Rate limits of policies, with what was looked up for them. */
 export interface LimitsInForce {
-  readonly limits?: { readonly rateLimit: Limits; readonly by: readonly Origin[] };
+  readonly limits?: { readonly rateLimit: Limits; readonly by: readonly Origin[]; readonly providers: ProviderTable };
 }
 
 /** What policies say of telemetry, on either side. */
 function telemetryInForce(subject: Subject, reaching: readonly PolicyAttachment[]): readonly PolicyInForce[] {
   const telemetry = withMeshFields(subject.effective.blocks.telemetry ?? {}, meshTelemetry(reaching));
   return telemetryFeatures.flatMap((feature) => always(subject, `telemetry.${feature.key}`, feature.from(telemetry)));
+}
+
+/** A bound that is tried stands beside the one that holds. */
+function triedSizes(effective: Merged): readonly PolicyInForce[] {
+  const path = 'inbound.maxRequestBytes';
+  const policy = effective.parts.get(path)?.by.policy;
+  if (policy === undefined) return [];
+  const bytes = effective.blocks.inbound?.maxRequestBytes ?? 0;
+  const compiled = maxRequestBytes.from({ maxRequestBytes: { bytes, triedBy: keyOf(policy.ref) } });
+  return inForce({ effective, providers: noProviders }, path, compiled);
 }
 
 /** What policies say of calls to a port of a pod. */
@@ -126,14 +137,20 @@ export const inboundPoliciesOf = memoised(
   ): readonly PolicyInForce[] => {
     const effective = mergePolicies(reaching);
     const blocks = { inbound: effective.blocks.inbound, rateLimit: limits?.rateLimit };
-    const ofBlocks = inboundFeatures.flatMap((feature) => {
-      const by = feature.key === 'rateLimit' ? (limits?.by ?? []) : originsUnder(effective, feature.key);
-      return broughtBy(by, feature.from(blocks), providers);
-    });
+    const ofBlocks = inboundFeatures.flatMap((feature) =>
+      feature.key === 'rateLimit'
+        ? broughtBy(limits?.by ?? [], feature.from(blocks), limits?.providers ?? noProviders)
+        : inForce({ effective, providers }, feature.key, feature.from(blocks)),
+    );
     const members = inboundMembers.flatMap((feature) =>
       inForce({ effective, providers }, `inbound.${feature.key}`, feature.from(blocks.inbound ?? {})),
     );
-    return [...ofBlocks, ...members, ...telemetryInForce({ effective, providers }, reaching)];
+    return [
+      ...ofBlocks,
+      ...members,
+      ...triedSizes(effective.tried),
+      ...telemetryInForce({ effective, providers }, reaching),
+    ];
   },
 );
 

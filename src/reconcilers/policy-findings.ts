@@ -4,7 +4,8 @@ import { describeRef } from '../api/meta.js';
 import type { Finding } from '../model/finding.js';
 import type { Capture, MeshModel } from '../model/mesh.js';
 import { keptJudgement, missingRoots, redirectJudgement } from './egress-findings.js';
-import { inboundFindings } from './inbound-findings.js';
+import { askedInVain, inboundFindings } from './inbound-findings.js';
+import { auditFindings } from './audit-findings.js';
 import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import { localityFindings, type LocalityContext } from './locality-findings.js';
 import { mergePolicies, type EffectivePolicy } from './policy-merge.js';
@@ -99,7 +100,7 @@ function acceptance(
   const beyond = rulesOutOfReach(policy, context);
   if (beyond !== undefined) return [beyond, ...missing];
   const places = first === undefined ? '' : ` at ${String(count - missing.length)} of ${String(count)} targets`;
-  const message = `The policy is in force${places}`;
+  const message = `The policy is ${policy.mode === 'Audit' ? 'tried' : 'in force'}${places}`;
   return [{ condition: 'Accepted', status: 'True', reason: 'Accepted', message }, ...missing];
 }
 
@@ -117,6 +118,8 @@ export function policyFindings(
     ...emptySelections(policy, context),
     ...localityFindings(policy, context),
     ...redirectJudgement(policy, context.capture),
+    ...auditFindings(policy),
+    ...askedInVain(policy, context),
     ...inboundFindings(policy, context.proxies.values()),
   ];
   return judgements.map((one) => judge(policy, one));

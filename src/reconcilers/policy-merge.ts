@@ -23,12 +23,18 @@ export interface Part {
   readonly by: PolicyAttachment;
 }
 
-/** What policies say together. */
-export interface EffectivePolicy {
+/** What some policies say together. */
+export interface Merged {
   readonly blocks: PolicyBlocks;
   /** By path, what is said, and whose word it is. */
   readonly parts: ReadonlyMap<string, Part>;
   readonly contests: readonly Contest[];
+}
+
+/** What policies say together. */
+export interface EffectivePolicy extends Merged {
+  /** What is only tried: policies in mode Audit stand beside the others, and take nothing from them. */
+  readonly tried: Merged;
 }
 
 /** Lists whose entries are joined by a key; lists of texts are joined by value. */
@@ -102,17 +108,36 @@ function assembled(parts: Iterable<Part>): PolicyBlocks {
   return Object.fromEntries(blocks);
 }
 
-/** Merges attachments that stand in order, nearest first, and at one level the older first. */
-export const mergePolicies = memoised((reaching: readonly PolicyAttachment[]): EffectivePolicy => {
+function merged(parts: readonly Part[]): Merged {
   const winners = new Map<string, Part>();
   const contests: Contest[] = [];
-  for (const said of reaching.flatMap(partsOf)) {
+  for (const said of parts) {
     const winner = winners.get(said.path);
     if (winner === undefined) winners.set(said.path, said);
     else if (winner.by.policy !== said.by.policy) contests.push(contestOf(winner, said));
   }
   return { blocks: assembled(winners.values()), parts: winners, contests };
+}
+
+/** Where something runs is declared, not tried. */
+const isTried = (policy: CompiledPolicy, path: string): boolean =>
+  policy.mode === 'Audit' && !path.startsWith('providers[');
+
+const nothing = merged([]);
+
+/** Merges attachments that stand in order, nearest first, and at one level the older first. */
+export const mergePolicies = memoised((reaching: readonly PolicyAttachment[]): EffectivePolicy => {
+  const parts = reaching.flatMap(partsOf);
+  if (reaching.every(({ policy }) => policy.mode !== 'Audit')) return { ...merged(parts), tried: nothing };
+  return {
+    ...merged(parts.filter(({ by, path }) => !isTried(by.policy, path))),
+    tried: merged(parts.filter(({ by, path }) => isTried(by.policy, path))),
+  };
 });
+
+/** The merge that a part of a policy takes part in. */
+export const mergeWith = (policy: CompiledPolicy, path: string, effective: EffectivePolicy): Merged =>
+  isTried(policy, path) ? effective.tried : effective;
 
 const rankOf = ({ target }: PolicyAttachment): string => {
   const isPart =

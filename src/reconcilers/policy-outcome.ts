@@ -4,7 +4,7 @@
 import { keyOf } from '../api/meta.js';
 import { memoised } from '../lib/memo.js';
 import { holdsFor, type Meeting } from './policy-reach.js';
-import { mergePolicies, type Contest } from './policy-merge.js';
+import { mergePolicies, mergeWith, type Contest } from './policy-merge.js';
 import type { CompiledPolicy } from './policy.js';
 import { compareText } from './precedence.js';
 
@@ -12,6 +12,8 @@ import { compareText } from './precedence.js';
 export interface PartOutcome {
   /** `upstream.connection`, or `rateLimit.rules[per-caller]`. */
   readonly path: string;
+  /** In mode Audit it refuses nothing. */
+  readonly tried: boolean;
   /** Meetings in which the part could hold, and in which it does. */
   readonly asked: number;
   readonly won: number;
@@ -20,20 +22,24 @@ export interface PartOutcome {
 }
 
 /** Paths of the parts of a policy: alone it wins all of them. */
-const partsOf = ({ attachments }: CompiledPolicy): readonly string[] => [
-  ...mergePolicies(attachments.slice(0, 1)).parts.keys(),
-];
+function partsOf({ attachments }: CompiledPolicy): readonly string[] {
+  const { parts, tried } = mergePolicies(attachments.slice(0, 1));
+  return [...parts.keys(), ...tried.parts.keys()];
+}
 
 const winnerOf = ({ winner, sameLevel }: Contest): string => `${keyOf(winner.policy.ref)} ${String(sameLevel)}`;
 
 function outcomeOf(policy: CompiledPolicy, path: string, meetings: readonly Meeting[]): PartOutcome {
-  const merges = meetings.filter(({ use }) => holdsFor(use, path)).map(({ reaching }) => mergePolicies(reaching));
+  const merges = meetings
+    .filter(({ use }) => holdsFor(use, path))
+    .map(({ reaching }) => mergeWith(policy, path, mergePolicies(reaching)));
   const contests = merges
     .flatMap((merge) => merge.contests)
     .filter((one) => one.path === path && one.loser.policy === policy);
   const byWinner = new Map(contests.map((one) => [winnerOf(one), one]));
   return {
     path,
+    tried: policy.mode === 'Audit',
     asked: merges.length,
     won: merges.filter(({ parts }) => parts.get(path)?.by.policy === policy).length,
     lost: [...byWinner].sort(([left], [right]) => compareText(left, right)).map(([, one]) => one),
@@ -50,13 +56,14 @@ export const isOverridden = (outcomes: readonly PartOutcome[]): boolean =>
   outcomes.some(({ asked }) => asked > 0) && outcomes.every(({ won }) => won === 0);
 
 /** What one part says of itself. */
-function fateOf({ asked, won, lost }: PartOutcome): string {
+function fateOf({ tried, asked, won, lost }: PartOutcome): string {
   if (asked === 0) return 'reaches nothing yet';
   const winners = [...new Set(lost.map(({ winner }) => keyOf(winner.policy.ref)))];
   const others = winners.length > 1 ? ` and ${String(winners.length - 1)} more` : '';
   const overridden = `overridden by ${winners[0] ?? ''}${others}`;
-  if (won === asked || winners.length === 0) return 'in force';
-  return won === 0 ? overridden : `in force, in places ${overridden}`;
+  const inForce = tried ? 'tried, refuses nothing' : 'in force';
+  if (won === asked || winners.length === 0) return inForce;
+  return won === 0 ? overridden : `${inForce}, in places ${overridden}`;
 }
 
 /** `rateLimit` of `rateLimit.rules[per-caller]`. */

@@ -16,7 +16,9 @@ const refused = (field: string, why: string): Problem => ({
 /** Audit judges and counts, and never refuses traffic: what is not counted unless it is done cannot be tried. */
 function auditProblems({ mode, rateLimit, inbound, egress }: MeshPolicySpec): readonly Problem[] {
   if (mode !== 'Audit') return [];
-  const ofInbound = Object.keys(inbound ?? {}).map((member) => `inbound.${member}`);
+  const ofInbound = Object.keys(inbound ?? {})
+    .filter((member) => member !== 'maxRequestBytes')
+    .map((member) => `inbound.${member}`);
   const ofLimits = rateLimit?.connectionsPerSecond === undefined ? [] : ['rateLimit.connectionsPerSecond'];
   const ofEgress = egress === undefined ? [] : ['egress'];
   return [...ofInbound, ...ofLimits, ...ofEgress].map((field) =>

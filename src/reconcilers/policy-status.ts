@@ -111,7 +111,8 @@ export function policiesTouching(route: CompiledRoute, context: PolicyContext): 
   if (context.policies.policies.length === 0) return [];
   const blocks = new Map<string, Set<string>>();
   for (const list of new Set(reachingRoute(route, context))) {
-    for (const { path, by } of mergePolicies(list).parts.values()) {
+    const { parts, tried } = mergePolicies(list);
+    for (const { path, by } of [...parts.values(), ...tried.parts.values()]) {
       const key = keyOf(by.policy.ref);
       const own = blocks.get(key) ?? new Set<string>();
       blocks.set(key, own.add(blockOf(path)));

@@ -5,7 +5,7 @@ import { keyOf, type ObjectRef } from '../api/meta.js';
 import { builtInInbound, builtInUpstream } from '../features/built-in.js';
 import type { RouteRule } from '../kinds/route-rule.js';
 import { isRecord } from '../lib/record.js';
-import { mergePolicies, type Contest } from './policy-merge.js';
+import { mergePolicies, type Contest, type EffectivePolicy } from './policy-merge.js';
 import type { PolicyContext } from './policy-reach.js';
 import { placesOf, type PolicyPlace, type PolicySubject } from './policy-subjects.js';
 import type { PolicyAttachment } from './policy.js';
@@ -18,6 +18,8 @@ export interface Speaker {
   readonly policy: string;
   /** `Service`, `Namespace`, … */
   readonly level: string;
+  /** In mode Audit: counted, and nothing is refused. */
+  readonly audit?: true;
 }
 
 /** Whose word a line is. */
@@ -61,7 +63,11 @@ function levelOf({ target }: PolicyAttachment): string {
   }
 }
 
-const speaker = (by: PolicyAttachment): Speaker => ({ policy: keyOf(by.policy.ref), level: levelOf(by) });
+const speaker = (by: PolicyAttachment): Speaker => ({
+  policy: keyOf(by.policy.ref),
+  level: levelOf(by),
+  ...(by.policy.mode === 'Audit' ? { audit: true } : {}),
+});
 
 /** A line for each value inside of a part; lists are values. */
 function linesOf(path: string, value: unknown, origin: LineOrigin): readonly PolicyLine[] {
@@ -74,7 +80,7 @@ const builtInParts: readonly (readonly [string, unknown])[] = [
   ...Object.entries(builtInInbound).map(([name, value]) => [`inbound.${name}`, value] as const),
 ];
 
-type Parts = ReturnType<typeof mergePolicies>['parts'];
+type Parts = EffectivePolicy['parts'];
 
 /** A fixed number of retries stands in place of the budget. */
 function isReplaced(path: string, parts: Parts): boolean {
@@ -82,8 +88,8 @@ function isReplaced(path: string, parts: Parts): boolean {
   return path === 'upstream.retryBudget' && isRecord(breaker) && breaker['maxRetries'] !== undefined;
 }
 
-function linesAt({ counts }: PolicyPlace, parts: Parts): readonly PolicyLine[] {
-  const said = [...parts.values()].filter(({ path, by }) => counts(path, by));
+function linesAt({ counts }: PolicyPlace, { parts, tried }: EffectivePolicy): readonly PolicyLine[] {
+  const said = [...parts.values(), ...tried.parts.values()].filter(({ path, by }) => counts(path, by));
   const unsaid = builtInParts.filter(
     ([path]) => counts(path, undefined) && !parts.has(path) && !isReplaced(path, parts),
   );
@@ -141,7 +147,8 @@ function withRule(view: PolicyView, { rule }: PolicyPlace, context: PolicyContex
 /** The merged policy of a subject, place by place; none: there is no such thing. */
 export const effectivePolicy = (subject: PolicySubject, context: PolicyContext): readonly PolicyView[] =>
   placesOf(subject, context).map((place) => {
-    const { parts, contests } = mergePolicies(place.reaching);
-    const view = { about: place.about, lines: linesAt(place, parts), lost: lostAt(place, contests) };
+    const effective = mergePolicies(place.reaching);
+    const contests = [...effective.contests, ...effective.tried.contests];
+    const view = { about: place.about, lines: linesAt(place, effective), lost: lostAt(place, contests) };
     return withRule(view, place, context);
   });

@@ -27,23 +27,26 @@ export interface ProviderUse {
 const use = (path: string, name: string | undefined, types: readonly ProviderType[]): readonly ProviderUse[] =>
   name === undefined ? [] : [{ path: `spec.${path}`, name, types }];
 
+/** The provider that metrics are pushed to. */
+export const metricsProviderNamed = ({ telemetry }: PolicyBlocks): readonly ProviderUse[] =>
+  use('telemetry.metrics.provider', telemetry?.metrics?.provider, ['OpenTelemetry']);
+
 /** Every provider that the blocks of a policy name. */
-export const providersNamed = ({
-  telemetry,
-  rateLimit,
-  extAuthz,
-  extensions,
-}: PolicyBlocks): readonly ProviderUse[] => [
-  ...use('telemetry.tracing.provider', telemetry?.tracing?.provider, ['OpenTelemetry', 'Zipkin']),
-  ...(telemetry?.accessLog?.sinks ?? []).flatMap((sink, index) =>
-    sink === 'stdout' ? [] : use(`telemetry.accessLog.sinks[${index}]`, sink, ['OpenTelemetry', 'AccessLog']),
-  ),
-  ...use('rateLimit.provider', rateLimit?.provider, ['RateLimit']),
-  ...use('extAuthz.provider', extAuthz?.provider, ['ExtAuthzGRPC', 'ExtAuthzHTTP']),
-  ...(extensions ?? []).flatMap(({ extProc }, index) =>
-    use(`extensions[${index}].extProc.provider`, extProc?.provider, ['ExtProc']),
-  ),
-];
+export const providersNamed = (blocks: PolicyBlocks): readonly ProviderUse[] => {
+  const { telemetry, rateLimit, extAuthz, extensions } = blocks;
+  return [
+    ...metricsProviderNamed(blocks),
+    ...use('telemetry.tracing.provider', telemetry?.tracing?.provider, ['OpenTelemetry', 'Zipkin']),
+    ...(telemetry?.accessLog?.sinks ?? []).flatMap((sink, index) =>
+      sink === 'stdout' ? [] : use(`telemetry.accessLog.sinks[${index}]`, sink, ['OpenTelemetry', 'AccessLog']),
+    ),
+    ...use('rateLimit.provider', rateLimit?.provider, ['RateLimit']),
+    ...use('extAuthz.provider', extAuthz?.provider, ['ExtAuthzGRPC', 'ExtAuthzHTTP']),
+    ...(extensions ?? []).flatMap(({ extProc }, index) =>
+      use(`extensions[${index}].extProc.provider`, extProc?.provider, ['ExtProc']),
+    ),
+  ];
+};
 
 /** All that is not asked by plain HTTP is asked by gRPC, which needs HTTP/2. */
 const speaksGrpc = (type: ProviderType): boolean => type !== 'Zipkin' && type !== 'ExtAuthzHTTP';

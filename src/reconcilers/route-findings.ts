@@ -2,7 +2,7 @@
 // finding for each condition, and one for each parent. Messages start with the fact and name what is allowed.
 
 import type { Reason } from '../api/conditions.js';
-import { describeRef, keyOf } from '../api/meta.js';
+import { describeRef } from '../api/meta.js';
 import type { Finding } from '../model/finding.js';
 import { arrivalOf, isHeldAtDestination } from './arrival.js';
 import { holdsRules } from './arrivals.js';
@@ -11,6 +11,7 @@ import { judge, more, reasonOf, refusal, type Judgement } from './judgement.js';
 import { deadRules, overlapMessage, overlapsOf, type DeadRule } from './overlap-findings.js';
 import { lostInPart, parentFinding, servicesOf, type RouteContext } from './parent-findings.js';
 import type { Overlap } from './pool.js';
+import { redirectFindings } from './redirect-findings.js';
 import { describeRule, lossOf } from './rule.js';
 import { subsetFindings } from './subset-findings.js';
 import type { CompiledRoute, RuleProblem } from './traffic-route.js';
@@ -141,14 +142,6 @@ function whollyDead(
   return { ...common, reason: 'NotAllowedByParent', message };
 }
 
-/** Applications resolve an ExternalName by themselves: their connections meet no route where they are redirected. */
-function externalFindings(route: CompiledRoute, { capture, world }: RouteContext): readonly Judgement[] {
-  const parent = route.parents.find(({ ref }) => world.services.get(keyOf(ref))?.type === 'ExternalName');
-  if (capture === 'explicit' || parent === undefined) return [];
-  const message = `${describeRef(parent.ref)} is of type ExternalName: redirected connections to it meet no route`;
-  return [{ condition: 'Degraded', status: 'True', reason: 'UnsupportedValue', message }];
-}
-
 /** Everything that is to be said of a route. */
 export function routeFindings(route: CompiledRoute, context: RouteContext): readonly Finding[] {
   const refused = whollyRefused(route);
@@ -163,7 +156,7 @@ export function routeFindings(route: CompiledRoute, context: RouteContext): read
     resolvedFinding(route),
     ...subsetFindings(route, context),
     ...weakenedFindings(route, context),
-    ...externalFindings(route, context),
+    ...redirectFindings(route, context),
   ];
   return judgements.map((one) => judge(route, one));
 }

@@ -17,10 +17,12 @@ export type AnyRoute = TrafficRoute | GatewayRoute;
 /** A parent that a route asks for. */
 export interface RouteParent {
   readonly index: number;
-  /** A Service, or a TrafficRoute of which `sectionName` is a rule. */
+  /** A Service, a host outside of the cluster, or a TrafficRoute of which `sectionName` is a rule. */
   readonly ref: ObjectRef;
   readonly port: number | undefined;
   readonly sectionName: string | undefined;
+  /** With this nothing is attached there. */
+  readonly problem?: Problem;
 }
 
 /** One rule as written. */
@@ -48,6 +50,22 @@ export interface RouteSource {
   readonly refused: readonly Problem[];
   readonly rules: readonly SourceRule[];
   readonly absent: readonly Problem[];
+}
+
+/** Hosts outside of the cluster are in no namespace. */
+export const refOfHost = (name: string): ObjectRef => ({ kind: 'Host', namespace: '', name });
+
+/** A host has neither a namespace nor sections. */
+function hostParent(
+  parent: { readonly name: string; readonly namespace?: string; readonly port?: number; readonly sectionName?: string },
+  index: number,
+): RouteParent {
+  const { name, port, sectionName } = parent;
+  const field = (['namespace', 'sectionName'] as const).find((one) => parent[one] !== undefined);
+  const whole = { index, ref: refOfHost(name), port, sectionName };
+  if (field === undefined) return whole;
+  const path = `spec.parentRefs[${String(index)}].${field}`;
+  return { ...whole, problem: { path, reason: 'Invalid', message: `\`${path}\` must not be set for Host '${name}'` } };
 }
 
 const parentOf = (
@@ -85,9 +103,10 @@ const fromTrafficRoute = (route: TrafficRoute): RouteSource => {
     ...headOf(route),
     protocol: spec.protocol,
     hostnames: spec.hostnames ?? [],
-    parents: spec.parentRefs.flatMap((parent, index) =>
-      parent.kind === 'Service' || parent.kind === 'TrafficRoute' ? [parentOf(parent, index, meta.namespace)] : [],
-    ),
+    parents: spec.parentRefs.flatMap((parent, index) => {
+      if (parent.kind === 'MeshIdentity') return [];
+      return [parent.kind === 'Host' ? hostParent(parent, index) : parentOf(parent, index, meta.namespace)];
+    }),
     refused: [...unsupportedOutsideRules(spec), ...connectionRouteProblems(spec)],
     rules: spec.rules.map((rule, index) => ({
       index,

@@ -31,7 +31,7 @@ export interface PooledService {
 
 const none: readonly never[] = [];
 
-/** Attachments by Service; routes that nothing attaches to are not there. */
+/** Attachments by Service, and by host as `/host`; routes that nothing attaches to are not there. */
 export function attachmentsOf(
   routes: readonly CompiledRoute[],
   delegation: Delegation,
@@ -39,7 +39,7 @@ export function attachmentsOf(
   const byService = new Map<ObjectKey, Attachment[]>();
   for (const route of routes) {
     for (const parent of route.parents) {
-      if (parent.ref.kind !== 'Service') continue;
+      if (parent.ref.kind === 'TrafficRoute') continue;
       const key = keyOf(parent.ref);
       const list = byService.get(key) ?? [];
       list.push(attachment(delegation.treeOf(route), parent));

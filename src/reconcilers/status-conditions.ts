@@ -90,7 +90,7 @@ function accepted(findings: readonly Finding[]): Judged {
 export const pick = ({ status, reason, message }: Judged) => ({ status, reason, message });
 
 /** Conditions that are there only while True. */
-const abnormal: readonly ConditionType[] = ['PartiallyInvalid', 'Conflicted', 'Degraded'];
+const abnormal: readonly ConditionType[] = ['PartiallyInvalid', 'Conflicted', 'Degraded', 'Auditing'];
 
 /** What of an object decides whether it is ready. */
 interface Verdict {

@@ -1,7 +1,10 @@
 // The pods of a World as the sandbox plays them: names, addresses, ports, behaviour. Pure.
 
 import { keyOf, ports as proxyPorts } from '../api/meta.js';
+import type { ProviderConfig } from '../features/feature.js';
 import type { Pod, World } from '../kinds/world.js';
+import { metricsProviderIn } from '../reconcilers/metrics-provider.js';
+import { configOf } from '../xds/providers.js';
 import type { ApplicationPod } from './application.js';
 import { parseBehaviour } from './behaviour.js';
 
@@ -14,6 +17,7 @@ export interface SandboxPod {
   /** Where its Envoy binds. */
   readonly address: string;
   readonly application: ApplicationPod;
+  readonly metricsTo: ProviderConfig | undefined;
   /** URLs that steady traffic calls as this pod. */
   readonly entries: readonly string[];
 }
@@ -29,23 +33,29 @@ export interface ProxyIdentity {
   readonly nodeId: string;
   readonly cluster: string;
   readonly address: string;
+  /** Whom it pushes its metrics to. */
+  readonly metricsTo: ProviderConfig | undefined;
 }
 
 /** Reads the pods of a World. */
 export function podsOf(world: World): SandboxPods {
   const all = [...world.pods.values()].sort((left, right) => (keyOf(left.meta) < keyOf(right.meta) ? -1 : 1));
+  const provider = metricsProviderIn(world);
+  const metricsTo = provider === undefined ? undefined : configOf(provider);
   const problems: string[] = [];
   const pods: SandboxPod[] = [];
   for (const pod of all) {
     const read = readPod(pod);
     if (read === undefined) continue;
-    pods.push(read.pod);
+    pods.push({ ...read.pod, metricsTo });
     problems.push(...read.problems.map((problem) => `Pod '${read.pod.key}': ${problem}`));
   }
   return { pods, problems };
 }
 
-function readPod(pod: Pod): { readonly pod: SandboxPod; readonly problems: readonly string[] } | undefined {
+function readPod(
+  pod: Pod,
+): { readonly pod: Omit<SandboxPod, 'metricsTo'>; readonly problems: readonly string[] } | undefined {
   const [address] = pod.ips;
   if (address === undefined || pod.applicationAddress === undefined || pod.terminating) return undefined;
   const { name, namespace, labels, annotations } = pod.meta;
@@ -66,6 +76,7 @@ function readPod(pod: Pod): { readonly pod: SandboxPod; readonly problems: reado
 
 /** What the pod's Envoy is called and where it binds. */
 export function proxyIdentityOf(pod: SandboxPod): ProxyIdentity {
-  const { name, namespace } = pod.application;
-  return { nodeId: `${name}.${namespace}`, cluster: `${pod.workload}.${namespace}`, address: pod.address };
+  const { application, workload, address, metricsTo } = pod;
+  const { name, namespace } = application;
+  return { nodeId: `${name}.${namespace}`, cluster: `${workload}.${namespace}`, address, metricsTo };
 }

@@ -127,21 +127,24 @@ async function isReady(sidecar: Running): Promise<boolean> {
   return (await askAdmin({ socket: sidecar.adminSocket }, '/ready'))?.status === 200;
 }
 
+/** Whom metrics are pushed to is decided at the start: another collector needs another pod. */
 function isSame(left: ProxyIdentity, right: ProxyIdentity | undefined): boolean {
   return left.nodeId === right?.nodeId && left.cluster === right.cluster && left.address === right.address;
 }
 
 function specOf(sidecar: Sidecar, deps: SidecarDeps): ChildSpec {
-  const folder = join(deps.runFolder, 'pods', sidecar.identity.nodeId);
+  const { nodeId, cluster, address, metricsTo } = sidecar.identity;
+  const folder = join(deps.runFolder, 'pods', nodeId);
   mkdirSync(folder, { recursive: true });
   const bootstrap = buildBootstrap({
-    nodeId: sidecar.identity.nodeId,
-    cluster: sidecar.identity.cluster,
+    nodeId,
+    cluster,
     xds: deps.xds,
     capture: 'explicit',
-    bindAddress: sidecar.identity.address,
+    bindAddress: address,
     adminSocket: sidecar.adminSocket,
     eventLog: '/dev/stdout',
+    ...(metricsTo === undefined ? {} : { metricsTo }),
   });
   const file = join(folder, 'bootstrap.json');
   writeFileSync(file, `${JSON.stringify(bootstrapToJson(bootstrap, deps.envoy.version), null, 2)}\n`);

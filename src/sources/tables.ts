@@ -2,7 +2,7 @@
 // change. Knows neither sources nor what counts as a change.
 
 import { idOf, keyOf } from '../api/meta.js';
-import type { KindName, ObjectKey, ObjectRef } from '../api/meta.js';
+import type { KindName, ObjectKey, ObjectRef, RefKind } from '../api/meta.js';
 import type { EndpointSlice, Malformed, Table, World, WorldObject } from '../kinds/world.js';
 import { emptyWorld } from '../kinds/world.js';
 
@@ -25,10 +25,10 @@ export interface Tables {
 
 /** Tables without objects. */
 export function createTables(): Tables {
-  const objects = new Map<KindName, Map<ObjectKey, WorldObject>>();
+  const objects = new Map<RefKind, Map<ObjectKey, WorldObject>>();
   const malformed = new Map<string, Malformed>();
   const slices = createSliceIndex();
-  const dirty = new Set<KindName | 'malformed'>();
+  const dirty = new Set<RefKind | 'malformed'>();
   let revision = 0;
   let published = emptyWorld;
 

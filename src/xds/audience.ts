@@ -11,8 +11,8 @@ import type { Caller, Capture, ProxyModel, Rule, ServiceModel } from '../model/m
 import { nowhere, type Place } from '../model/place.js';
 import { leastCapabilities, levelOf } from './capabilities.js';
 import { sharedExtensions } from './extension-choice.js';
+import { familiesOf, type Families } from './families.js';
 import type { Extensions } from './layer.js';
-import { familiesOf, type Families } from './listeners.js';
 import { hasConnectionRules } from './tcp.js';
 import type { Callers } from './translate.js';
 

@@ -15,6 +15,7 @@ import { FixedHeapConfig } from '../gen/envoy/extensions/resource_monitors/fixed
 import { StringMatcher } from '../gen/envoy/type/matcher/v3/string.js';
 import type { Any } from '../gen/google/protobuf/any.js';
 import { packAny } from '../features/any.js';
+import type { ProviderConfig } from '../features/feature.js';
 import {
   type XdsPeer,
   adminAddress,
@@ -25,6 +26,7 @@ import {
   xdsClusterName,
 } from './bootstrap-static.js';
 import { type JsonObject, messageToJson } from './json.js';
+import { pushTo } from './metrics-sink.js';
 
 /** What a bootstrap depends on. */
 export interface BootstrapOptions {
@@ -41,6 +43,8 @@ export interface BootstrapOptions {
   readonly adminSocket: string;
   /** File that events of outlier detection are written to; `/dev/stdout` where this user may open it. */
   readonly eventLog?: string;
+  /** Whom metrics are pushed to, over OTLP. */
+  readonly metricsTo?: ProviderConfig;
   /** Sheds load when the heap nears this size; 90 % of the container's limit. */
   readonly maxHeapBytes?: number;
 }
@@ -68,6 +72,12 @@ const keptStatistics = {
   ],
 } as const;
 
+/** Counters of rate limits in mode Audit, `audit/shop/tried/all.http_local_rate_limit.…`: whose they are is no part of the name. */
+const auditTags = [
+  { tagName: 'policy', tagValue: { $case: 'regex', value: '^audit(/([^/]+/[^/]+))/[^/.]+\\.' } },
+  { tagName: 'rule', tagValue: { $case: 'regex', value: '^audit/[^/]+/[^/]+(/([^/.]+))\\.' } },
+] as const;
+
 /** Series of `mesh.` that nobody used for so long are forgotten; a multiple of the flush interval. */
 const evictionInterval = '3600s';
 
@@ -89,6 +99,7 @@ const adminPaths = [
 
 /** The bootstrap of one proxy. */
 export function buildBootstrap(options: BootstrapOptions): Bootstrap {
+  const push = pushTo(options.metricsTo, options);
   return Bootstrap.fromPartial({
     node: { id: options.nodeId, cluster: options.cluster },
     admin: { address: adminAddress(options.adminSocket), ignoreGlobalConnLimit: true },
@@ -96,8 +107,10 @@ export function buildBootstrap(options: BootstrapOptions): Bootstrap {
     clusterManager: clusterManager(options),
     deferredStatOptions: { enableDeferredCreationStats: true },
     statsFlushInterval: { seconds: 10n },
+    statsSinks: push.sinks,
     statsConfig: {
       statsMatcher: { statsMatcher: { $case: 'inclusionList', value: { patterns: statisticsPatterns() } } },
+      statsTags: [...auditTags, ...push.tags],
       histogramBucketSettings: [
         { match: { matchPattern: { $case: 'contains', value: 'upstream_rq_time' } }, buckets: latencyBucketsMs },
         { match: { matchPattern: { $case: 'contains', value: 'request_duration_ms' } }, buckets: latencyBucketsMs },
@@ -106,7 +119,7 @@ export function buildBootstrap(options: BootstrapOptions): Bootstrap {
     layeredRuntime: { layers: [{ name: 'static', layerSpecifier: { $case: 'staticLayer', value: staticRuntime } }] },
     overloadManager: overloadManager(options.maxHeapBytes),
     staticResources: {
-      clusters: [xdsCluster(options.xds), adminCluster(options.adminSocket)],
+      clusters: [xdsCluster(options.xds), adminCluster(options.adminSocket), ...push.clusters],
       listeners: [readinessListener(options.bindAddress), metricsListener(options.bindAddress)],
     },
   });

@@ -210,7 +210,8 @@ const plainOriginalDst = (name: string, extra: Partial<Cluster> = {}): Cluster =
 
 /** Where redirected connections go that no Service knows. */
 export const fallbackClusters: readonly Cluster[] = [
-  plainOriginalDst('passthrough'),
+  // Requests that were looked at go on as what they are.
+  plainOriginalDst('passthrough', { typedExtensionProtocolOptions: inboundHttpOptions }),
   Cluster.fromPartial({
     ...plainOriginalDst('inbound-passthrough'),
     upstreamBindConfig: redirected.upstreamBindConfig,

@@ -8,7 +8,7 @@ import {
   Cluster_LbPolicy,
 } from '../gen/envoy/config/cluster/v3/cluster.js';
 import { RouteConfiguration } from '../gen/envoy/config/route/v3/route.js';
-import { VirtualHost } from '../gen/envoy/config/route/v3/route_components.js';
+import { type Route, VirtualHost } from '../gen/envoy/config/route/v3/route_components.js';
 import { ClusterConfig } from '../gen/envoy/extensions/clusters/dynamic_forward_proxy/v3/cluster.js';
 import { FilterConfig } from '../gen/envoy/extensions/filters/http/dynamic_forward_proxy/v3/dynamic_forward_proxy.js';
 import { HeaderMutation } from '../gen/envoy/extensions/filters/http/header_mutation/v3/header_mutation.js';
@@ -18,9 +18,10 @@ import { packAny } from '../features/any.js';
 import type { ChainPatch } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
 import { isWildcard, type EgressModel, type ExternalPort } from '../model/egress.js';
+import type { Capture } from '../model/mesh.js';
 import { noBreakers, outboundHttpOptions } from './clusters.js';
 import { durationOfSeconds } from './config-source.js';
-import { requestsTo, routesOf } from './external.js';
+import { originsOfUnknown, requestsTo, routesOf } from './external.js';
 import { tlsSocket } from './external-tls.js';
 import { scopeHeader } from './http-manager.js';
 import { nameOfExternal, unknownHosts } from './names.js';
@@ -30,7 +31,7 @@ import { authorityScope, forms } from './scopes.js';
 import { refusal, tunnel } from './tunnels.js';
 
 /** The filter and its clusters share what DNS said under this name, which must be described alike. */
-const dnsCacheConfig = { name: 'egress', dnsLookupFamily: DnsLookupFamily.V4_PREFERRED };
+export const dnsCacheConfig = { name: 'egress', dnsLookupFamily: DnsLookupFamily.V4_PREFERRED };
 
 /** Whether some destinations of these callers have no name beforehand. */
 export const isDynamic = ({ ports, unknown }: EgressModel): boolean =>
@@ -56,10 +57,16 @@ const dropKey = HeaderMutation.fromPartial({
   mutations: { requestMutations: [{ action: { $case: 'remove', value: scopeHeader } }] },
 });
 
+const lookUpSlot = { 'mesh.dynamic_host': filter('mesh.dynamic_host', packAny(FilterConfig, lookUp)) };
+
+/** Filters that some hosts need where requests go to them without a second look. */
+export const lookUpSlots = (ports: readonly ExternalPort[]): NonNullable<ChainPatch['slots']> =>
+  ports.some(({ host, access }) => isWildcard(host) && access === 'listed') ? lookUpSlot : {};
+
 /** Filters that an explicit proxy needs for them. */
 export const dynamicSlots: NonNullable<ChainPatch['slots']> = {
   'mesh.unknown_host': filter('mesh.unknown_host', packAny(Lua, lua)),
-  'mesh.dynamic_host': filter('mesh.dynamic_host', packAny(FilterConfig, lookUp)),
+  ...lookUpSlot,
   'mesh.unscope': filter('mesh.unscope', packAny(HeaderMutation, dropKey)),
 };
 
@@ -93,19 +100,20 @@ function dynamicCluster(name: string, origins: readonly Origin[], port?: Externa
 }
 
 /** Where names under a wildcard are reached. */
-const clusterOf = (port: ExternalPort): string => (port.tls === undefined ? unknownHosts : nameOfExternal(port));
+export const dynamicClusterOf = (port: ExternalPort): string =>
+  port.tls === undefined ? unknownHosts : nameOfExternal(port);
 
 const wildcardsOf = ({ ports }: EgressModel): readonly ExternalPort[] =>
   ports.filter(({ host, access }) => isWildcard(host) && access !== 'routed');
 
 const originsOf = (egress: EgressModel): readonly Origin[] => [
   ...wildcardsOf(egress).flatMap((port) => port.origins),
-  ...(egress.unknownBy === undefined ? [] : [egress.unknownBy.origin]),
+  ...originsOfUnknown(egress),
 ];
 
-/** Clusters for destinations that have no name beforehand. */
-export function buildDynamicClusters(egress: EgressModel): readonly Resource<'cluster'>[] {
-  if (!isDynamic(egress)) return [];
+/** Clusters for destinations that have no name beforehand; redirected connections have an address, if no name. */
+export function buildDynamicClusters(egress: EgressModel, capture: Capture): readonly Resource<'cluster'>[] {
+  if (capture === 'explicit' ? !isDynamic(egress) : wildcardsOf(egress).length === 0) return [];
   const secure = wildcardsOf(egress).filter(({ tls, access }) => tls !== undefined && access !== 'kept');
   return [
     dynamicCluster(unknownHosts, originsOf(egress)),
@@ -117,15 +125,19 @@ const wildcardHost = (port: ExternalPort): VirtualHost =>
   VirtualHost.fromPartial({
     name: nameOfExternal(port),
     domains: forms(port.host, port.port),
-    routes: routesOf(port, clusterOf(port)),
+    routes: routesOf(port, dynamicClusterOf(port)),
   });
 
-function unknownHost({ unknown, unknownBy }: EgressModel): readonly VirtualHost[] {
+/** What is told where nobody lists a destination. */
+export const refusalOfUnknown = ({ unknownBy }: EgressModel): readonly Route[] =>
+  refusal(`no policy lists this destination, and MeshPolicy '${unknownBy?.policy ?? ''}' denies all others`);
+
+function unknownHost(egress: EgressModel): readonly VirtualHost[] {
+  const { unknown } = egress;
   if (unknown === 'unsaid') return [];
-  const why = `no policy lists this destination, and MeshPolicy '${unknownBy?.policy ?? ''}' denies all others`;
   const routes =
     unknown === 'Deny'
-      ? refusal(why)
+      ? refusalOfUnknown(egress)
       : [requestsTo(unknownHosts, unknownHosts), tunnel(pathTo(unknownHosts, unknownHosts))];
   return [VirtualHost.fromPartial({ name: 'unknown', domains: ['*'], routes })];
 }
@@ -136,7 +148,7 @@ export function buildUnknownScope(egress: EgressModel, known: readonly string[])
   const wildcards = wildcardsOf(egress);
   const origins = originsOf(egress);
   const ofMesh = known.length === 0 ? [] : [VirtualHost.fromPartial({ name: 'mesh', domains: known })];
-  const clusters = buildDynamicClusters(egress).map(({ name }) => name);
+  const clusters = buildDynamicClusters(egress, 'explicit').map(({ name }) => name);
   const message = RouteConfiguration.fromPartial({
     name: unknownHosts,
     virtualHosts: [...ofMesh, ...wildcards.map(wildcardHost), ...unknownHost(egress)],

@@ -7,22 +7,29 @@ import { Route, RouteAction } from '../gen/envoy/config/route/v3/route_component
 import { silentRule } from '../features/index.js';
 import { builtInDefaults } from '../features/route-defaults.js';
 import { balancing, leastRequest } from '../features/load-balancer.js';
+import type { Origin } from '../model/delivery.js';
 import type { EgressModel, ExternalPort } from '../model/egress.js';
 import { isWildcard } from '../model/egress.js';
 import { noBreakers, outboundHttpOptions } from './clusters.js';
 import { durationOfSeconds } from './config-source.js';
 import { byAddresses, byDns } from './external-endpoints.js';
 import { tlsSocket } from './external-tls.js';
+import { ruledHost, type HostView } from './host-rules.js';
 import { mergePatches } from './merge.js';
 import { nameOfExternal } from './names.js';
 import { noProvider } from './providers.js';
 import type { Resource } from './resources.js';
+import type { RuledHost } from './routes.js';
 import { authorityScope, forms } from './scopes.js';
 import { pathTo } from './tcp.js';
 import { onlyTunnels, refusal, tunnel } from './tunnels.js';
 
+/** Who says what becomes of destinations that nobody lists. */
+export const originsOfUnknown = ({ unknownBy }: EgressModel): readonly Origin[] =>
+  unknownBy === undefined ? [] : [unknownBy.origin];
+
 /** `x/api_example_com/443`: a dot would end the name in statistics. */
-const statisticsName = (name: string): string => name.replaceAll('.', '_');
+export const statisticsName = (name: string): string => name.replaceAll('.', '_');
 
 function placeOf(port: ExternalPort, name: string) {
   if (port.tls?.trust.kind === 'nobody') return byAddresses(name, { ...port, addresses: [] });
@@ -76,20 +83,37 @@ export const requestsTo = (cluster: string, name: string): Route =>
     },
   });
 
-/** What becomes of calls to a port. */
+/** What becomes of calls to a port of which no rule says anything. */
 export function routesOf(port: ExternalPort, cluster: string): readonly Route[] {
   if (port.access === 'kept') return refusal(`host '${port.host}' is not open to this namespace`);
   if (port.protocol === 'HTTP') return [requestsTo(cluster, nameOfExternal(port))];
   return [tunnel(pathTo(cluster, cluster)), onlyTunnels];
 }
 
-function configurationOf(port: ExternalPort): Resource<'route'> {
+/** What becomes of calls to a port, with all that it takes. */
+export function destinationOf(port: ExternalPort, cluster: string, view: HostView): Destination {
+  const ruled = ruledHost(port, view);
+  if (ruled !== undefined) {
+    const origins = ruled.rules.map((rule) => rule.origin);
+    return { ...ruled, origins: [...new Set([...port.origins, ...origins])] };
+  }
+  const clusters = port.access === 'kept' ? [] : [cluster];
+  return { routes: routesOf(port, cluster), rules: [], clusters, origins: port.origins };
+}
+
+/** Where calls to a port go. */
+export interface Destination extends RuledHost {
+  readonly origins: readonly Origin[];
+}
+
+function configurationOf(port: ExternalPort, view: HostView): Resource<'route'> {
   const name = nameOfExternal(port);
+  const { routes, rules, clusters, origins } = destinationOf(port, name, view);
   const message = RouteConfiguration.fromPartial({
     name,
-    virtualHosts: [{ name: `host/${port.host}`, domains: ['*'], routes: routesOf(port, name) }],
+    virtualHosts: [{ name: `host/${port.host}`, domains: ['*'], routes }],
   });
-  return { type: 'route', name, message, origins: port.origins, clusters: port.access === 'kept' ? [] : [name] };
+  return { type: 'route', name, message, origins, parts: rules, clusters: [...new Set(clusters)] };
 }
 
 const scopesOf = (port: ExternalPort): readonly Resource<'scope'>[] =>
@@ -102,7 +126,7 @@ export const buildExternalClusters = ({ ports }: EgressModel): readonly Resource
   ports.filter(({ host, access }) => access !== 'kept' && !isWildcard(host)).map(clusterOf);
 
 /** How an explicit proxy is asked for them. */
-export const buildExternalNames = ({ ports }: EgressModel): readonly Resource[] =>
+export const buildExternalNames = ({ ports }: EgressModel, view: HostView): readonly Resource[] =>
   ports
     .filter(({ host, access }) => access !== 'routed' && !isWildcard(host))
-    .flatMap((port) => [configurationOf(port), ...scopesOf(port)]);
+    .flatMap((port) => [configurationOf(port, view), ...scopesOf(port)]);

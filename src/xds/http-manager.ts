@@ -57,28 +57,29 @@ const defaultScheme = {
 /** Where the key of a scope stands, if it may be another than the authority. */
 export const scopeHeader = 'x-mesh-scope';
 
-/** Scopes are looked up before filters run: the authority is the key until one of them says otherwise. */
-const keepAuthority = {
+/** Where a request keeps the address that was dialled, until a filter takes it. */
+export const dialledHeader = 'x-mesh-dialled';
+
+const written = (key: string, value: string) => ({
   action: {
     $case: 'append',
-    value: {
-      header: { key: scopeHeader, value: '%REQ(:authority)%' },
-      appendAction: AppendAction.OVERWRITE_IF_EXISTS_OR_ADD,
-    },
+    value: { header: { key, value }, appendAction: AppendAction.OVERWRITE_IF_EXISTS_OR_ADD },
   } as const,
-};
+});
 
-function mutationsFor(direction: Direction, routes: RouteSource) {
+/** Scopes are looked up before filters run: the authority is the key until one of them says otherwise. */
+const keepAuthority = written(scopeHeader, '%REQ(:authority)%');
+const keepDialled = written(dialledHeader, '%DOWNSTREAM_LOCAL_ADDRESS%');
+
+function mutationsFor({ direction, routes, dialled = false }: ManagerOptions) {
   if (direction === 'inbound') return [...removals, defaultScheme];
+  if (dialled) return [...removals, keepDialled];
   return routes.kind === 'scopes' && routes.key === scopeHeader ? [...removals, keepAuthority] : removals;
 }
 
-const stripFor = (direction: Direction, routes: RouteSource) => ({
+const stripFor = (options: ManagerOptions) => ({
   name: 'mesh.strip',
-  typedConfig: packAny(
-    EarlyHeaderMutation,
-    EarlyHeaderMutation.fromPartial({ mutations: mutationsFor(direction, routes) }),
-  ),
+  typedConfig: packAny(EarlyHeaderMutation, EarlyHeaderMutation.fromPartial({ mutations: mutationsFor(options) })),
 });
 
 const slot = (name: string, config: HttpFilter['configType'], disabled = false): HttpFilter => ({
@@ -123,6 +124,7 @@ function byName(filters: readonly HttpFilter[]): ReadonlyMap<string, HttpFilter>
 
 /** The one order of HTTP filters, both ways. Those that are not at rest appear when a policy brings them. */
 const slotOrder = [
+  'mesh.dialled',
   'mesh.unknown_host',
   cors.name,
   'mesh.jwt',
@@ -147,11 +149,15 @@ const slotOrder = [
   router.name,
 ] as const;
 
+/** Several filters may share a slot: each is called by it and, after a slash, by what is its own. */
+const slotOf = (name: string): string => name.split('/')[0] ?? name;
+
 function filtersOf(direction: Direction, brought: ChainPatch['slots'] = {}): readonly HttpFilter[] {
   const known: ReadonlySet<string> = new Set(slotOrder);
-  const stranger = Object.keys(brought).find((name) => !known.has(name));
+  const bySlot = Map.groupBy(Object.values(brought), (filter) => slotOf(filter.name));
+  const stranger = [...bySlot.keys()].find((name) => !known.has(name));
   if (stranger !== undefined) throw new Error(`no slot is called ${stranger}`);
-  return slotOrder.flatMap((name) => brought[name] ?? atRest[direction].get(name) ?? []);
+  return slotOrder.flatMap((name) => bySlot.get(name) ?? atRest[direction].get(name) ?? []);
 }
 
 /** What extensions stand before, by their stage. */
@@ -199,8 +205,8 @@ function routeSpecifier(source: RouteSource): HttpConnectionManager['routeSpecif
   }).routeSpecifier;
 }
 
-/** The network filter that speaks HTTP. */
-export function buildHttpManager(options: {
+/** What there is to say of a connection manager. */
+interface ManagerOptions {
   readonly direction: Direction;
   readonly statPrefix: string;
   readonly routes: RouteSource;
@@ -208,7 +214,12 @@ export function buildHttpManager(options: {
   readonly patch?: ChainPatch | undefined;
   /** Whether it carries TCP connections by CONNECT. */
   readonly tunnels?: boolean;
-}): Filter {
+  /** Whether a filter wants to know which address was dialled. */
+  readonly dialled?: boolean;
+}
+
+/** The network filter that speaks HTTP. */
+export function buildHttpManager(options: ManagerOptions): Filter {
   const { direction, patch = {} } = options;
   const base = {
     statPrefix: options.statPrefix,
@@ -229,7 +240,7 @@ export function buildHttpManager(options: {
     // Over HTTP/2 an upgrade is a CONNECT.
     http2ProtocolOptions: { allowConnect: true },
     commonHttpProtocolOptions: { idleTimeout: durationOfSeconds(3_600) },
-    earlyHeaderMutationExtensions: [stripFor(direction, options.routes)],
+    earlyHeaderMutationExtensions: [stripFor(options)],
   };
   const manager = HttpConnectionManager.fromPartial(overridden(base, patch.manager));
   return {

@@ -5,9 +5,8 @@ import { Listener, Listener_DrainType } from '../gen/envoy/config/listener/v3/li
 import { FilterChain, type Filter, type ListenerFilter } from '../gen/envoy/config/listener/v3/listener_components.js';
 import { HttpInspector } from '../gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector.js';
 import { ports } from '../api/meta.js';
-import type { Capabilities, ChainContext, ChainPatch, Direction } from '../features/feature.js';
+import type { Capabilities, Direction } from '../features/feature.js';
 import type { Origin } from '../model/delivery.js';
-import type { EgressModel } from '../model/egress.js';
 import {
   isHttp,
   type HostRules,
@@ -19,12 +18,13 @@ import {
   type ServiceModel,
 } from '../model/mesh.js';
 import { packAny } from '../features/any.js';
+import { chainPatchOf, type ChainAt } from './chain-patch.js';
 import { socketAddress } from './config-source.js';
+import { originsOfUnknown } from './external.js';
 import { dynamicSlots, isDynamic } from './dynamic-hosts.js';
+import { boundTo } from './families.js';
 import { buildHttpManager, scopeHeader } from './http-manager.js';
-import { mergePatches } from './merge.js';
 import { explicitListener, nameOfInbound, nameOfOutbound } from './names.js';
-import { providerOf } from './providers.js';
 import type { Resource } from './resources.js';
 import { hasConnectionRules, pathTo, tcpProxy } from './tcp.js';
 import { ruledChains, type Chains } from './tcp-chains.js';
@@ -47,14 +47,6 @@ interface Port {
   readonly can: Capabilities;
 }
 
-type ChainAt = Omit<ChainContext, 'providerOf'>;
-
-/** What policies say of a chain, joined. */
-function patchOf(policies: readonly PolicyInForce[], chain: ChainAt): ChainPatch {
-  const patches = policies.map((policy) => policy.feature.onChain({ ...chain, providerOf: providerOf(policy) }));
-  return mergePatches(patches, 'chain') ?? {};
-}
-
 const chainAt = ({ direction, number, workload, can }: Port, http: boolean): ChainAt => ({
   ...{ direction, workload, can, http },
   port: number,
@@ -68,14 +60,14 @@ const detection = {
 };
 
 function httpFilters(port: Port): readonly Filter[] {
-  const patch = patchOf(port.policies, chainAt(port, true));
+  const patch = chainPatchOf(port.policies, chainAt(port, true));
   const { direction, name } = port;
   const manager = buildHttpManager({ direction, statPrefix: name, routes: { kind: 'name', name }, patch });
   return [...(patch.before ?? []), manager];
 }
 
 function tcpFilters(port: Port): readonly Filter[] {
-  const patch = patchOf(port.policies, chainAt(port, false));
+  const patch = chainPatchOf(port.policies, chainAt(port, false));
   return [...(patch.before ?? []), tcpProxy(pathTo(port.cluster, port.name), patch.tcp)];
 }
 
@@ -140,7 +132,7 @@ export const buildRuledListeners = (
 ): readonly Resource<'listener'>[] =>
   service.ports.filter(hasConnectionRules).flatMap((one) => {
     const port = outboundPort(service, one, audience);
-    const patch = patchOf(port.policies, chainAt(port, false));
+    const patch = chainPatchOf(port.policies, chainAt(port, false));
     return outboundListener(service, port, ruledChains({ service, port: one, patch }, rulesFor(one)));
   });
 
@@ -164,17 +156,6 @@ function outboundListener(service: ServiceModel, port: Port, content: Chains): r
   return [{ type: 'listener', name, origins, message, parts: content.rules }];
 }
 
-/** Only these two fields: a whole message here would reset what stands before it. */
-function boundTo([first, ...more]: readonly [string, ...string[]], port: number) {
-  return {
-    address: socketAddress(first, port),
-    additionalAddresses: more.map((address) => ({ address: socketAddress(address, port) })),
-  };
-}
-
-const egressOrigins = ({ unknownBy }: EgressModel): readonly Origin[] =>
-  unknownBy === undefined ? [] : [unknownBy.origin];
-
 /** The proxy that has a listener alone. */
 interface Owner {
   readonly proxy: ProxyModel;
@@ -186,7 +167,7 @@ interface Owner {
 function buildExplicit(address: string, { proxy, origin, can }: Owner): Resource<'listener'> {
   const { workload, egress, outbound } = proxy;
   const dynamic = isDynamic(egress);
-  const patch = patchOf(outbound, { direction: 'outbound', port: undefined, http: true, workload, can });
+  const patch = chainPatchOf(outbound, { direction: 'outbound', port: undefined, http: true, workload, can });
   const manager = buildHttpManager({
     direction: 'outbound',
     statPrefix: explicitListener,
@@ -197,7 +178,7 @@ function buildExplicit(address: string, { proxy, origin, can }: Owner): Resource
   return {
     type: 'listener',
     name: explicitListener,
-    origins: [origin, ...egressOrigins(egress), ...outbound.map((one) => one.origin)],
+    origins: [origin, ...originsOfUnknown(egress), ...outbound.map((one) => one.origin)],
     message: Listener.fromPartial({
       name: explicitListener,
       address: socketAddress(address, ports.outbound),
@@ -235,65 +216,3 @@ export function buildOwnListeners(owner: Owner): readonly Resource<'listener'>[]
   const explicit = proxy.capture === 'explicit' && address !== undefined ? [buildExplicit(address, owner)] : [];
   return [...explicit, ...proxy.inbound.flatMap((inbound) => inboundListener(inbound, owner))];
 }
-
-/** The kinds of addresses that a pod has. Where it lacks one, nothing of that kind can be bound. */
-export type Families = 'ipv4' | 'ipv6' | 'both';
-
-/** The kinds among these addresses. */
-export function familiesOf(addresses: readonly string[]): Families {
-  const sixes = addresses.filter((address) => address.includes(':')).length;
-  if (sixes === 0) return 'ipv4';
-  return sixes === addresses.length ? 'ipv6' : 'both';
-}
-
-type Places = readonly [string, ...string[]];
-
-const anyAddress: Readonly<Record<Families, Places>> = { ipv4: ['0.0.0.0'], ipv6: ['::'], both: ['0.0.0.0', '::'] };
-/** What is redirected on its way out arrives on loopback: nobody outside of the pod can dial it. */
-const loopback: Readonly<Record<Families, Places>> = {
-  ipv4: ['127.0.0.1'],
-  ipv6: ['::1'],
-  both: ['127.0.0.1', '::1'],
-};
-
-/** The address that redirected connections arrive at, before they are handed to the listener they meant. */
-function virtualListener(
-  name: string,
-  options: { port: number; cluster: string; bind: Places; direction: TrafficDirection },
-): Listener {
-  return Listener.fromPartial({
-    name,
-    ...boundTo(options.bind, options.port),
-    useOriginalDst: true,
-    trafficDirection: options.direction,
-    drainType: Listener_DrainType.MODIFY_ONLY,
-    filterChains: [
-      // Dialled directly, it would call itself.
-      {
-        name: 'blackhole',
-        filterChainMatch: { destinationPort: options.port },
-        filters: [tcpProxy(pathTo('blackhole', 'blackhole'))],
-      },
-    ],
-    defaultFilterChain: {
-      name: 'passthrough',
-      filters: [tcpProxy(pathTo(options.cluster, options.cluster.replaceAll('-', '_')))],
-    },
-  });
-}
-
-/** Redirect: the two listeners that every proxy has. */
-export const virtualListeners = (families: Families): readonly Listener[] => [
-  virtualListener('virtualInbound', {
-    port: ports.inbound,
-    cluster: 'inbound-passthrough',
-    bind: anyAddress[families],
-    direction: TrafficDirection.INBOUND,
-  }),
-  virtualListener('virtualOutbound', {
-    port: ports.outbound,
-    cluster: 'passthrough',
-    bind: loopback[families],
-    direction: TrafficDirection.OUTBOUND,
-  }),
-];

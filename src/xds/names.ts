@@ -42,6 +42,14 @@ export const nameOfExternal = ({ host, port }: { readonly host: string; readonly
 
 /** Cluster and route configuration of destinations that have no name beforehand. */
 export const unknownHosts = 'x/*';
+
+/** `h/80`: chain and route configuration of requests on a port, to whatever address. */
+export const nameOfHosts = (port: number): string => `h/${String(port)}`;
+
+/** `d/shop/db/5432`: the pods of a headless Service, each where it was dialled. */
+export const nameOfDialled = (service: { namespace: string; name: string; port: number }): string =>
+  `d/${service.namespace}/${service.name}/${String(service.port)}`;
+
 /** `f/shop/cart/8080/3fa9c1d2`: clusters that stand in for each other, in this order, for rules of a Service port. */
 export const nameOfChain = (
   service: { namespace: string; name: string; port: number },

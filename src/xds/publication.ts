@@ -3,12 +3,13 @@
 
 import type { Capabilities } from '../features/feature.js';
 import { memoised } from '../lib/memo.js';
+import { dialledIn } from '../model/dialled.js';
 import type { MeshModel } from '../model/mesh.js';
 import type { Place } from '../model/place.js';
 import { audienceOf, served, viewKeyOf, type Audience, type Served } from './audience.js';
 import type { Names, Publication, Section } from './cache.js';
 import { leastCapabilities } from './capabilities.js';
-import { layersOfEgress, outgoingOf, type Outgoing } from './egress-layers.js';
+import { layersOfEgress, outgoingOf, outwardLayer, type Outgoing } from './egress-layers.js';
 import { buildExtensions } from './extend.js';
 import { chosenOf, extensionLevelOf, extensionsIn, levelsOf, newestLevel } from './extension-choice.js';
 import { encode, noExtensions, type Extensions, type Layer } from './layer.js';
@@ -85,8 +86,10 @@ const endpointSection = memoised((endpoints: MeshModel['endpoints'], place: Plac
 );
 
 const egressSection = memoised((services: MeshModel['services'], of: Outgoing, quarantine: Quarantine) =>
-  checked(layersOfEgress(services, of), quarantine),
+  checked(layersOfEgress(services, of, quarantine), quarantine),
 );
+
+const outwardSection = memoised((layer: Layer, quarantine: Quarantine) => checked([['outward', layer]], quarantine));
 
 const filterLayer = memoised((extensions: Extensions) => encode(buildExtensions(extensions), noExtensions));
 const filterSection = memoised((extensions: Extensions, quarantine: Quarantine) =>
@@ -145,6 +148,7 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines, fle
   const withheld = new Map<string, Names>();
   const guilty: Guilt[] = [...guiltyOwn(model.proxies)];
   const extensions = extensionsIn(model.proxies);
+  const dialled = dialledIn(model);
   for (const audience of audiencesOf(model.proxies)) {
     for (const { key, callers, quarantine } of viewsOf(audience, { quarantines, fleet })) {
       const parts = [
@@ -152,7 +156,10 @@ export function buildPublication(model: MeshModel, quarantines: Quarantines, fle
         // But for endpoints, callers at all places see the same.
         serviceSection(model.services, callers, quarantine),
         endpointSection(model.endpoints, audience.place, quarantine),
-        egressSection(model.services, outgoingOf(audience, callers.extensions), quarantine),
+        egressSection(model.services, outgoingOf(audience, callers.extensions, model.hosts), quarantine),
+        ...(audience.capture === 'redirect'
+          ? [outwardSection(outwardLayer(audience, callers, dialled), quarantine)]
+          : []),
         filterSection(extensions, quarantine),
       ];
       views.set(

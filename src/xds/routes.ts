@@ -251,7 +251,8 @@ const entriesFor = (rules: HostRules, caller: Caller): readonly RouteEntry[] =>
 /** The names by which a host is called, as far as they are known. */
 function callNames({ hostnames }: HostRules, { service, port }: RouteOwner): CallNames {
   const [hostname = '*'] = hostnames;
-  const names = hostname === '*' ? [service.ref.name, ...hostNamesOf(service.ref)] : [hostname];
+  const known = service.ref.kind === 'Host' ? [] : hostNamesOf(service.ref);
+  const names = hostname === '*' ? [service.ref.name, ...known] : [hostname];
   return { names: names.filter((name) => !name.startsWith('*')), port: port.port };
 }
 
@@ -323,6 +324,24 @@ export function buildRoutes(owner: RouteOwner, hosts: readonly HostRules[]): Res
     ],
     parts: [...new Set(rules)],
     clusters: [...new Set([name, ...rules.flatMap((rule) => clustersOf(rule, owner))])],
+  };
+}
+
+/** What the rules on a host outside of the cluster make of requests to it. */
+export interface RuledHost {
+  readonly routes: readonly Route[];
+  readonly rules: readonly Rule[];
+  readonly clusters: readonly string[];
+}
+
+/** The rules of one name alone; undefined where there are none. */
+export function buildRuledHost(owner: RouteOwner, rules: HostRules): RuledHost | undefined {
+  if (rules.entries.length === 0) return undefined;
+  const own = [...new Set(entriesFor(rules, owner.caller).map(({ rule }) => rule))];
+  return {
+    routes: requestRoutes(rules, owner),
+    rules: own,
+    clusters: own.flatMap((rule) => clustersOf(rule, owner)),
   };
 }
 

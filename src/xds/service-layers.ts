@@ -27,6 +27,7 @@ import {
 } from './layer.js';
 import type { Quarantine } from './quarantine.js';
 import type { Part } from './resources.js';
+import { isRule } from './substitution.js';
 import {
   translateClaims,
   translateEndpoints,
@@ -36,7 +37,6 @@ import {
   translateService,
 } from './translate.js';
 
-const isRule = (part: Part): part is Rule => 'backends' in part;
 const isPolicy = (part: Part): part is PolicyInForce => 'feature' in part;
 
 const rulesOf = (service: ServiceModel, caller: Caller): readonly Rule[] => [

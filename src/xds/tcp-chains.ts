@@ -4,17 +4,12 @@
 import { FilterChain, type ListenerFilter } from '../gen/envoy/config/listener/v3/listener_components.js';
 import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import { TlsInspector } from '../gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector.js';
-import { ServerNameInput } from '../gen/envoy/extensions/matching/common_inputs/network/v3/network_inputs.js';
-import { StringValue } from '../gen/google/protobuf/wrappers.js';
-import {
-  Matcher,
-  Matcher_MatcherList_FieldMatcher as FieldMatcher,
-  Matcher_OnMatch as OnMatch,
-} from '../gen/xds/type/matcher/v3/matcher.js';
+import type { Matcher } from '../gen/xds/type/matcher/v3/matcher.js';
 import type { ChainPatch } from '../features/feature.js';
 import type { HostRules, Rule } from '../model/mesh.js';
 import { packAny } from '../features/any.js';
 import { durationOfSeconds } from './config-source.js';
+import { byServerName, toChain } from './matchers.js';
 import { nameOfOutbound } from './names.js';
 import type { RouteOwner } from './routes.js';
 import { nameOfPath, pathBy, pathTo, ruleOf, tcpProxy, type ConnectionPath } from './tcp.js';
@@ -58,64 +53,16 @@ const nameInspection = {
   listenerFiltersTimeout: durationOfSeconds(15),
 };
 
-const serverName = {
-  name: 'envoy.matching.inputs.server_name',
-  typedConfig: packAny(ServerNameInput, ServerNameInput.fromPartial({})),
-};
-
-const toChain = (name: string): OnMatch =>
-  OnMatch.fromPartial({
-    onMatch: {
-      $case: 'action',
-      value: { name, typedConfig: packAny(StringValue, StringValue.fromPartial({ value: name })) },
-    },
-  });
-
 /** A name with the rule for it. */
 interface NamedRule {
   readonly hostname: string;
   readonly rule: Rule;
 }
 
-const isWildcard = ({ hostname }: NamedRule): boolean => hostname.startsWith('*.');
-
-function wildcardMatcher({ hostname, rule }: NamedRule): FieldMatcher {
-  return FieldMatcher.fromPartial({
-    predicate: {
-      matchType: {
-        $case: 'singlePredicate',
-        value: {
-          input: serverName,
-          matcher: { $case: 'valueMatch', value: { matchPattern: { $case: 'suffix', value: hostname.slice(1) } } },
-        },
-      },
-    },
-    onMatch: toChain(nameOfPath(rule)),
-  });
-}
-
-/** The longest wildcard comes first. */
-function wildcards(named: readonly NamedRule[]): Matcher | undefined {
-  const sorted = named.filter(isWildcard).sort((left, right) => right.hostname.length - left.hostname.length);
-  if (sorted.length === 0) return undefined;
-  return Matcher.fromPartial({
-    matcherType: { $case: 'matcherList', value: { matchers: sorted.map(wildcardMatcher) } },
-  });
-}
-
-/** Names of their own before wildcards; what is named by neither falls to the default chain. */
+/** What is named by no rule falls to the default chain. */
 function nameMatcher(named: readonly NamedRule[]): Matcher | undefined {
-  const rest = wildcards(named);
-  const exact = named.filter((one) => !isWildcard(one));
-  if (exact.length === 0) return rest;
-  const map = Object.fromEntries(exact.map(({ hostname, rule }) => [hostname, toChain(nameOfPath(rule))]));
-  return Matcher.fromPartial({
-    matcherType: {
-      $case: 'matcherTree',
-      value: { input: serverName, treeType: { $case: 'exactMatchMap', value: { map } } },
-    },
-    ...(rest === undefined ? {} : { onNoMatch: { onMatch: { $case: 'matcher', value: rest } } }),
-  });
+  const way = byServerName(new Map(named.map(({ hostname, rule }) => [hostname, toChain(nameOfPath(rule))])));
+  return way?.onMatch?.$case === 'matcher' ? way.onMatch.value : undefined;
 }
 
 const namedRules = (hosts: readonly HostRules[]): readonly NamedRule[] =>

@@ -3,92 +3,43 @@
 
 import type { Capabilities, Direction } from '../features/feature.js';
 import type { Cluster } from '../gen/envoy/config/cluster/v3/cluster.js';
-import type { Listener } from '../gen/envoy/config/listener/v3/listener.js';
 import type { Origin } from '../model/delivery.js';
+import { dialledIn, type DialledPort } from '../model/dialled.js';
 import type { EgressModel } from '../model/egress.js';
-import { compareMatches } from '../model/match-order.js';
 import type {
   Caller,
   Capture,
   EndpointSet,
   HostRules,
-  Match,
   MeshModel,
   PortModel,
   ProxyModel,
-  RouteEntry,
-  Rule,
   ServiceModel,
 } from '../model/mesh.js';
 import { nowhere, type Place } from '../model/place.js';
 import { buildChains } from './chains.js';
 import { buildClusters, buildInboundClusters, buildInstanceClusters, fallbackClusters } from './clusters.js';
 import { buildDynamicClusters, buildUnknownScope, isDynamic } from './dynamic-hosts.js';
+import { buildDialledClusters, dialledBranches } from './dialled.js';
+import { egressBranches, egressOrigins, restChain } from './egress-chains.js';
 import { buildExternalClusters, buildExternalNames } from './external.js';
 import { buildEndpoints } from './endpoints.js';
 import { buildExtensions, extended, isFor } from './extend.js';
+import { familiesOf, perFamilies, type Families } from './families.js';
+import type { HostView } from './host-rules.js';
 import { buildInboundRoutes } from './inbound-routes.js';
-import {
-  buildListeners,
-  buildOwnListeners,
-  buildRuledListeners,
-  familiesOf,
-  virtualListeners,
-  type Families,
-  type ListenerAudience,
-} from './listeners.js';
+import { buildListeners, buildOwnListeners, buildRuledListeners, type ListenerAudience } from './listeners.js';
 import { explicitListener } from './names.js';
 import type { Resource, ResourceType } from './resources.js';
+import { buildRedirectedHosts } from './redirected-hosts.js';
 import { buildInstanceRoutes, buildRoutes } from './routes.js';
 import { buildClaimedScopes, buildLocalScopes, buildScopes, claimsHosts } from './scopes.js';
+import { rulesFor, type Substitute } from './substitution.js';
 import { forEachType } from './view.js';
+import { buildVirtualOutbound, virtualInbound } from './virtual-listeners.js';
 
 /** Resources that come and go together. */
 export type Bundle = readonly Resource[];
-
-/** Which rule stands in for a rule: itself, its last good version, or nothing. */
-export type Substitute = (rule: Rule) => Rule | undefined;
-
-/**
- * Where an entry belongs that takes the place of the one at `from`. Entries come as one or two ordered lists, those for
- * the name and those for all names; an entry does not leave its list.
- */
-function placeOf(match: Match, entries: readonly RouteEntry[], from: number): number {
-  const isAfter = (left: Match, right: RouteEntry | undefined): boolean =>
-    right !== undefined && compareMatches(left, right.match) > 0;
-  const isBefore = (left: Match, right: RouteEntry | undefined): boolean =>
-    right !== undefined && compareMatches(left, right.match) < 0;
-  const isListEnd = (at: number): boolean => {
-    const before = entries[at - 1];
-    return before !== undefined && isAfter(before.match, entries[at]);
-  };
-  let at = from;
-  while (!isListEnd(at) && isBefore(match, entries[at - 1])) at--;
-  while (!isListEnd(at) && isAfter(match, entries[at])) at++;
-  return at;
-}
-
-/** A last good rule comes with its own matches: those of its successor may be what was refused. */
-function substituted(hosts: readonly HostRules[], substitute: Substitute): readonly HostRules[] {
-  return hosts.map((host) => {
-    const entries: RouteEntry[] = [];
-    const standIns = new Map<Rule, number>();
-    for (const entry of host.entries) {
-      const rule = substitute(entry.rule);
-      if (rule === entry.rule) entries.push(entry);
-      else if (rule !== undefined && !standIns.has(rule)) standIns.set(rule, entries.length);
-    }
-    // From the last to the first, so that the noted places stay true.
-    for (const [rule, from] of [...standIns].reverse()) {
-      for (const match of rule.matches.toReversed()) entries.splice(placeOf(match, entries, from), 0, { match, rule });
-    }
-    return { ...host, entries };
-  });
-}
-
-/** The rules of a port for callers of a namespace; not all of them need be for this class of callers. */
-const rulesFor = (port: PortModel, caller: Caller): readonly HostRules[] =>
-  port.consumers.get(caller.namespace) ?? port.hosts;
 
 /** Clusters of a Service, and the scopes that lead to them. */
 export const translateService = {
@@ -98,7 +49,7 @@ export const translateService = {
     ...buildInstanceClusters(service),
     ...buildScopes(service),
   ],
-  redirect: (service: ServiceModel): Bundle => [...buildClusters(service), ...buildChains(service)],
+  redirect: (service: ServiceModel): Bundle => [...buildDialledClusters(service), ...buildChains(service)],
 } as const satisfies Record<Capture, (service: ServiceModel) => Bundle>;
 
 /** What leads to a Service whatever rules say, for callers of whom policies say the same: routes to its pods, or listeners. */
@@ -119,10 +70,7 @@ export interface Callers extends ListenerAudience {
 /** Where the rules of a Service stand, for some callers: route configurations, and listeners where rules are for connections. */
 export function translateRules(service: ServiceModel, callers: Callers, substitute?: Substitute): Bundle {
   const { caller, capture, outbound } = callers;
-  const rules = (port: PortModel): readonly HostRules[] => {
-    const written = rulesFor(port, caller);
-    return substitute === undefined ? written : substituted(written, substitute);
-  };
+  const rules = (port: PortModel): readonly HostRules[] => rulesFor(port, caller, substitute);
   return [
     ...service.ports.map((port) => buildRoutes({ service, port, caller, capture, outbound }, rules(port))),
     ...(capture === 'redirect' ? buildRuledListeners(service, callers, rules) : []),
@@ -144,10 +92,28 @@ export function translateUnknown(services: readonly ServiceModel[], caller: Call
 }
 
 /** Hosts outside of the cluster that a class of callers may reach. */
-export const translateEgress = (egress: EgressModel, capture: Capture): Bundle => [
+export const translateEgress = (egress: EgressModel, view: HostView): Bundle => [
   ...buildExternalClusters(egress),
-  ...(capture === 'explicit' ? [...buildDynamicClusters(egress), ...buildExternalNames(egress)] : []),
+  ...buildDynamicClusters(egress, view.capture),
+  ...[...new Set(egress.ports.map(({ host }) => host))].flatMap((host) => {
+    const ruled = view.hosts.get(host);
+    return ruled === undefined ? [] : buildChains(ruled);
+  }),
+  ...(view.capture === 'explicit' ? buildExternalNames(egress, view) : buildRedirectedHosts(egress, view)),
 ];
+
+/** What proxies see that are served one and the same `virtualOutbound`. */
+export interface Outward extends ListenerAudience {
+  readonly egress: EgressModel;
+  readonly dialled: readonly DialledPort[];
+}
+
+/** Redirect: where connections arrive that are for no address of a Service. */
+export function translateOutward(families: Families, { egress, dialled, ...audience }: Outward): Bundle {
+  const branches = [...dialledBranches(dialled, audience), ...egressBranches(egress, audience)];
+  const origins = [...egressOrigins(egress), ...audience.outbound.map(({ origin }) => origin)];
+  return [buildVirtualOutbound(families, { branches, rest: restChain(egress, audience) }, origins)];
+}
 
 /** Host names claimed by routes over all Services, for callers of a namespace. */
 export const translateClaims = (services: readonly ServiceModel[], namespace: string): Bundle =>
@@ -162,22 +128,13 @@ const redirectResources = (families: Families): Bundle => [
     message,
     origins: nobody,
   })),
-  ...virtualListeners(families).map((message: Listener): Resource<'listener'> => ({
-    type: 'listener',
-    name: message.name,
-    message,
-    origins: nobody,
-  })),
+  { type: 'listener', name: 'virtualInbound', message: virtualInbound(families), origins: nobody },
 ];
 
 /** What every proxy of a capture has whose pod has these kinds of addresses. */
 export const commonResources: Readonly<Record<Capture, Readonly<Record<Families, Bundle>>>> = {
   explicit: { ipv4: [], ipv6: [], both: [] },
-  redirect: {
-    ipv4: redirectResources('ipv4'),
-    ipv6: redirectResources('ipv6'),
-    both: redirectResources('both'),
-  },
+  redirect: perFamilies(redirectResources),
 };
 
 /** What one proxy alone has. */
@@ -196,7 +153,7 @@ export const directionOf = ({ name }: Pick<Resource, 'name'>): Direction =>
 
 /** Everything that a proxy of the newest version is served, sorted by name: what `legation translate` prints. */
 export function translate(
-  model: Pick<MeshModel, 'services' | 'endpoints'>,
+  model: Pick<MeshModel, 'services' | 'endpoints' | 'hosts'>,
   proxy: ProxyModel,
   can: Capabilities,
 ): Readonly<Record<ResourceType, Bundle>> {
@@ -210,7 +167,14 @@ export function translate(
     ...services.flatMap((service) => translateEntrances[capture](service, callers)),
     ...services.flatMap((service) => translateRules(service, callers)),
     ...(capture === 'explicit' ? translateUnknown(services, caller, proxy.egress) : []),
-    ...translateEgress(proxy.egress, capture),
+    ...translateEgress(proxy.egress, { hosts: model.hosts, caller, capture }),
+    ...(capture === 'redirect'
+      ? translateOutward(familiesOf(proxy.addresses), {
+          ...{ outbound, can },
+          egress: proxy.egress,
+          dialled: dialledIn(model),
+        })
+      : []),
   ];
   const all = [
     ...commonResources[capture][familiesOf(proxy.addresses)],

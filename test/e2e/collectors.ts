@@ -1,7 +1,7 @@
 // What proxies report to, on real ports: OTLP and access logs over gRPC, Zipkin over HTTP. Each keeps what it received.
 
 import { createServer, type Server } from 'node:http';
-import grpc from '@grpc/grpc-js';
+import * as grpc from '@grpc/grpc-js';
 import type { Written } from '../envoy/objects.js';
 import { type Fields, fieldsOf } from './wire-fields.js';
 
@@ -109,6 +109,38 @@ export const otlpLogs = (): Promise<Collector<Readonly<Record<string, string>>>>
         .flatMap((resource) => resource.messages(2))
         .flatMap((scope) => scope.messages(2))
         .map((record) => attributesIn(record, 6)),
+  });
+
+/** A number of a counter, as it was pushed. */
+export interface Count {
+  readonly metric: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly value: number;
+}
+
+/** `fixed64`, as protobuf writes it. */
+const numberOf = (hex: string): number => (hex === '' ? 0 : Number(Buffer.from(hex, 'hex').readBigInt64LE()));
+
+/** Counters over OTLP. */
+export const otlpCounters = (): Promise<Collector<Count>> =>
+  grpcCollector({
+    path: '/opentelemetry.proto.collector.metrics.v1.MetricsService/Export',
+    streams: false,
+    itemsIn: (message) =>
+      fieldsOf(message)
+        .messages(1)
+        .flatMap((resource) => resource.messages(2))
+        .flatMap((scope) => scope.messages(2))
+        .flatMap((metric) =>
+          metric
+            .messages(7)
+            .flatMap((total) => total.messages(1))
+            .map((point) => ({
+              metric: metric.text(1),
+              labels: attributesIn(point, 7),
+              value: numberOf(point.hex(6)),
+            })),
+        ),
   });
 
 /** Rules named by log entries of Envoy's own protocol. */

@@ -18,7 +18,8 @@ import {
   sharedObjects,
   sharedPods,
 } from './world.js';
-import { checksHealth, type Input, leavesTrace, keyOf, keysOf, markOf, objectsOf } from './written.js';
+import { createWriter } from './writer.js';
+import type { Input } from './written.js';
 
 /** A condition as `True Programmed`; empty when the object has none of this type. */
 export interface SeenCondition {
@@ -65,65 +66,13 @@ export interface SharedMesh {
   stop(): Promise<void>;
 }
 
-const isJudged = (item: StatusItem): boolean =>
-  item.status.conditions.length > 0 && conditionOf(item, 'Reconciling').is === '';
-
-const isReady = (item: StatusItem): boolean => conditionOf(item, 'Ready').is.startsWith('True');
-
-const complaint = (item: StatusItem): string => {
-  const { is, message } = conditionOf(item, 'Ready');
-  return `${item.kind} ${item.metadata.name}: ${is}: ${message}`;
-};
-
-/** The objects of one test: a file of their own, that is replaced as a whole. */
-function createWriter(mesh: Mesh, namespace: string) {
-  const file = `${namespace}.yaml`;
-  let marks = 0;
-  let mark = '';
-  let leavesTraces = false;
-  let checks = false;
-
-  /** Resolves to the statuses of all that was written, once each is judged. */
-  async function write(inputs: readonly Input[]): Promise<readonly StatusItem[]> {
-    mark = `mark-${String(marks++)}`;
-    const objects = objectsOf([...inputs, markOf(mark)], namespace);
-    leavesTraces ||= objects.some((object) => leavesTrace(object, namespace));
-    checks ||= objects.some(checksHealth);
-    const keys = keysOf(objects);
-    let own: readonly StatusItem[] = [];
-    await mesh.write(file, fileOf(objects));
-    await eventually(
-      async () => {
-        own = (await mesh.statuses()).filter((item) => keys.has(keyOf(item.kind, item.metadata)));
-        return (own.some(({ metadata }) => metadata.name === mark) && own.every(isJudged)) || own.map(complaint);
-      },
-      { what: 'the objects of the test to be judged', deadlineMs: 15_000, everyMs: 10 },
-    );
-    return own;
-  }
-
-  /** What other tests could see is waited for until it is gone. */
-  async function clear(): Promise<void> {
-    if (mark === '') return;
-    await mesh.remove(file);
-    if (!leavesTraces) return;
-    const key = `${namespace}/${mark}`;
-    await eventually(async () => (await mesh.statusOf('TrafficRoute', key)) === undefined, {
-      what: 'the objects of a test to be gone',
-    });
-    if (checks) await Promise.all(sharedPods.map(unchecked));
-  }
-
-  /** Clusters are kept for a while; their health checks are requests that the next test would count. */
-  async function unchecked(pod: string): Promise<void> {
-    const own = new RegExp(`^cluster\\.o/${namespace}/`);
-    await eventually(async () => (await mesh.envoy(pod).stats(own)).size === 0, {
-      what: `the health checks of ${pod} to end`,
-      deadlineMs: 20_000,
-    });
-  }
-
-  return { write, clear };
+/** Clusters are kept for a while; their health checks are requests that the next test would count. */
+async function unchecked(mesh: Mesh, pod: string, namespace: string): Promise<void> {
+  const own = new RegExp(`^cluster\\.o/${namespace}/`);
+  await eventually(async () => (await mesh.envoy(pod).stats(own)).size === 0, {
+    what: `the health checks of ${pod} to end`,
+    deadlineMs: 20_000,
+  });
 }
 
 let bareServers = 0;
@@ -143,7 +92,8 @@ async function openServer(mesh: Mesh, name: string): Promise<BareServer> {
 
 function viewOf(mesh: Mesh, at: { readonly version: string; readonly namespace: string }): TestMesh & Cleared {
   const { version, namespace } = at;
-  const writer = createWriter(mesh, namespace);
+  const settle = (): Promise<unknown> => Promise.all(sharedPods.map((pod) => unchecked(mesh, pod, namespace)));
+  const writer = createWriter(mesh, { file: `${namespace}.yaml`, namespace, isShared: false, settle });
   const opened: BareServer[] = [];
   let ids = 0;
   const statusOf = (kind: string, name: string): Promise<StatusItem | undefined> =>
@@ -159,13 +109,8 @@ function viewOf(mesh: Mesh, at: { readonly version: string; readonly namespace: 
       opened.push(server);
       return server;
     },
-    apply: async (...inputs) => {
-      const unready = (await writer.write(inputs)).filter((item) => !isReady(item));
-      if (unready.length > 0) throw new Error(`not ready: ${unready.map(complaint).join('; ')}`);
-    },
-    attempt: async (...inputs) => {
-      await writer.write(inputs);
-    },
+    apply: (...inputs) => writer.apply(inputs),
+    attempt: (...inputs) => writer.attempt(inputs),
     as: (caller) => {
       const pod = callers[caller];
       return createCaller(namespace, mesh.envoy(pod).proxy, (question) => mesh.ask(pod, question));

@@ -2,6 +2,7 @@
 
 import type { Row, RowId } from './rows.js';
 import { rows } from './rows.js';
+import type { TestLab } from './lab.js';
 import type { TestMesh } from './mesh.js';
 
 /**
@@ -11,7 +12,11 @@ import type { TestMesh } from './mesh.js';
 export type Shown = 'refused' | 'fallback';
 
 /** What a test does. */
-export type Body = (mesh: TestMesh) => Promise<Shown | undefined> | Promise<void>;
+export type Body<Stage = TestMesh> = (stage: Stage) => Promise<Shown | undefined> | Promise<void>;
+
+/** Where a test runs: beside explicit proxies, or in namespaces where the kernel redirects connections to proxies. */
+export type Staged =
+  { readonly stage: 'explicit'; readonly body: Body } | { readonly stage: 'redirect'; readonly body: Body<TestLab> };
 
 /** A test of a row. */
 export interface Case {
@@ -19,12 +24,12 @@ export interface Case {
   /** `feature`: a request shows the effect. `misuse`: the configuration is wrong, and the message is read. */
   readonly kind: 'feature' | 'misuse';
   readonly title: string;
-  readonly body: Body;
+  readonly run: Staged;
 }
 
 const registered: Case[] = [];
 
-function register(kind: Case['kind'], id: RowId, rest: Pick<Case, 'title' | 'body'>): void {
+function register(kind: Case['kind'], id: RowId, rest: Pick<Case, 'title' | 'run'>): void {
   const row = rows.find((one) => one.id === id);
   if (row === undefined) throw new Error(`no row '${id}' in rows.ts`);
   if (registered.some((one) => one.row === row && one.title === rest.title))
@@ -34,13 +39,23 @@ function register(kind: Case['kind'], id: RowId, rest: Pick<Case, 'title' | 'bod
 
 /** A test in which requests go through real Envoys, and the effect is seen from outside. */
 export const feature = (row: RowId, title: string, body: Body): void => {
-  register('feature', row, { title, body });
+  register('feature', row, { title, run: { stage: 'explicit', body } });
 };
 
 /** A test in which the configuration is wrong, and status says what. */
 export const misuse = (row: RowId, title: string, body: Body): void => {
-  register('misuse', row, { title, body });
+  register('misuse', row, { title, run: { stage: 'explicit', body } });
 };
+
+/** The same where connections are redirected. */
+export const redirected = {
+  feature: (row: RowId, title: string, body: Body<TestLab>): void => {
+    register('feature', row, { title, run: { stage: 'redirect', body } });
+  },
+  misuse: (row: RowId, title: string, body: Body<TestLab>): void => {
+    register('misuse', row, { title, run: { stage: 'redirect', body } });
+  },
+} as const;
 
 /** All tests, in the order of the rows. */
 export const cases = (): readonly Case[] => rows.flatMap((row) => registered.filter((one) => one.row === row));

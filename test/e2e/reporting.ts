@@ -85,3 +85,21 @@ export const untilReceived = async <Item>(
   if (found === undefined) throw new Error('nothing was reported');
   return found;
 };
+
+type Labels = Readonly<Record<string, string>>;
+
+/** Series of a metric at the Prometheus port of a pod. */
+export async function series(
+  mesh: TestMesh,
+  pod: 'web' | 'v1',
+  metric: string,
+): Promise<readonly { readonly labels: Labels; readonly value: number }[]> {
+  const host = mesh.envoy(pod).proxy.split(':')[0] ?? '';
+  const text = await (await fetch(`http://${host}:15090/stats/prometheus`)).text();
+  return text.split('\n').flatMap((line) => {
+    const [, name, inside = '', value] = /^(\w+)\{(.*)\} (\d+)$/.exec(line) ?? [];
+    if (name !== metric) return [];
+    const labels = [...inside.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = '', text = '']) => [key, text]);
+    return [{ labels: Object.fromEntries(labels) as Labels, value: Number(value) }];
+  });
+}

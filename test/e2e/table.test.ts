@@ -10,7 +10,7 @@ const versions = ['1.36.4', '1.39.3'];
 function result(id: string, kind: Case['kind'], outcomes: readonly Outcome[]): Result {
   const row = rows.find((one) => one.id === id);
   if (row === undefined) throw new Error(`no row '${id}'`);
-  const of: Case = { row, kind, title: `${kind} of ${id}`, body: () => Promise.resolve() };
+  const of: Case = { row, kind, title: `${kind} of ${id}`, run: { stage: 'explicit', body: () => Promise.resolve() } };
   return { of, outcomes: new Map(outcomes.map((outcome, nth) => [versions[nth] ?? '', outcome])) };
 }
 

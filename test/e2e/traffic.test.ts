@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect } from 'chai';
 import { supportedVersions } from '../envoy/harness.js';
-import { type SharedMesh, startSharedMesh } from './mesh.js';
-import { type Case, cases } from './registry.js';
+import { obstacleToNamespaces } from '../netns/network.js';
+import { startSharedLab } from './lab.js';
+import { startSharedMesh } from './mesh.js';
+import { type Body, type Case, cases, type Shown, type Staged } from './registry.js';
 import { featureTable, type Outcome } from './table.js';
 
 const folder = join(import.meta.dirname, 'cases');
@@ -18,23 +20,48 @@ const page = join(import.meta.dirname, '../../docs/reference/features.md');
 const results = cases().map((of) => ({ of, outcomes: new Map<string, Outcome>() }));
 const titleOf = ({ row, kind, title }: Case): string => `${row.id} ${kind === 'misuse' ? 'wrong: ' : ''}${title}`;
 
+interface Stage<View> {
+  run(body: Body<View>): Promise<Shown | undefined>;
+  stop(): Promise<void>;
+}
+
+/** Runs tests on a stage that they share; `bodyOf` is what a test does there, if that is where it runs. */
+function onStage<View>(
+  version: string,
+  start: (version: string) => Promise<Stage<View>>,
+  bodyOf: (staged: Staged) => Body<View> | undefined,
+): void {
+  let shared: Stage<View> | undefined;
+
+  before(async function () {
+    this.timeout(300_000);
+    shared = await start(version);
+  });
+  after(() => shared?.stop());
+
+  for (const { of, outcomes } of results) {
+    const body = bodyOf(of.run);
+    if (body === undefined) continue;
+    it(titleOf(of), async () => {
+      outcomes.set(version, 'failed');
+      outcomes.set(version, (await shared?.run(body)) ?? 'shown');
+    });
+  }
+}
+
+const obstacle = obstacleToNamespaces();
+
 for (const version of supportedVersions) {
   describe(`traffic on Envoy ${version}`, function () {
     this.timeout(30_000);
-    let mesh: SharedMesh;
+    onStage(version, startSharedMesh, (run) => (run.stage === 'explicit' ? run.body : undefined));
+  });
 
-    before(async function () {
-      this.timeout(300_000);
-      mesh = await startSharedMesh(version);
-    });
-    after(() => mesh.stop());
-
-    for (const { of, outcomes } of results) {
-      it(titleOf(of), async () => {
-        outcomes.set(version, 'failed');
-        outcomes.set(version, (await mesh.run(of.body)) ?? 'shown');
-      });
-    }
+  describe(`redirected traffic on Envoy ${version}`, function () {
+    this.timeout(30_000);
+    if (obstacle === undefined)
+      onStage(version, startSharedLab, (run) => (run.stage === 'redirect' ? run.body : undefined));
+    else it.skip(`needs network namespaces; ${obstacle}`);
   });
 }
 

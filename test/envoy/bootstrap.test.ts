@@ -75,6 +75,17 @@ describe('bootstrap: content', () => {
     expect(jsonOf(redirect)).to.include('"max_heap_size_bytes":"241591910"').and.to.include('shrink_heap');
   });
 
+  it('pushes metrics to a cluster that is there from the start, and says whose they are', () => {
+    const metricsTo = {
+      ...({ type: 'OpenTelemetry', cluster: 'o/infra/otel/4317', authority: 'otel.infra:4317' } as const),
+      ...({ path: undefined, timeout: '500ms', onError: 'Deny' } as const),
+    };
+    const text = jsonOf({ ...explicit, metricsTo });
+    expect(text).to.include('"service_name":"o/infra/otel/4317"').and.include('envoy.stat_sinks.open_telemetry');
+    expect(text).to.include('{"tag_name":"pod","fixed_value":"web-0.shop"}');
+    expect(jsonOf(explicit)).not.to.include('stat_sinks').and.not.to.include('stats_tags');
+  });
+
   it('is the same each time', () => {
     expect(jsonOf(redirect)).to.equal(jsonOf(redirect));
   });

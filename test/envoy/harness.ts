@@ -212,9 +212,10 @@ function bootstrapOf(
   pod: SandboxPod,
   options: { xdsPort: number; adminSocket: string; order: EnvoyOrder },
 ): JsonObject {
-  const { nodeId, cluster, address } = proxyIdentityOf(pod);
+  const { address, metricsTo, ...identity } = proxyIdentityOf(pod);
   const bootstrap = buildBootstrap({
-    ...{ nodeId, cluster, capture: 'explicit', bindAddress: address, adminSocket: options.adminSocket },
+    ...{ ...identity, capture: 'explicit', bindAddress: address, adminSocket: options.adminSocket },
+    ...(metricsTo === undefined ? {} : { metricsTo }),
     eventLog: '/dev/stdout',
     xds: { transport: 'insecure', address: '127.0.0.1', port: options.xdsPort },
   });

@@ -215,7 +215,8 @@ describe('sandbox', function () {
     );
     await writeFile(join(folder, 'shop.yaml'), annotated);
     const { output } = await start('--traffic', '50');
-    expect(output()).to.include('ready: 4 pods').and.to.include('curl -x http://');
+    // Its files come first.
+    await until('what to try to be shown', () => /ready: 4 pods[^]*curl -x http:/.test(output()));
     await until('traffic to be shown', () => /traffic [1-9]\d* sent, 0 failed.*shop\/cart\/r0 [1-9]/.test(output()));
   });
 });

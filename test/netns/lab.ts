@@ -12,7 +12,7 @@ import type { World } from '../../src/kinds/world.js';
 import { readFolder } from '../../src/sources/files.js';
 import { createStore } from '../../src/sources/store.js';
 import { redirectRules, type RedirectOptions } from '../../src/webhook/redirect-rules.js';
-import { type ControlPlane, type RealEnvoy, createControlPlane, serves } from '../envoy/harness.js';
+import { type ControlPlane, type RealEnvoy, type StatusItem, createControlPlane, serves } from '../envoy/harness.js';
 import { end } from '../envoy/processes.js';
 import { bridge } from './bridge.js';
 import { createNetwork, type Network } from './network.js';
@@ -27,6 +27,8 @@ const applicationUid = 1000;
 /** What runs in a namespace. */
 export interface Plan {
   readonly serves?: readonly Listening[];
+  /** Names that it answers for everybody, as a DNS server: by their ends, with its own addresses. */
+  readonly names?: readonly string[];
   /** Version; without one there are neither Envoy nor redirect rules. */
   readonly envoy?: string;
   readonly redirect?: Omit<RedirectOptions, 'proxyUid'>;
@@ -56,6 +58,9 @@ export interface Lab {
   envoy(pod: string): RealEnvoy;
   /** Replaces a file of the folder at once. */
   write(name: string, content: string): Promise<void>;
+  remove(name: string): Promise<void>;
+  /** Of everything in the folder. */
+  statuses(): Promise<readonly StatusItem[]>;
   stop(): Promise<void>;
 }
 
@@ -95,6 +100,16 @@ function connect(network: Network, hosts: readonly Host[], world: World): void {
   }
   network.serve(serviceNat(world));
 }
+
+const isIpv6 = (address: string): boolean => address.includes(':');
+
+/** Where a proxy at these addresses asks for names: what it cannot reach would cost it seconds. */
+const nameServers = (hosts: readonly Host[], own: readonly string[]): string =>
+  hosts
+    .filter(({ names = [] }) => names.length > 0)
+    .flatMap(({ addresses }) => addresses.filter((one) => own.some((other) => isIpv6(other) === isIpv6(one))))
+    .map((address) => `nameserver ${address}\n`)
+    .join('');
 
 const found = <T>(map: ReadonlyMap<string, T>, key: string): T => {
   const one = map.get(key);
@@ -142,17 +157,26 @@ export async function startLab(options: LabOptions): Promise<Lab> {
   const startApplication = async (host: Host, socket: string): Promise<void> => {
     const { key, slug, addresses, envoy } = host;
     const forward = envoy === undefined ? undefined : { port: xdsPort, socket };
-    const order = { name: key, addresses, serves: host.serves ?? [], uid: applicationUid, forward };
+    const order = {
+      name: key,
+      addresses,
+      serves: host.serves ?? [],
+      names: host.names ?? [],
+      uid: applicationUid,
+      forward,
+    };
     pods.set(key, await startPod(network.namespaceOf(slug), order, join(scratch, `${slug}.log`)));
   };
 
   const startEnvoys = async (hosts: readonly Host[]): Promise<void> => {
-    const meshed = hosts.flatMap(({ key, slug, envoy }) => (envoy === undefined ? [] : [{ key, slug, envoy }]));
+    const meshed = hosts.flatMap((host) => (host.envoy === undefined ? [] : [{ ...host, envoy: host.envoy }]));
     const binaries = await binariesFor(new Set(meshed.map(({ envoy }) => envoy)), scratch);
     await Promise.all(
-      meshed.map(async ({ key, slug, envoy: version }) => {
+      meshed.map(async ({ key, slug, addresses, envoy: version }) => {
+        const resolver = join(scratch, `${slug}.resolv.conf`);
+        await writeFile(resolver, nameServers(hosts, addresses));
         const [binary, namespace, home] = [found(binaries, version), network.namespaceOf(slug), join(scratch, slug)];
-        const { envoy, child } = await startProxy({ pod: key, version, binary, namespace, folder, home });
+        const { envoy, child } = await startProxy({ pod: key, version, binary, namespace, resolver, folder, home });
         children.push(child);
         envoys.set(key, envoy);
       }),
@@ -183,6 +207,9 @@ export async function startLab(options: LabOptions): Promise<Lab> {
     arrivals: (pod) => found(pods, pod).arrivals(),
     envoy: (pod) => found(envoys, pod),
     write,
+    remove: (name) => rm(join(folder, name)),
+    statuses: async () =>
+      (JSON.parse((await controlPlane.get('/status')).body) as { readonly items: readonly StatusItem[] }).items,
     stop,
   };
 }

@@ -98,6 +98,13 @@ const services = (family: Family): readonly string[] => [
     clusterIP: virtual.bank[family],
   }),
   service(family, {
+    ...{ name: 'vault', app: 'bank', pods: ['bank'], clusterIP: 'None' },
+    ports: [
+      ['mysql', 3306],
+      ['teller', 6000],
+    ],
+  }),
+  service(family, {
     ...{ name: 'ledger', app: 'reviews', ports: [['https', 8443]], pods: ['v1'] },
     clusterIP: virtual.ledger[family],
   }),
@@ -197,7 +204,12 @@ export const labOptions = (envoy: string): LabOptions => ({
     visitor: { addresses: Object.values(addresses.visitor) },
     world: {
       addresses: Object.values(addresses.world),
+      names: ['.partner.test', '.wild.test'],
       serves: [
+        { port: 80, manner: 'http' },
+        { port: 443, manner: 'tls' },
+        { port: 5432, manner: 'banner' },
+        { port: 9443, manner: 'tls' },
         { port: 8080, manner: 'http' },
         { port: excludedPort, manner: 'http' },
       ],

@@ -76,6 +76,9 @@ const restore = (namespace: string, rules: RedirectRules): void => {
   if (hasIpv6) inside(namespace, ['ip6tables-nft-restore', '--noflush'], rules.ipv6);
 };
 
+/** Whoever runs a pod's application may be anybody, and its ports any. */
+const anyPort = { 'ipv4/ip_unprivileged_port_start': '0' };
+
 /** Duplicate address detection takes a second, in which nothing can be bound. */
 const withoutWaiting = { 'ipv6/conf/all/accept_dad': '0', 'ipv6/conf/default/accept_dad': '0' };
 
@@ -128,6 +131,7 @@ export function createNetwork(label: string): Network {
     const withIpv6 = hasIpv6 && place.addresses.some((one) => familyOf(one) === '-6');
     addNamespace(namespace);
     pods.set(place.name, { namespace, device, addresses: place.addresses });
+    set(namespace, anyPort);
     if (hasIpv6) set(namespace, withIpv6 ? withoutWaiting : { 'ipv6/conf/all/disable_ipv6': '1' });
     connect(node, namespace, device);
     for (const one of place.addresses) {

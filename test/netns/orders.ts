@@ -14,6 +14,8 @@ export interface PodOrder {
   readonly name: string;
   readonly addresses: readonly string[];
   readonly serves: readonly Listening[];
+  /** Ends of names to which a DNS server answers with the addresses of the pod; none: there is no such server. */
+  readonly names: readonly string[];
   /** The user to become once all files are read. */
   readonly uid: number;
   /** A port on the pod's loopback that leads to a unix socket. */

@@ -1,6 +1,7 @@
 // The program inside a pod's namespace: its application, the way to the control plane, and calls that the test orders
 // over the channel to its parent. It ends when the parent does.
 
+import { nameServer } from './name-server.js';
 import { applications, arrivals, forward } from './pod-servers.js';
 import { call } from './pod-calls.js';
 import type { Asked, PodOrder } from './orders.js';
@@ -16,5 +17,9 @@ process.on('message', ({ id, asked }: { readonly id: number; readonly asked: Ask
   if (asked === 'arrivals') process.send?.({ id, arrivals: [...arrivals] });
   else void call(asked).then((answer) => process.send?.({ id, answer }));
 });
-await Promise.all([...applications(order), ...(order.forward === undefined ? [] : [forward(order.forward)])]);
+await Promise.all([
+  ...applications(order),
+  ...(order.names.length === 0 ? [] : nameServer(order)),
+  ...(order.forward === undefined ? [] : [forward(order.forward)]),
+]);
 process.send?.({ id: 0 });

@@ -3,6 +3,7 @@
 import { createServer as createHttp, type IncomingHttpHeaders } from 'node:http';
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTls } from 'node:tls';
+import { systemClock as clock } from '../../src/lib/clock.js';
 import type { Echo, Listening, PodOrder } from './orders.js';
 
 /** A secret that both ends of TLS know and no proxy does: no certificates are needed to show who ends it. */
@@ -10,6 +11,8 @@ export const sharedKey = { identity: 'test', psk: Buffer.from('6c65676174696f6e'
 /** Ciphers with a shared key are of 1.2. */
 export const tlsOptions = { ciphers: 'PSK', minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' } as const;
 
+/** An answer takes its time. */
+export const slowPath = '/slow';
 /** How often a request with each id arrived in this process. */
 export const arrivals = new Map<string, number>();
 
@@ -24,10 +27,11 @@ function echoOf(pod: string, socket: Socket, said: { name: string; headers: Inco
 
 function serverOf(pod: string, { manner }: Listening): Server {
   if (manner === 'http') {
-    return createHttp(({ headers, socket }, response) => {
+    return createHttp(({ url, headers, socket }, response) => {
       note(headers);
       response.setHeader('content-type', 'application/json');
-      response.end(echoOf(pod, socket, { name: headers.host ?? '', headers }));
+      const echo = echoOf(pod, socket, { name: headers.host ?? '', headers });
+      void clock.sleep(url === slowPath ? 1_500 : 0).then(() => response.end(echo));
     });
   }
   if (manner === 'banner') {

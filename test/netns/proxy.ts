@@ -24,6 +24,8 @@ export interface ProxyOrder {
   readonly binary: string;
   /** Of the network. */
   readonly namespace: string;
+  /** File that says where names are asked for. */
+  readonly resolver: string;
   /** The mesh. */
   readonly folder: string;
   /** A folder of its own, to be made. */
@@ -60,12 +62,13 @@ async function writeBootstrap({ pod, version, folder, home }: ProxyOrder): Promi
 export async function startProxy(
   order: ProxyOrder,
 ): Promise<{ readonly envoy: RealEnvoy; readonly child: ChildProcess }> {
-  const { version, binary, namespace, home } = order;
+  const { version, binary, namespace, resolver, home } = order;
   const { file, socket } = await writeBootstrap(order);
   const logFile = join(home, 'envoy.log');
   const user = [`--reuid=${String(proxyUid)}`, `--regid=${String(proxyUid)}`, '--clear-groups'];
-  // Each program replaces itself by the next: the id of the process is that of Envoy.
-  const command = ['netns', 'exec', namespace, 'setpriv', ...user, binary, ...envoyArguments(file)];
+  // The namespace comes with mounts of its own. Each program replaces itself by the next: the id is that of Envoy.
+  const asking = ['sh', '-ec', 'mount --bind "$1" /etc/resolv.conf; shift; exec "$@"', 'sh', resolver];
+  const command = ['netns', 'exec', namespace, ...asking, 'setpriv', ...user, binary, ...envoyArguments(file)];
   const child = launch('ip', command, logFile);
   return { envoy: realEnvoy(child, { version, address: '127.0.0.1', adminSocket: socket, logFile }), child };
 }

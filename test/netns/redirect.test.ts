@@ -1,6 +1,6 @@
 // Redirect capture on real Envoys: the kernel hands connections to the proxy, and the application knows nothing of it.
 // Applications tell who called: the delivery source says that the proxy of the pod was passed, the address of a pod
-// that it was not. Every version has a mesh of its own.
+// that it was not. Every version has a mesh of its own. What users ask for by name is shown in test/e2e/cases/redirected.ts.
 
 import { expect } from 'chai';
 import { deliverySource } from '../../src/webhook/redirect-rules.js';
@@ -43,12 +43,6 @@ describe('redirect capture', function () {
       const call = (from: string, asked: Call): Promise<Answer> => running().call(from, asked);
       const fromClient = (asked: Call): Promise<Answer> => call('shop/client', asked);
 
-      /** What a busy machine adds to one of three calls is not the proxies' doing. */
-      const fastest = async (asked: Call): Promise<Answer> => {
-        const answers = [await fromClient(asked), await fromClient(asked), await fromClient(asked)];
-        return answers.reduce((best, one) => (one.ms < best.ms ? one : best));
-      };
-
       /** A counter of the proxy beside a pod; what never counted is not there. */
       const counted = async (pod: string, name: string): Promise<number> =>
         (
@@ -86,16 +80,6 @@ describe('redirect capture', function () {
         expect(answer).to.include({ status: 200, text: 'LIVE\n' });
       });
 
-      (hasIpv6 ? it : it.skip)('a pod of IPv6 alone is ready, calls, and is called', async () => {
-        const { ipv6: address } = addresses.modern;
-        const probe = await call('visitor', { manner: 'http', address, port: 15021, path: '/ready' });
-        expect(probe).to.include({ status: 200, text: 'LIVE\n' });
-        const service = { manner: 'http', address: virtual.reviews.ipv6, port: 9080 } as const;
-        expect((await call('shop/modern', service)).echo?.from).to.equal(deliverySource.ipv6);
-        const { echo } = await fromClient({ manner: 'http', address, port: 8080 });
-        expect(echo).to.include({ pod: 'shop/modern', from: deliverySource.ipv6 });
-      });
-
       it('a pod without IPv6 calls, and is called', async () => {
         const service = { manner: 'http', address: virtual.reviews.ipv4, port: 9080 } as const;
         expect((await call('shop/legacy', service)).echo?.from).to.equal(deliverySource.ipv4);
@@ -128,18 +112,6 @@ describe('redirect capture', function () {
             expect(new Set(answers.map(({ echo }) => echo?.pod))).to.deep.equal(new Set(['shop/v2']));
           });
 
-          it('a server that speaks first does not wait', async () => {
-            const { echo, ms } = await fastest({ manner: 'banner', address: bank, port: 3306 });
-            expect(echo).to.include({ pod: 'shop/bank', from: deliverySource[family] });
-            expect(ms).to.be.below(150);
-          });
-
-          it('where nothing names the protocol, each proxy on the way looks for 200 ms', async () => {
-            const { echo, ms } = await fastest({ manner: 'banner', address: bank, port: 6000 });
-            expect(echo?.pod).to.equal('shop/bank');
-            expect(ms).to.be.within(395, 600);
-          });
-
           it('TLS passes through to the application that ends it, with the name that was asked for', async () => {
             const answer = await fromClient({ manner: 'tls', address: bank, port: 8443, name: 'vault.example.com' });
             expect(answer.echo).to.include({
@@ -150,15 +122,6 @@ describe('redirect capture', function () {
           it('TLS is led by the name with which it begins', async () => {
             const { echo } = await fromClient({ manner: 'tls', address: bank, port: 8443, name: ledgerName });
             expect(echo).to.include({ pod: 'shop/v1', name: ledgerName, from: deliverySource[family] });
-          });
-
-          it('a pod of a headless Service is called by its own address', async () => {
-            for (const pod of ['v1', 'v2'] as const) {
-              const { echo } = await fromClient({ manner: 'http', address: addresses[pod][family], port: 9080 });
-              expect(echo).to.include({
-                ...{ pod: `shop/${pod}`, to: addresses[pod][family], from: deliverySource[family] },
-              });
-            }
           });
 
           it('a port that no object mentions passes through both proxies', async () => {

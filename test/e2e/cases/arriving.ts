@@ -1,7 +1,9 @@
 // How requests and connections are treated where they arrive: sizes, compression, protocols, open connections.
 
 import { expect } from 'chai';
+import { eventually } from '../../support/eventually.js';
 import { expectCondition } from '../expectations.js';
+import { series } from '../reporting.js';
 import { feature, misuse } from '../registry.js';
 import type { TestMesh } from '../mesh.js';
 import { service, type Speaks } from '../world.js';
@@ -31,6 +33,35 @@ feature('1.2-size-compression', 'a larger body is refused, and nothing of it arr
   await mesh.apply(shop(), inbound('maxRequestBytes: 0'));
   expect((await sending(mesh, 5000)).status).to.equal(200);
 });
+
+feature(
+  '1.2-size-compression',
+  'a bound that is tried refuses nothing, and each larger request is counted',
+  async (mesh) => {
+    const tried = inbound('maxRequestBytes: 1000')
+      .replace('spec:', 'spec:\n  mode: Audit')
+      .replace('arriving', 'tried');
+    await mesh.apply(shop(), tried, inbound('maxRequestBytes: 3000'));
+    const sizes = [1000, 1001, 2000, 3001];
+    expect(await Promise.all(sizes.map(async (bytes) => (await sending(mesh, bytes)).status))).to.deep.equal([
+      200, 200, 200, 413,
+    ]);
+    const own = `${mesh.namespace}/tried`;
+    const lines = () =>
+      mesh
+        .envoy('v1')
+        .log()
+        .split('\n')
+        .filter((line) => line.includes(`"audit":"${own}"`));
+    await eventually(() => Promise.resolve(lines().length === 3), { what: 'three lines' });
+    if (!mesh.version.startsWith('1.36.')) {
+      const counters = await series(mesh, 'v1', 'envoy_mesh_audit_large_requests_total');
+      expect(counters.filter(({ labels }) => labels['policy'] === own).map(({ value }) => value)).to.deep.equal([3]);
+    }
+    const seen = await mesh.condition('MeshPolicy', 'tried', 'Auditing');
+    expectCondition(seen, 'True NotEnforced', 'envoy_mesh_audit_large_requests_total');
+  },
+);
 
 const text = { 'x-app-reply': 'content-type=text/plain' };
 
@@ -90,4 +121,11 @@ misuse('1.4-open-connections', 'what only edges can do is refused, and the rest 
   await mesh.attempt(shop(), inbound('trustedHops: 1, maxRequestBytes: 10'));
   expectCondition(await told(mesh), 'False UnsupportedValue', '`spec.inbound.trustedHops`', 'edges are not served');
   expect((await sending(mesh, 100)).status).to.equal(413);
+});
+
+misuse('1.2-size-compression', 'what cannot be counted unless it is done cannot be tried', async (mesh) => {
+  const tried = inbound('compression: [Gzip], maxRequestBytes: 10').replace('spec:', 'spec:\n  mode: Audit');
+  await mesh.attempt(shop(), tried);
+  expectCondition(await told(mesh), 'False UnsupportedValue', '`inbound.compression`', "mode 'Audit'");
+  expect((await sending(mesh, 100)).status).to.equal(200);
 });

@@ -93,6 +93,56 @@ feature('1.5-hosts', 'TLS and TCP are carried by tunnels as they are', async (me
   await servers.close();
 });
 
+/** A route of the callers' own namespace, on a host. */
+const onHost = (mesh: TestMesh, parent: string, rest: string): string => `
+apiVersion: legation.dev/v1alpha1
+kind: TrafficRoute
+metadata: { name: partner, namespace: ${mesh.apps} }
+spec:
+  parentRefs: [{ group: legation.dev, kind: Host, ${parent} }]
+  ${rest}`;
+
+feature('1.5-hosts', 'a route on a host rules the requests of its namespace', async (mesh) => {
+  await withOutside({ name: 'partner' }, async ({ port, address }) => {
+    const at = String(port);
+    const host = `{ host: api.partner.test, ports: [${at}], protocol: HTTP, addresses: [${address}] }`;
+    const rules = `
+    - { matches: [{ path: { value: /teapot } }], filters: [{ type: DirectResponse, directResponse: { statusCode: 418 } }] }
+    - { matches: [{ path: { value: /mesh } }], backendRefs: [{ name: shop, namespace: ${mesh.namespace}, port: 80 }] }
+    - { matches: [{ path: { value: /out } }], backendRefs: [{ group: legation.dev, kind: Host, name: api.partner.test, port: ${at} }] }`;
+    await mesh.apply(
+      ...[egress('legation-system', 'outside', `{ hosts: [${host}] }`), service('shop', ['v1']), grantTo(mesh)],
+      onHost(mesh, 'name: api.partner.test', `rules: ${rules}`),
+    );
+    const url = `http://api.partner.test:${at}`;
+    const partner = `partner api.partner.test:${at} plain`;
+    expect((await mesh.as('web').get(`${url}/teapot`)).status).to.equal(418);
+    expect((await mesh.as('web').get(`${url}/mesh`)).by).to.equal('v1');
+    expect(await bodyOf(mesh, `${url}/out`)).to.equal(partner);
+    expect((await mesh.as('web').get(`${url}/else`)).status).to.equal(404);
+    expect(await mesh.as('guest').get(`${url}/teapot`)).to.include({ status: 200, body: partner });
+  });
+});
+
+misuse('1.5-hosts', 'a route on a host that nobody lists needs a port, and requests', async (mesh) => {
+  const rules = 'rules: [{ filters: [{ type: DirectResponse, directResponse: { statusCode: 418 } }] }]';
+  const connections = `protocol: TCP
+  rules: [{ backendRefs: [{ name: shop, port: 80 }] }]`;
+  const told = (): ReturnType<TestMesh['condition']> =>
+    mesh.condition('TrafficRoute', `${mesh.apps}/partner`, 'Accepted');
+  await mesh.attempt(onHost(mesh, 'name: api.partner.test', rules));
+  expectCondition(await told(), 'False NoMatchingParent', "No policy lists Host 'api.partner.test'", 'set `port`');
+  await mesh.attempt(onHost(mesh, 'name: db.partner.test, port: 5432', connections));
+  expectCondition(
+    await told(),
+    'False UnsupportedValue',
+    '`spec.parentRefs[0].kind`',
+    'list the host in `egress.hosts`',
+  );
+  await mesh.apply(onHost(mesh, 'name: api.partner.test, port: 80', rules));
+  expect((await mesh.as('web').get('http://api.partner.test/')).status).to.equal(418);
+});
+
 misuse('1.5-hosts', 'a host that the mesh keeps for others is refused to callers and routes', async (mesh) => {
   const claimed = '{ hosts: [{ host: kept.partner.test, ports: [80], protocol: HTTP, namespaces: [payments] }] }';
   const backend = '{ group: legation.dev, kind: Host, name: kept.partner.test, port: 80 }';

@@ -322,11 +322,20 @@ misuse('1.6-ext-proc', 'a provider that is not there is told, and onError holds'
   expectCondition(await condition(mesh, 'ResolvedRefs'), 'False ProviderNotFound', "did you mean 'marker'");
 });
 
+const wasm = `{ name: module, type: Wasm, wasm: { url: "https://modules.example/x.wasm", sha256: ${'a'.repeat(64)} } }`;
+
+feature('1.6-wasm', 'a script beside a module runs, and requests pass', async (mesh) => {
+  const script = `{ name: mark, type: Lua, lua: ${marks('x-lua', '"in"')} }`;
+  await mesh.attempt(service('shop', ['v3']), beside(mesh, v3, `[${wasm}, ${script}]`));
+  await eventually(async () => (await header(mesh, 'x-lua')) === 'in', { what: 'the script to run' });
+  expectCondition(await condition(mesh, 'Accepted'), 'False UnsupportedValue', "is 'Wasm'");
+  return 'refused';
+});
+
 misuse('1.6-wasm', 'Wasm is refused with the reason', async (mesh) => {
-  const module = `{ url: "https://modules.example/x.wasm", sha256: ${'a'.repeat(64)} }`;
   await mesh.attempt(
     service('shop', ['v3']),
-    beside(mesh, v3, `[{ name: module, type: Wasm, wasm: ${module} }]`),
+    beside(mesh, v3, `[${wasm}]`),
     route('fine', 'shop', '  - { name: fine, backendRefs: [{ name: shop, port: 80 }] }'),
   );
   expectCondition(

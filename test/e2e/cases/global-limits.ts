@@ -145,3 +145,18 @@ feature('1.4-shadow-headers', 'answers say what the service has left', async (me
     expect(answer?.headers['x-ratelimit-remaining']).to.equal('3');
   });
 });
+
+misuse('1.4-global', 'another service cannot be asked for one rule of a port, and status says so', async (mesh) => {
+  const onRule = `
+apiVersion: legation.dev/v1alpha1
+kind: MeshPolicy
+metadata: { name: own }
+spec:
+  targetRefs: [{ group: legation.dev, kind: TrafficRoute, name: ways }]
+  providers: [{ name: mine, type: RateLimit, backendRef: { name: limiter, port: 8084 } }]
+  rateLimit: { provider: mine, rules: [{ name: own, scope: Global }] }`;
+  const ways = route('ways', 'shop', '\n  - { name: main, backendRefs: [{ name: shop, port: 80 }] }');
+  await mesh.apply(...objects([gone]), ways, policy('', 'rls', 'Allow'), onRule);
+  const seen = await mesh.condition('MeshPolicy', 'own', 'Degraded');
+  expectCondition(seen, 'True FallbackActive', '`rateLimit.provider`', '/limits', 'a port asks one service');
+});

@@ -4,6 +4,7 @@ import { expect } from 'chai';
 import { systemClock as clock } from '../../../src/lib/clock.js';
 import { expectCondition } from '../expectations.js';
 import { feature, misuse } from '../registry.js';
+import { series } from '../reporting.js';
 import type { Answer } from '../caller.js';
 import type { TestMesh } from '../mesh.js';
 import { type Server, service } from '../world.js';
@@ -209,13 +210,39 @@ misuse('1.4-connections', 'connections cannot be limited for show', async (mesh)
   expectCondition(await accepted(mesh), 'False UnsupportedValue', '`rateLimit.connectionsPerSecond`', "mode 'Audit'");
 });
 
+/** What the proxy of a pod has counted for a policy in mode Audit, by rule. */
+async function counted(mesh: TestMesh, what: string): Promise<ReadonlyMap<string, number>> {
+  const prefix = `audit/${mesh.namespace}/tried/`;
+  const suffix = `.http_local_rate_limit.${what}`;
+  const found = await mesh.envoy('v1').stats(new RegExp(`^${prefix}.*${suffix.replaceAll('.', '\\.')}$`));
+  return new Map([...found].map(([name, value]) => [name.slice(prefix.length, -suffix.length), value]));
+}
+
 feature('1.4-shadow-headers', 'Audit lets everything through, and counts what it would have refused', async (mesh) => {
-  await mesh.apply(shop(), policy(`mode: Audit\n${limits('name: all, requests: 3')}`));
-  const counter = /^lrl_audit\.http_local_rate_limit\.rate_limited$/;
-  const before = (await mesh.envoy('v1').stats(counter)).get('lrl_audit.http_local_rate_limit.rate_limited') ?? 0;
+  const rules = limits('name: all, requests: 3', 'name: posts, requests: 1, per: [{ type: Method, values: [POST] }]');
+  await mesh.apply(shop(), policy(`mode: Audit\n${rules}`, undefined, 'tried'));
   expect(statusesOf(await mesh.as('web').many(10, 'http://shop/'))).to.deep.equal({ 200: 10 });
-  const after = (await mesh.envoy('v1').stats(counter)).get('lrl_audit.http_local_rate_limit.rate_limited') ?? 0;
-  expect(after - before).to.equal(7);
+  expect(await counted(mesh, 'enabled')).to.deep.equal(new Map(Object.entries({ all: 10, posts: 10 })));
+  expect(await counted(mesh, 'rate_limited')).to.deep.equal(new Map(Object.entries({ all: 7, posts: 0 })));
+  const metric = await series(mesh, 'v1', 'envoy_http_local_rate_limit_rate_limited');
+  const own = metric.filter(({ labels }) => labels['policy'] === `${mesh.namespace}/tried`);
+  expect(own.map(({ labels, value }) => [labels['rule'], value])).to.deep.equal([
+    ['all', 7],
+    ['posts', 0],
+  ]);
+  const seen = await mesh.condition('MeshPolicy', 'tried', 'Auditing');
+  expectCondition(seen, 'True NotEnforced', `{policy="${mesh.namespace}/tried"}`);
+});
+
+feature('1.4-shadow-headers', 'a limit that is tried takes the place of none that holds', async (mesh) => {
+  await mesh.apply(
+    shop(),
+    twoRules,
+    policy(limits('name: all, requests: 4')),
+    policy(`mode: Audit\n${limits('name: all, requests: 1')}`, undefined, 'tried'),
+    policy(`mode: Audit\n${limits('name: all, requests: 1')}`, onReports, 'tried-too'),
+  );
+  expect(statusesOf(await mesh.as('web').many(6, 'http://shop/reports/1'))).to.deep.equal({ 200: 4, 429: 2 });
 });
 
 feature('1.4-shadow-headers', 'one policy counts beside another that refuses', async (mesh) => {

@@ -6,27 +6,20 @@ import { accessLogEntries, collectorService, otlpLogs } from '../collectors.js';
 import { expectCondition } from '../expectations.js';
 import type { TestMesh } from '../mesh.js';
 import { feature, misuse } from '../registry.js';
-import { ask, grant, ofApps, ofMesh, provider, shop, system, untilReceived, withCollector } from '../reporting.js';
+import {
+  ask,
+  grant,
+  ofApps,
+  ofMesh,
+  provider,
+  series,
+  shop,
+  system,
+  untilReceived,
+  withCollector,
+} from '../reporting.js';
 import { expectShare } from '../statistics.js';
 import { service } from '../world.js';
-
-type Labels = Readonly<Record<string, string>>;
-
-/** Series of a metric at the Prometheus port of a pod. */
-async function series(
-  mesh: TestMesh,
-  pod: 'web' | 'v1',
-  metric: string,
-): Promise<readonly { readonly labels: Labels; readonly value: number }[]> {
-  const host = mesh.envoy(pod).proxy.split(':')[0] ?? '';
-  const text = await (await fetch(`http://${host}:15090/stats/prometheus`)).text();
-  return text.split('\n').flatMap((line) => {
-    const [, name, inside = '', value] = /^(\w+)\{(.*)\} (\d+)$/.exec(line) ?? [];
-    if (name !== metric) return [];
-    const labels = [...inside.matchAll(/(\w+)="([^"]*)"/g)].map(([, key = '', text = '']) => [key, text]);
-    return [{ labels: Object.fromEntries(labels) as Labels, value: Number(value) }];
-  });
-}
 
 /** Waits until requests are served by a listener that counts by rule. */
 const countsByRule = (mesh: TestMesh): Promise<unknown> =>

@@ -41,6 +41,21 @@ describe('policy effective', () => {
     ]);
   });
 
+  it('shows extensions where their gate is open, and says so where it is shut', async () => {
+    const input = `${goodMesh}---
+apiVersion: legation.dev/v1alpha1
+kind: MeshPolicy
+metadata: { name: tags, namespace: shop }
+spec: { extensions: [{ name: team, type: Lua, lua: "function envoy_on_request() end" }] }
+`;
+    const args = ['policy', 'effective', 'ns/shop', '-'];
+    const open = await legation([...args, '--enable-extensions'], { input });
+    expect(open.stdout).to.include('extensions[team].type: Lua');
+    const shut = await legation(args, { input });
+    expect(shut.stdout).not.to.include('extensions[team]');
+    expect(shut.stderr).to.include('the gate of extensions is shut');
+  });
+
   it('prints the same for scripts', async () => {
     const json = await effective('service/shop/web', '-', '-o', 'json');
     const yaml = await effective('services/shop/web', '-', '-o', 'yaml');

@@ -86,7 +86,7 @@ describe('unsupported', () => {
     };
     expect(unsupportedInRule(rule, 2).map(({ path }) => path)).to.deep.equal(['spec.rules[2].matches[1].claims']);
     expect(
-      unsupportedOutsideRules({ rules: [rule], parentRefs: [{ kind: 'Host' }] }).map(({ path }) => path),
+      unsupportedOutsideRules({ rules: [rule], parentRefs: [{ kind: 'MeshIdentity' }] }).map(({ path }) => path),
     ).to.deep.equal(['spec.parentRefs[0].kind']);
   });
 

@@ -125,4 +125,18 @@ describe('status of a MeshPolicy', () => {
     expect(of.get('older')?.blocks).to.deep.equal(['inbound: in force']);
     expect(of.get('younger')?.blocks).to.deep.equal(['inbound: overridden by shop/older']);
   });
+
+  it('of one that is tried takes nothing from one that holds, and says that nothing is refused', () => {
+    const limit = (requests: number): Raw => ({ rateLimit: { rules: [{ name: 'all', requests }] } });
+    const { of } = statusesOf(
+      service('web'),
+      pod('web-0', { app: 'web' }),
+      policy('base', limit(9)),
+      policy('tried', { ...on('web'), mode: 'Audit', ...limit(1) }),
+    );
+    expect(of.get('base')?.blocks).to.deep.equal(['rateLimit: in force']);
+    expect(conditionsOf(of.get('base'))).not.to.have.property('Auditing');
+    expect(of.get('tried')?.blocks).to.deep.equal(['rateLimit: tried, refuses nothing']);
+    expect(conditionsOf(of.get('tried'))).to.include({ Ready: 'True Programmed', Auditing: 'True NotEnforced' });
+  });
 });

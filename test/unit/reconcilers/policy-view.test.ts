@@ -124,6 +124,27 @@ describe('the merged policy', () => {
     expect(lineOf(calls, 'upstream.circuitBreaker.maxRetries')).to.equal('1 by shop/few (Service)');
     expect(lineOf(calls, 'upstream.retryBudget.percent')).to.equal(undefined);
   });
+
+  it('lists what is only tried beside what holds', () => {
+    const limit = (requests: number): Raw => ({ rateLimit: { rules: [{ name: 'all', requests }] } });
+    const views = viewsOf(
+      { kind: 'pod', key: 'shop/web-0' },
+      policy('held', limit(9)),
+      policy('tried', { ...onWeb, mode: 'Audit', ...limit(1) }),
+    );
+    const found = views.flatMap(({ lines, lost }) => [
+      ...lines.filter(({ path }) => path === 'rateLimit.rules[all].requests'),
+      ...lost.filter(({ path }) => path.startsWith('rateLimit')),
+    ]);
+    expect(found).to.deep.equal([
+      { path: 'rateLimit.rules[all].requests', value: 9, origin: { policy: 'shop/held', level: 'Namespace' } },
+      {
+        path: 'rateLimit.rules[all].requests',
+        value: 1,
+        origin: { policy: 'shop/tried', level: 'Service', audit: true },
+      },
+    ]);
+  });
 });
 
 describe('what is called built-in', () => {
