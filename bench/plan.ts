@@ -65,8 +65,6 @@ export const planSteps = (services: number): readonly PlannedStep[] => {
     })),
     ...times(REPEAT.endpoint, (i) => ({ scenario: 'endpoint', ops: [{ op: 'endpoint', service: pick(i), n: i + 1 }] })),
     ...times(REPEAT.route, (i) => ({ scenario: 'route', ops: [{ op: 'route', service: pick(i), n: i + 1 }] })),
-    ...times(REPEAT.workload, (i) => ({ scenario: 'workload', ops: [{ op: 'workloadPolicy', n: i }] })),
-    ...times(REPEAT.mesh, (i) => ({ scenario: 'mesh', ops: [{ op: 'meshPolicy', n: i }] })),
     ...times(REPEAT.service, (i) => ({ scenario: 'service', ops: [{ op: 'addService', index: services + i }] })),
     ...times(REPEAT.reconnect, (i) => ({
       scenario: 'reconnect',
@@ -75,6 +73,9 @@ export const planSteps = (services: number): readonly PlannedStep[] => {
         { op: 'route', service: pick(i), n: 30 + i },
       ],
     })),
+    // After all else, so that no policy is in force there.
+    ...times(REPEAT.workload, (i) => ({ scenario: 'workload', ops: [{ op: 'workloadPolicy', n: i }] })),
+    ...times(REPEAT.mesh, (i) => ({ scenario: 'mesh', ops: [{ op: 'meshPolicy', n: i }] })),
     { scenario: 'remove', ops: [{ op: 'removeService', index: services }] },
   ];
 };

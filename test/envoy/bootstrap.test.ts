@@ -83,7 +83,11 @@ describe('bootstrap: content', () => {
     const text = jsonOf({ ...explicit, metricsTo });
     expect(text).to.include('"service_name":"o/infra/otel/4317"').and.include('envoy.stat_sinks.open_telemetry');
     expect(text).to.include('{"tag_name":"pod","fixed_value":"web-0.shop"}');
-    expect(jsonOf(explicit)).not.to.include('stat_sinks').and.not.to.include('stats_tags');
+    expect(jsonOf(explicit)).not.to.include('stat_sinks').and.not.to.include('"tag_name":"pod"');
+  });
+
+  it('says whose the counters of limits in mode Audit are', () => {
+    expect(jsonOf(explicit)).to.include('"tag_name":"policy"').and.include('"tag_name":"rule"');
   });
 
   it('is the same each time', () => {
