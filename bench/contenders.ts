@@ -1,6 +1,6 @@
 // The contenders by name, and building the peers with Go.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,12 +30,19 @@ export const isPeer = (name: string): name is PeerName => Object.hasOwn(PEERS, n
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
 
+/** The options of Node that `legation` runs with: they are in its first line. */
+const nodeFlags = (): readonly string[] => {
+  const [line = ''] = readFileSync(here('../dist/cli/main.js'), 'utf8').split('\n', 1);
+  return line.split(' ').filter((word) => word.startsWith('--'));
+};
+
 /** Ours: compiles for itself, from objects made for a size. */
 export const ours = ({ services, endpoints, proxies, routes }: Size, name: string = OURS): ContenderSpec => ({
   name,
   compiles: true,
   command: [
     process.execPath,
+    ...nodeFlags(),
     '--expose-gc',
     '--import',
     'tsx',

@@ -1,4 +1,4 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --max-semi-space-size=8
 // The entry of `legation`: the only file of the CLI that touches `process`. Turns streams, signals and environment into
 // values, and an exit code back into the end of the process.
 

@@ -19,7 +19,8 @@ export function createFleet(): Fleet {
     levels: () => [...seen],
     noting: (cache, build) => ({
       ...cache,
-      lookup: (proxy, envoy) => {
+      lookup: (proxy, envoy, before) => {
+        if (before !== undefined) return cache.lookup(proxy, envoy, before);
         const can = capabilitiesOf(envoy);
         if (!seen.has(can)) {
           seen.add(can);

@@ -21,7 +21,8 @@ import {
 import { afterVoid, askedOf, resubscribed } from './resubscribe.js';
 import { readStatement } from './statement.js';
 import { readSubscription } from './subscription.js';
-import { noSubscription, nothingHeld, versionOfSet, type OwnHeld } from './view.js';
+import { isShort } from './requests.js';
+import { forEachType, noSubscription, nothingHeld, versionOfSet, type NameTables, type OwnHeld } from './view.js';
 import type { RawRequest } from './wire-read.js';
 
 type RequestInput = Extract<StreamInput, { kind: 'request' }>;
@@ -35,16 +36,19 @@ export function onRequest(state: StreamState, input: RequestInput, turn: Turn): 
   if (state.protocol === 'sotw' && request.nonce !== '' && request.nonce !== before.lastNonce)
     return withType(state, type, afterVoid(state, type, said));
   const isShared = isPlain(state, request) && isCommon(before);
-  return withType(
-    state,
-    type,
-    isShared ? acknowledged(before, request.nonce, state.names[type]) : afterRequest(said, turn),
-  );
+  return withType(state, type, isShared ? afterCommon(state, said) : afterRequest(said, turn));
 }
 
-/** Most requests say no more than that a response was taken. */
-const isPlain = ({ protocol }: StreamState, { error, subscribe, unsubscribe }: RawRequest): boolean =>
-  protocol === 'delta' && error === undefined && subscribe.bounds.length + unsubscribe.bounds.length === 0;
+/** Most requests say no more than that a response was taken, or ask for a few names as many clients do at that time. */
+const isPlain = ({ protocol }: StreamState, { error, subscribe }: RawRequest): boolean =>
+  protocol === 'delta' && error === undefined && isShort(subscribe.buffer);
+
+function afterCommon({ names }: StreamState, { type, before, request }: Omit<Answer, 'answered'>): TypeState {
+  const after = acknowledged(before, request.nonce, names[type]);
+  return request.subscribe.bounds.length + request.unsubscribe.bounds.length === 0
+    ? after
+    : askedAnew[type](after, request, names);
+}
 
 function afterRequest(said: Omit<Answer, 'answered'>, turn: Turn): TypeState {
   const { stream, type, before, request } = said;
@@ -160,6 +164,13 @@ function onAck(after: TypeState, taken: readonly Push[], names: NameTable): Type
     priors: new Map([...after.priors].filter(([name]) => !told.has(name) || isInDoubt(name))),
   });
 }
+
+/** What asking for a few names makes of a state that many streams are in. */
+const askedAnew = forEachType((type) =>
+  lately(stepsRemembered, (before: TypeState, request: RawRequest, names: NameTables): TypeState =>
+    resubscribed({ protocol: 'delta', names }, type, { before, request }),
+  ),
+);
 
 /** What an ACK makes of a state that many streams are in. */
 const acknowledged = lately(stepsRemembered, (before: TypeState, nonce: string, names: NameTable): TypeState => {

@@ -40,6 +40,7 @@ export interface Publication {
 
 /** What one stream should have. */
 export interface Assignment {
+  readonly entry: ProxyEntry;
   readonly group: string;
   readonly viewKey: string;
   readonly view: View;
@@ -56,8 +57,11 @@ export interface CacheChange {
 export interface Cache {
   readonly names: NameTables;
   publish(publication: Publication): void;
-  /** Undefined for a proxy that is not known, or whose view is not there yet. */
-  lookup(proxy: string, envoy: string): Assignment | undefined;
+  /**
+   * Undefined for a proxy that is not known, or whose view is not there yet. `before` is what the stream had: where the
+   * proxy is the same, only its view is looked up.
+   */
+  lookup(proxy: string, envoy: string, before?: Assignment): Assignment | undefined;
   view(key: string): View | undefined;
   viewKeys(): readonly string[];
   subscribe(listener: (change: CacheChange) => void): () => void;
@@ -148,14 +152,15 @@ export function createCache(): Cache {
       const change = { views: new Set(publication.views.keys()), proxies: differing(before, proxies) };
       for (const listener of [...listeners]) listener(change);
     },
-    lookup: (proxy, envoy) => {
+    lookup: (proxy, envoy, before) => {
       const entry = proxies.get(proxy);
       if (entry === undefined) return undefined;
-      const viewKey = entry.viewFor(envoy);
-      const slot = slots.get(viewKey);
-      return slot === undefined
-        ? undefined
-        : { group: entry.group, viewKey, view: slot.view, own: entry.ownFor(envoy) };
+      const isSame = entry === before?.entry;
+      const viewKey = isSame ? before.viewKey : entry.viewFor(envoy);
+      const view = slots.get(viewKey)?.view;
+      if (view === undefined) return undefined;
+      if (isSame && view === before.view) return before;
+      return { entry, group: entry.group, viewKey, view, own: isSame ? before.own : entry.ownFor(envoy) };
     },
     view: (key) => slots.get(key)?.view,
     viewKeys: () => [...slots.keys()],

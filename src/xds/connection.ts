@@ -256,7 +256,7 @@ export function createConnection(deps: ConnectionDeps): Connection {
     refresh: () => {
       const { identity, assignment } = live;
       if (identity === undefined || !live.open) return;
-      const next = cache.lookup(identity.proxy, identity.node.version);
+      const next = cache.lookup(identity.proxy, identity.node.version, assignment);
       if (next === undefined) close('NOT_FOUND', `pod '${identity.proxy}' is gone`);
       else if (next.view !== assignment?.view || next.own !== assignment.own) follow(next);
     },

@@ -18,6 +18,9 @@ export interface FrameReader {
   isPartial(): boolean;
 }
 
+/** A message up to this length gets its memory when its length is known; a longer one as its bytes arrive. */
+const trustedBytes = 1024 * 1024;
+
 const nothing: Buffer = Buffer.alloc(0);
 
 /** A reader of messages of up to `limit` bytes. Copies only what arrives in pieces, and each byte a few times at most. */
@@ -28,9 +31,16 @@ export function createFrameReader(limit: number): FrameReader {
   /** Whether `bytes` is ours to write to. */
   let isOwn = false;
 
+  /** How much memory is worth having for what is here and `more`. */
+  const capacityFor = (more: number): number => {
+    const needed = end - start + more;
+    const whole = end - start < prefixBytes ? 0 : prefixBytes + bytes.readUInt32BE(start + 1);
+    return whole > trustedBytes ? 2 * needed : Math.max(needed, whole, 64);
+  };
+
   const reserve = (more: number): void => {
     if (isOwn && end + more <= bytes.length) return;
-    const grown = Buffer.allocUnsafeSlow(Math.max(1_024, 2 * (end - start + more)));
+    const grown = Buffer.allocUnsafeSlow(capacityFor(more));
     bytes.copy(grown, 0, start, end);
     [bytes, start, end, isOwn] = [grown, 0, end - start, true];
   };

@@ -9,6 +9,9 @@ export type RequestReader = (bytes: Buffer) => RawRequest;
 
 /** Answers are about a hundred bytes long. */
 const longest = 512;
+
+/** Whether a request is so short that equal ones of many clients are one object. */
+export const isShort = (bytes: Buffer): boolean => bytes.length <= longest;
 /** A change is answered with few different requests at a time. */
 const remembered = 16;
 
@@ -46,7 +49,7 @@ export function createRequestReader(protocol: Protocol): RequestReader {
   const recent: Known[] = [];
   let oldest = 0;
   return (bytes) => {
-    if (bytes.length > longest) return decodeRequest(bytes, protocol, lists);
+    if (!isShort(bytes)) return decodeRequest(bytes, protocol, lists);
     for (const known of recent) if (isSame(known, bytes)) return known.request;
     // A copy: received bytes are slices of larger buffers.
     const copy = Buffer.from(bytes);

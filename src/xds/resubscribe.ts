@@ -9,6 +9,9 @@ import { idsOf, readSubscription, type Asked } from './subscription.js';
 import { hasVersion, wants, type HeldEntry, type Subscription } from './view.js';
 import type { RawRequest } from './wire-read.js';
 
+/** What of a stream decides what its requests mean. */
+type Asker = Pick<StreamState, 'protocol' | 'names'>;
+
 /** What a request asks for. */
 export interface Asking {
   readonly added: Asked;
@@ -17,7 +20,7 @@ export interface Asking {
 }
 
 /** The names that a request adds and drops. */
-export function askedOf(state: StreamState, type: ResourceType, request: RawRequest): Asking {
+export function askedOf(state: Asker, type: ResourceType, request: RawRequest): Asking {
   const added = idsOf(request.subscribe, state.names[type]);
   return { added, dropped: idsOf(request.unsubscribe, state.names[type]), named: added.star || added.ids.length > 0 };
 }
@@ -28,7 +31,7 @@ interface Change {
 }
 
 /** The state of a type after what a later request asks for; the same object when it asks for nothing new. */
-export function resubscribed(state: StreamState, type: ResourceType, { before, request }: Change): TypeState {
+export function resubscribed(state: Asker, type: ResourceType, { before, request }: Change): TypeState {
   const { protocol } = state;
   if (protocol === 'delta' && request.subscribe.bounds.length + request.unsubscribe.bounds.length === 0) return before;
   const names = state.names[type];

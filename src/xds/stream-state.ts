@@ -128,6 +128,8 @@ export interface Turn {
   readonly effects: StreamEffect[];
   /** Something is due or in flight. */
   busy: boolean;
+  /** The client holds something that is gone. */
+  gone: boolean;
 }
 
 /** The state of a type with some things changed: what was worked out from the old one does not follow from it. */

@@ -50,7 +50,7 @@ export const newStream = (options: { protocol: StreamState['protocol']; names: N
 
 /** Applies one input. */
 export function reduce(state: StreamState, input: StreamInput): Reduced {
-  const turn: Turn = { now: input.now, effects: [], busy: false };
+  const turn: Turn = { now: input.now, effects: [], busy: false, gone: false };
   return { state: advance(apply(state, input, turn), turn), effects: turn.effects };
 }
 
@@ -98,6 +98,7 @@ interface Of {
 function sendType(state: StreamState, of: Of, turn: Turn): StreamState {
   const { type, before } = of;
   const due = dueOf(state, type, before);
+  turn.gone ||= due.plan.removed.length + due.own.gone.length > 0;
   if (!due.pressing) {
     const inFlight = before.inFlight.length > 0;
     turn.busy ||= inFlight;
@@ -192,7 +193,7 @@ const wasThere = (names: NameTables, before: Held, name: string): boolean => {
 
 /** Removals come last, after a grace. */
 function remove(state: StreamState, turn: Turn): StreamState {
-  const doomed = doomedOf(state);
+  const doomed = turn.gone ? doomedOf(state) : undefined;
   if (doomed === undefined) return state.removal === undefined ? state : { ...state, removal: undefined };
   const { now } = turn;
   const removal = state.removal ?? { since: now, at: undefined };
