@@ -67,7 +67,7 @@ const routes = (i: number, count: number, weight: number): WireResource => {
 const scopes = (i: number): readonly WireResource[] =>
   ['bench', 'bench.svc', 'bench.svc.cluster.local'].map((domain) => {
     const authority = `service-${String(i)}.${domain}:8080`;
-    const name = `s/bench/${authority}`;
+    const name = `s/${authority}`;
     const key = bytesField(1, stringField(1, authority));
     return resource(
       TYPE.scope,

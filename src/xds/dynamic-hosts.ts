@@ -155,6 +155,6 @@ export function buildUnknownScope(egress: EgressModel, known: readonly string[])
   });
   return [
     { type: 'route', name: unknownHosts, message, origins, clusters },
-    authorityScope({ namespace: '', authority: '*' }, unknownHosts, origins),
+    authorityScope('*', unknownHosts, origins),
   ];
 }

@@ -14,7 +14,14 @@ import { encode, encodeAll, encodeParts, isConcerned, type Divisible, type Exten
 import type { Quarantine } from './quarantine.js';
 import { isRule } from './substitution.js';
 import { perFamilies } from './families.js';
-import { translateEgress, translateOutward, translateUnknown, type Outward } from './translate.js';
+import {
+  besideServices,
+  scopesOfServices,
+  translateEgress,
+  translateOutward,
+  translateUnknown,
+  type Outward,
+} from './translate.js';
 
 /** Some callers, and what they may reach outside. */
 export interface Outgoing extends Pick<Audience, 'capture' | 'caller' | 'egress' | 'extensions'> {
@@ -69,6 +76,15 @@ function hostLayer({ egress, extensions, view }: Outgoing, quarantine: Quarantin
   return concerned ? partialHosts(reach, view, quarantine) : goodHosts(reach, view);
 }
 
+const namesOfServices = memoised((services: MeshModel['services'], { namespace }: Caller): ReadonlySet<string> =>
+  scopesOfServices([...services.values()], namespace),
+);
+
+const unclaimed = memoised((layer: Layer, taken: ReadonlySet<string>): Layer => ({
+  ...layer,
+  resources: besideServices(layer.resources, taken),
+}));
+
 /** What some callers see of the world outside. */
 export function* layersOfEgress(
   services: MeshModel['services'],
@@ -76,7 +92,9 @@ export function* layersOfEgress(
   quarantine: Quarantine,
 ): Generator<readonly [string, Layer]> {
   const { capture, caller, egress, extensions } = of;
-  yield ['egress', hostLayer(of, quarantine)];
+  const hosts = hostLayer(of, quarantine);
+  const named = capture === 'explicit' && egress.ports.length > 0;
+  yield ['egress', named ? unclaimed(hosts, namesOfServices(services, caller)) : hosts];
   if (capture === 'explicit' && isDynamic(egress))
     yield ['unknown', encode(translateUnknown([...services.values()], caller, egress), extensions)];
 }

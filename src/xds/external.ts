@@ -117,9 +117,7 @@ function configurationOf(port: ExternalPort, view: HostView): Resource<'route'> 
 }
 
 const scopesOf = (port: ExternalPort): readonly Resource<'scope'>[] =>
-  forms(port.host, port.port).map((authority) =>
-    authorityScope({ namespace: '', authority }, nameOfExternal(port), port.origins),
-  );
+  forms(port.host, port.port).map((authority) => authorityScope(authority, nameOfExternal(port), port.origins));
 
 /** Clusters of all hosts that callers may reach. */
 export const buildExternalClusters = ({ ports }: EgressModel): readonly Resource<'cluster'>[] =>

@@ -70,8 +70,8 @@ export const isOwnName = (name: string): boolean => name.startsWith(inboundPrefi
 /** The listener of the explicit proxy, and the stem of its scopes. */
 export const explicitListener = 'explicit';
 
-/** `s/shop/reviews:9080`: one authority as callers of a namespace write it; `s//reviews.shop:9080` for all callers. */
-export const nameOfScope = (callerNamespace: string, authority: string): string => `s/${callerNamespace}/${authority}`;
+/** `s/reviews:9080`: what a proxy's callers mean by an authority. Nothing else: Envoy takes no two scopes of one authority. */
+export const nameOfScope = (authority: string): string => `s/${authority}`;
 
 /** `reviews`, or `host/reviews.example.com` for rules of some names: virtual hosts must differ in their names. */
 export const nameOfHost = (service: string, hostnames: readonly string[]): string => {

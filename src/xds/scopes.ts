@@ -14,19 +14,15 @@ export const forms = (host: string, port: number): readonly string[] =>
 function scope(
   service: ServiceModel,
   port: PortModel,
-  key: { readonly namespace: string; readonly authority: string; readonly instance?: string },
+  key: { readonly authority: string; readonly instance?: string },
 ): Resource<'scope'> {
   const routes = nameOfCluster({ ...service.ref, port: port.port, instance: key.instance });
-  return authorityScope(key, routes, [service.origin]);
+  return authorityScope(key.authority, routes, [service.origin]);
 }
 
 /** The scope of an authority: its route configuration, and whose it is. */
-export function authorityScope(
-  key: { readonly namespace: string; readonly authority: string },
-  routes: string,
-  origins: readonly Origin[],
-): Resource<'scope'> {
-  const name = nameOfScope(key.namespace, key.authority);
+export function authorityScope(authority: string, routes: string, origins: readonly Origin[]): Resource<'scope'> {
+  const name = nameOfScope(authority);
   return {
     type: 'scope',
     name,
@@ -34,7 +30,7 @@ export function authorityScope(
     message: ScopedRouteConfiguration.fromPartial({
       name,
       routeConfigurationName: routes,
-      key: { fragments: [{ type: { $case: 'stringKey', value: key.authority } }] },
+      key: { fragments: [{ type: { $case: 'stringKey', value: authority } }] },
     }),
   };
 }
@@ -50,16 +46,12 @@ const authoritiesOf = ({ ref }: ServiceModel, port: PortModel): readonly string[
 
 /** Scopes for those names. */
 export const buildScopes = (service: ServiceModel): readonly Resource<'scope'>[] =>
-  service.ports.flatMap((port) =>
-    authoritiesOf(service, port).map((authority) => scope(service, port, { namespace: '', authority })),
-  );
+  service.ports.flatMap((port) => authoritiesOf(service, port).map((authority) => scope(service, port, { authority })));
 
 /** The bare name, by which only its own namespace may call a Service. */
 export const buildLocalScopes = (service: ServiceModel): readonly Resource<'scope'>[] =>
   service.ports.flatMap((port) =>
-    forms(service.ref.name, port.port).map((authority) =>
-      scope(service, port, { namespace: service.ref.namespace, authority }),
-    ),
+    forms(service.ref.name, port.port).map((authority) => scope(service, port, { authority })),
   );
 
 /** One authority that a route claims for a Service port, or that is one of its pods. */
@@ -67,8 +59,6 @@ interface Claim {
   readonly service: ServiceModel;
   readonly port: PortModel;
   readonly authority: string;
-  /** Of callers to whom it applies; empty: all. */
-  readonly namespace: string;
   readonly instance?: string;
 }
 
@@ -76,22 +66,18 @@ const claimsOfPort = (service: ServiceModel, port: PortModel, namespace: string)
   const hosts =
     (namespace === '' ? port.hosts : port.consumers.get(namespace))?.flatMap((host) => host.hostnames) ?? [];
   const claimed = hosts.filter((host) => !host.startsWith('*') && host.includes('.'));
-  return claimed
-    .flatMap((host) => forms(host, port.port))
-    .map((authority) => ({ service, port, authority, namespace }));
+  return claimed.flatMap((host) => forms(host, port.port)).map((authority) => ({ service, port, authority }));
 };
 
 /** The names of pods: `db-0.db` in the Service's own namespace, `db-0.db.shop` and longer ones in all. */
 function claimsOfPods(service: ServiceModel, callerNamespace: string): readonly Claim[] {
   const { name, namespace } = service.ref;
-  const all = hostNamesOf(service.ref).map((host) => ({ host, namespace: '' }));
-  const stems = callerNamespace === namespace ? [{ host: name, namespace }, ...all] : all;
+  const all = hostNamesOf(service.ref);
+  const stems = callerNamespace === namespace ? [name, ...all] : all;
   return service.ports.flatMap((port) =>
     service.instances.flatMap((instance) =>
-      stems.flatMap(({ host, namespace: to }) =>
-        forms(`${instance}.${host}`, port.port).map((authority) => ({
-          ...{ service, port, authority, namespace: to, instance },
-        })),
+      stems.flatMap((host) =>
+        forms(`${instance}.${host}`, port.port).map((authority) => ({ service, port, authority, instance })),
       ),
     ),
   );

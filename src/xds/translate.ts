@@ -81,14 +81,27 @@ export function translateRules(service: ServiceModel, callers: Callers, substitu
 export const translateEndpoints = (sets: readonly EndpointSet[], place: Place): Bundle =>
   sets.map((set) => buildEndpoints(set, place));
 
-const authorityIn = ({ name }: Resource): string => name.slice(name.lastIndexOf('/') + 1);
+const authorityIn = (scope: string): string => scope.slice(scope.lastIndexOf('/') + 1);
+
+/** Names of the scopes that Services have for callers of a namespace. */
+export const scopesOfServices = (services: readonly ServiceModel[], namespace: string): ReadonlySet<string> =>
+  new Set(
+    [...services.flatMap(buildScopes), ...explicitNames(services, namespace)]
+      .filter(({ type }) => type === 'scope')
+      .map(({ name }) => name),
+  );
+
+/** Without scopes that Services have: the name of a Service is nobody else's. */
+export const besideServices = <R extends Pick<Resource, 'type' | 'name'>>(
+  resources: readonly R[],
+  taken: ReadonlySet<string>,
+): readonly R[] => resources.filter(({ type, name }) => type !== 'scope' || !taken.has(name));
 
 /** What becomes of authorities that neither Services nor listed hosts have, for callers of a namespace. */
 export function translateUnknown(services: readonly ServiceModel[], caller: Callers['caller'], egress: EgressModel) {
   if (!isDynamic(egress)) return [];
-  const { namespace } = caller;
-  const scopes = [...services.flatMap(buildScopes), ...explicitNames(services, namespace)];
-  return buildUnknownScope(egress, [...new Set(scopes.filter(({ type }) => type === 'scope').map(authorityIn))].sort());
+  const scopes = scopesOfServices(services, caller.namespace);
+  return buildUnknownScope(egress, [...scopes].map(authorityIn).sort());
 }
 
 /** Hosts outside of the cluster that a class of callers may reach. */
@@ -167,7 +180,10 @@ export function translate(
     ...services.flatMap((service) => translateEntrances[capture](service, callers)),
     ...services.flatMap((service) => translateRules(service, callers)),
     ...(capture === 'explicit' ? translateUnknown(services, caller, proxy.egress) : []),
-    ...translateEgress(proxy.egress, { hosts: model.hosts, caller, capture }),
+    ...besideServices(
+      translateEgress(proxy.egress, { hosts: model.hosts, caller, capture }),
+      capture === 'explicit' ? scopesOfServices(services, proxy.namespace) : noNames,
+    ),
     ...(capture === 'redirect'
       ? translateOutward(familiesOf(proxy.addresses), {
           ...{ outbound, can },
@@ -186,6 +202,8 @@ export function translate(
   ].sort((left, right) => (left.name < right.name ? -1 : 1));
   return forEachType((type) => all.filter((one) => one.type === type));
 }
+
+const noNames: ReadonlySet<string> = new Set();
 
 const explicitNames = (services: readonly ServiceModel[], namespace: string): Bundle => [
   ...services.filter((service) => service.ref.namespace === namespace).flatMap(translateLocalNames),

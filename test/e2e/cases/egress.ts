@@ -50,6 +50,21 @@ feature('1.5-hosts', 'a listed host is called by its name, found by DNS or at fi
   });
 });
 
+feature(
+  '1.5-hosts',
+  'the name of a Service is its own, whatever a policy lists, and from when on it is there',
+  async (mesh) => {
+    const name = `shop.${mesh.namespace}`;
+    const host = `{ host: ${name}, ports: [80], protocol: HTTP, addresses: [127.0.0.1] }`;
+    await mesh.apply(listed(mesh, host));
+    expect((await mesh.as('web').get(`http://${name}/`)).status).to.equal(503);
+    await mesh.apply(listed(mesh, host), service('shop', ['v1']));
+    expect((await mesh.as('web').get(`http://${name}/`)).by).to.equal('v1');
+    await mesh.apply(listed(mesh, host));
+    expect((await mesh.as('web').get(`http://${name}/`)).status).to.equal(503);
+  },
+);
+
 feature('1.5-hosts', 'a rule sends a share to a host, which is called by its own name', async (mesh) => {
   await withOutside({ name: 'partner' }, async ({ port, address }) => {
     const host = `{ host: api.partner.test, ports: [${String(port)}], protocol: HTTP, addresses: [${address}] }`;
