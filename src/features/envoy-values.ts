@@ -34,6 +34,11 @@ export const escapeSubstitution = (text: string): string => text.replaceAll('\\'
 /** Whether a text holds what no header may: Envoy refuses the configuration (`well_known_regex` HTTP_HEADER_VALUE). */
 export const breaksHeader = (text: string): boolean => ['\u0000', '\r', '\n'].some((one) => text.includes(one));
 
+/** Whether a text holds a control character other than a tab: the same, where Envoy's rule is strict. */
+export const holdsControls = (text: string): boolean =>
+  // eslint-disable-next-line no-control-regex -- control characters are what it is about
+  /[\u0000-\u0008\u000a-\u001f\u007f]/.test(text);
+
 /** A share in percent. */
 export const shareOf = (percent: number): FractionalPercent => ({
   numerator: percent,

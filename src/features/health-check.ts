@@ -4,9 +4,9 @@ import { HealthCheckEventFileSink } from '../gen/envoy/extensions/health_check/e
 import { CodecClientType } from '../gen/envoy/type/v3/http.js';
 import { dur } from '../api/fields.js';
 import { integer, list, object, oneOf, text, type Static } from '../api/schema.js';
-import { ok } from '../lib/result.js';
+import { err, ok, type Result } from '../lib/result.js';
 import { packAny } from './any.js';
-import { durationOf } from './envoy-values.js';
+import { durationOf, holdsControls } from './envoy-values.js';
 import { httpOptions, onlyHttp2 } from './http-options.js';
 import { defineFeature, type ClusterContext, type Patch } from './feature.js';
 import type { EnvoyHealthCheck } from './envoy-types.js';
@@ -67,6 +67,13 @@ const toStdout = {
   typedConfig: packAny(HealthCheckEventFileSink, { eventLogPath: '/dev/stdout' }),
 };
 
+/** Envoy refuses paths of HTTP that no request line may hold. */
+function checked(config: HealthCheck): Result<HealthCheck> {
+  if (config.protocol !== 'HTTP' || !holdsControls(config.path ?? '')) return ok(config);
+  const message = '`healthCheck.path` must not hold control characters, such as line breaks';
+  return err([{ path: 'healthCheck.path', reason: 'Invalid', message }]);
+}
+
 /** Without a name Envoy would write that of the cluster, which is none that HTTP allows. */
 function checkerOf(
   config: HealthCheck,
@@ -95,7 +102,7 @@ const http2ForChecks = httpOptions({ upstreamProtocolOptions: onlyHttp2({}) });
 export const healthCheck = defineFeature<'healthCheck', HealthCheck, HealthCheck>({
   key: 'healthCheck',
   summary: 'Ask endpoints whether they are well.',
-  compile: (config) => ok(config),
+  compile: checked,
   onCluster: (config, context) => ({
     cluster: {
       healthChecks: [

@@ -3,6 +3,7 @@
 import { expect } from 'chai';
 import { directResponse } from '../../../src/features/direct-response.js';
 import type { CompiledFeature, RouteContext } from '../../../src/features/feature.js';
+import { healthCheck } from '../../../src/features/health-check.js';
 import { requestHeaderModifier } from '../../../src/features/header-modifiers.js';
 import { requestMirror } from '../../../src/features/request-mirror.js';
 import { requestRedirect } from '../../../src/features/request-redirect.js';
@@ -182,5 +183,18 @@ describe('what Envoy would not take', () => {
     expect(rewrite('^/a/([0-9]+)', '/b/\\2')).to.equal(false);
     expect(rewrite('^/a', '/\\x')).to.equal(false);
     expect(rewrite('^/a', '/\\')).to.equal(false);
+  });
+});
+
+describe('healthCheck: the path', () => {
+  const check = { interval: '10s', timeout: '1s', healthyThreshold: 2, unhealthyThreshold: 2, statuses: [200] };
+  const compiledWith = (protocol: 'HTTP' | 'GRPC', path: string) =>
+    healthCheck.from({ healthCheck: { ...check, protocol, path } })?.ok;
+
+  it('must not hold what no request line may', () => {
+    expect(compiledWith('HTTP', '/a\u0001')).to.equal(false);
+    expect(compiledWith('HTTP', '/a\n')).to.equal(false);
+    expect(compiledWith('HTTP', '/a\tü')).to.equal(true);
+    expect(compiledWith('GRPC', 'any.Service')).to.equal(true);
   });
 });
