@@ -16,7 +16,7 @@ import { maxRequestBytes } from '../features/max-request-bytes.js';
 import { builtInDefaults, routeDefaultsOf, type RouteDefaults } from '../features/route-defaults.js';
 import { withMeshFields } from '../features/telemetry.js';
 import type { Upstream } from '../features/upstream.js';
-import { memoised } from '../lib/memo.js';
+import { listInterner, memoised } from '../lib/memo.js';
 import type { Result } from '../lib/result.js';
 import type { Origin } from '../model/delivery.js';
 import type { PolicyInForce, ProviderTable, ServicePolicies } from '../model/mesh.js';
@@ -156,8 +156,13 @@ export const inboundPoliciesOf = memoised(
 
 type SideFeature = (typeof inboundFeatures | typeof outboundFeatures)[number];
 
-/** What policies say of the calls that a pod makes. */
-export const outboundPoliciesOf = memoised(
+const outboundBlocks = ['telemetry', ...outboundFeatures.map(({ key }: SideFeature) => key)] as const;
+const saysOfCalls = ({ policy: { blocks } }: PolicyAttachment): boolean =>
+  outboundBlocks.some((block) => blocks[block] !== undefined);
+
+const internAttachments = listInterner<PolicyAttachment>();
+
+const outboundOf = memoised(
   (reaching: readonly PolicyAttachment[], providers: ProviderTable): readonly PolicyInForce[] => {
     const effective = mergePolicies(reaching);
     const { rateLimit: _held, ...blocks } = effective.blocks;
@@ -168,3 +173,9 @@ export const outboundPoliciesOf = memoised(
     ];
   },
 );
+
+/** What policies say of the calls that a pod makes; one list, whatever else they say. */
+export const outboundPoliciesOf = (
+  reaching: readonly PolicyAttachment[],
+  providers: ProviderTable,
+): readonly PolicyInForce[] => outboundOf(internAttachments(reaching.filter(saysOfCalls)), providers);
