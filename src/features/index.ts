@@ -70,9 +70,6 @@ export const inboundMembers = [maxConnections, maxRequestBytes, compression] as 
 /** Members of `telemetry` of a MeshPolicy, which holds on both sides. */
 export const telemetryFeatures = [accessLog, tracing, metrics] as const;
 
-/** Blocks of a MeshPolicy that hold where a pod calls. */
-export const outboundFeatures = [] as const;
-
 /** Every feature, for documentation. */
 export const features = [
   ...ruleFeatures,
@@ -80,6 +77,5 @@ export const features = [
   ...upstreamFeatures,
   ...inboundFeatures,
   ...inboundMembers,
-  ...outboundFeatures,
   ...telemetryFeatures,
 ] as const;

@@ -2,13 +2,7 @@
 
 import { keyOf, systemNamespace } from '../api/meta.js';
 import { silent, type CompiledFeature } from '../features/feature.js';
-import {
-  inboundFeatures,
-  inboundMembers,
-  outboundFeatures,
-  telemetryFeatures,
-  upstreamFeatures,
-} from '../features/index.js';
+import { inboundFeatures, inboundMembers, telemetryFeatures, upstreamFeatures } from '../features/index.js';
 import type { Limits } from '../features/limits.js';
 import { hashes } from '../features/load-balancer.js';
 import { localityOf } from '../features/locality.js';
@@ -154,24 +148,13 @@ export const inboundPoliciesOf = memoised(
   },
 );
 
-type SideFeature = (typeof inboundFeatures | typeof outboundFeatures)[number];
-
-const outboundBlocks = ['telemetry', ...outboundFeatures.map(({ key }: SideFeature) => key)] as const;
-const saysOfCalls = ({ policy: { blocks } }: PolicyAttachment): boolean =>
-  outboundBlocks.some((block) => blocks[block] !== undefined);
+const saysOfCalls = ({ policy }: PolicyAttachment): boolean => policy.blocks.telemetry !== undefined;
 
 const internAttachments = listInterner<PolicyAttachment>();
 
 const outboundOf = memoised(
-  (reaching: readonly PolicyAttachment[], providers: ProviderTable): readonly PolicyInForce[] => {
-    const effective = mergePolicies(reaching);
-    const { rateLimit: _held, ...blocks } = effective.blocks;
-    const features: readonly SideFeature[] = outboundFeatures;
-    return [
-      ...features.flatMap((feature) => inForce({ effective, providers }, feature.key, feature.from(blocks))),
-      ...telemetryInForce({ effective, providers }, reaching),
-    ];
-  },
+  (reaching: readonly PolicyAttachment[], providers: ProviderTable): readonly PolicyInForce[] =>
+    telemetryInForce({ effective: mergePolicies(reaching), providers }, reaching),
 );
 
 /** What policies say of the calls that a pod makes; one list, whatever else they say. */

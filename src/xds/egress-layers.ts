@@ -93,10 +93,14 @@ export function* layersOfEgress(
 ): Generator<readonly [string, Layer]> {
   const { capture, caller, egress, extensions } = of;
   const hosts = hostLayer(of, quarantine);
-  const named = capture === 'explicit' && egress.ports.length > 0;
-  yield ['egress', named ? unclaimed(hosts, namesOfServices(services, caller)) : hosts];
-  if (capture === 'explicit' && isDynamic(egress))
-    yield ['unknown', encode(translateUnknown([...services.values()], caller, egress), extensions)];
+  const dynamic = isDynamic(egress);
+  if (capture !== 'explicit' || (egress.ports.length === 0 && !dynamic)) {
+    yield ['egress', hosts];
+    return;
+  }
+  const taken = namesOfServices(services, caller);
+  yield ['egress', unclaimed(hosts, taken)];
+  if (dynamic) yield ['unknown', encode(translateUnknown(taken, egress), extensions)];
 }
 
 type Calls = Omit<Outward, 'dialled'>;

@@ -1,6 +1,7 @@
 // The validation rules of single values: numbers, strings, bytes, durations. Returns what must be true and is not.
 import { isIP } from 'node:net';
 import type { Rules, RuleValue } from '../gen/descriptors.js';
+import { breaksHeader, holdsControls } from '../features/envoy-values.js';
 import { durationNanos } from '../features/message-shape.js';
 
 /** Problems of one scalar, wrapped scalar or duration under the rules of its kind (`uint32`, `string`, `duration`, …). */
@@ -135,13 +136,11 @@ const headerName: WellKnown = {
   message: 'must be a valid HTTP header name',
 };
 const headerValue: WellKnown = {
-  // eslint-disable-next-line no-control-regex -- control characters are what the rule is about
-  accepts: (value) => /^[^\u0000-\u0008\u000a-\u001f\u007f]*$/.test(value),
+  accepts: (value) => !holdsControls(value),
   message: 'must be a valid HTTP header value',
 };
 const looseHeader: WellKnown = {
-  // eslint-disable-next-line no-control-regex -- control characters are what the rule is about
-  accepts: (value) => /^[^\u0000\n\r]*$/.test(value),
+  accepts: (value) => !breaksHeader(value),
   message: 'must not contain a line break or a NUL character',
 };
 

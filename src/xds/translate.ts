@@ -97,12 +97,9 @@ export const besideServices = <R extends Pick<Resource, 'type' | 'name'>>(
   taken: ReadonlySet<string>,
 ): readonly R[] => resources.filter(({ type, name }) => type !== 'scope' || !taken.has(name));
 
-/** What becomes of authorities that neither Services nor listed hosts have, for callers of a namespace. */
-export function translateUnknown(services: readonly ServiceModel[], caller: Callers['caller'], egress: EgressModel) {
-  if (!isDynamic(egress)) return [];
-  const scopes = scopesOfServices(services, caller.namespace);
-  return buildUnknownScope(egress, [...scopes].map(authorityIn).sort());
-}
+/** What becomes of authorities that neither Services nor listed hosts have; `taken`: the scopes of Services. */
+export const translateUnknown = (taken: ReadonlySet<string>, egress: EgressModel) =>
+  isDynamic(egress) ? buildUnknownScope(egress, [...taken].map(authorityIn).sort()) : [];
 
 /** Hosts outside of the cluster that a class of callers may reach. */
 export const translateEgress = (egress: EgressModel, view: HostView): Bundle => [
@@ -175,15 +172,13 @@ export function translate(
   const services = [...model.services.values()];
   const over = (direction: Direction) => (resource: Resource) =>
     proxy.extensions.filter(isFor(direction)).reduce(extended, resource);
+  const taken = capture === 'explicit' ? scopesOfServices(services, proxy.namespace) : noNames;
   const shared = [
     ...services.flatMap(translateService[capture]),
     ...services.flatMap((service) => translateEntrances[capture](service, callers)),
     ...services.flatMap((service) => translateRules(service, callers)),
-    ...(capture === 'explicit' ? translateUnknown(services, caller, proxy.egress) : []),
-    ...besideServices(
-      translateEgress(proxy.egress, { hosts: model.hosts, caller, capture }),
-      capture === 'explicit' ? scopesOfServices(services, proxy.namespace) : noNames,
-    ),
+    ...(capture === 'explicit' ? translateUnknown(taken, proxy.egress) : []),
+    ...besideServices(translateEgress(proxy.egress, { hosts: model.hosts, caller, capture }), taken),
     ...(capture === 'redirect'
       ? translateOutward(familiesOf(proxy.addresses), {
           ...{ outbound, can },
